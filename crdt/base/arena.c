@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/base/arena.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+
+enum { CHUNK_SIZE = 16 * 1024 };
+
+struct arena_chunk {
+	struct arena_chunk *older;
+	size_t size;
+	alignas(max_align_t) uint8_t room[];
+};
+
+static void add_chunk(struct arena *arena, size_t at_least)
+{
+	size_t size = at_least > CHUNK_SIZE ? at_least : CHUNK_SIZE;
+	struct arena_chunk *chunk = must_alloc(sizeof *chunk + size);
+
+	chunk->older = arena->chunks;
+	chunk->size = size;
+	arena->chunks = chunk;
+	arena->used = 0;
+}
+
+void *arena_take(struct arena *arena, size_t size)
+{
+	size_t rounded = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+	void *memory;
+
+	if (rounded < size)
+		abort();
+	if (!arena->chunks || arena->chunks->size - arena->used < rounded)
+		add_chunk(arena, rounded);
+	memory = arena->chunks->room + arena->used;
+	arena->used += rounded;
+	return memset(memory, 0, size);
+}
+
+struct bytes arena_copy(struct arena *arena, struct bytes bytes)
+{
+	void *copy = arena_take(arena, bytes.size);
+
+	if (bytes.size)
+		memcpy(copy, bytes.data, bytes.size);
+	return bytes_of(copy, bytes.size);
+}
+
+/* The oldest chunk stays: it has the common size, and the next step will want it. */
+void arena_reset(struct arena *arena)
+{
+	while (arena->chunks && arena->chunks->older) {
+		struct arena_chunk *newest = arena->chunks;
+
+		arena->chunks = newest->older;
+		free(newest);
+	}
+	arena->used = 0;
+}
+
+void arena_done(struct arena *arena)
+{
+	arena_reset(arena);
+	free(arena->chunks);
+	*arena = (struct arena){ 0 };
+}

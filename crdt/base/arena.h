@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_ARENA_H
+#define WARREN_ARENA_H
+
+/*
+ * Arenas: memory for the length of one step or one request, given back all at once.
+ *
+ * What `arena_take` returns is zeroed, aligned for anything, and lives until `arena_reset` or `arena_done`. A reset
+ * keeps the first chunk, so a steady step allocates nothing. A zeroed struct is an empty arena.
+ */
+
+#include "crdt/base/base.h"
+
+struct arena_chunk;
+
+struct arena {
+	struct arena_chunk *chunks; /* the newest first */
+	size_t used;                /* of the newest */
+};
+
+void *arena_take(struct arena *arena, size_t size);
+
+/* A copy of `bytes` in the arena. */
+struct bytes arena_copy(struct arena *arena, struct bytes bytes);
+
+void arena_reset(struct arena *arena);
+void arena_done(struct arena *arena);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/base/buf.h"
+
+#include <stdlib.h>
+
+enum { FIRST_ROOM = 256 };
+
+struct buf buf_growing(size_t limit)
+{
+	return (struct buf){ .limit = limit };
+}
+
+struct buf buf_over(void *room, size_t size)
+{
+	return (struct buf){ .data = room, .room = size, .limit = size, .is_borrowed = true };
+}
+
+void buf_done(struct buf *buf)
+{
+	if (!buf->is_borrowed)
+		free(buf->data);
+	*buf = (struct buf){ 0 };
+}
+
+static void grow(struct buf *buf, size_t needed)
+{
+	size_t room = buf->room ? buf->room : FIRST_ROOM;
+
+	while (room < needed)
+		room *= 2;
+	if (room > buf->limit)
+		room = buf->limit;
+	buf->data = must_realloc(buf->data, room);
+	buf->room = room;
+}
+
+uint8_t *buf_take(struct buf *buf, size_t size)
+{
+	if (buf->is_full || size > buf->limit - buf->size) {
+		buf->is_full = true;
+		return NULL;
+	}
+	if (size > buf->room - buf->size)
+		grow(buf, buf->size + size);
+	buf->size += size;
+	return buf->data + buf->size - size;
+}
+
+void buf_put(struct buf *buf, const void *data, size_t size)
+{
+	uint8_t *room = buf_take(buf, size);
+
+	if (room && size)
+		memcpy(room, data, size);
+}
+
+void buf_put_byte(struct buf *buf, uint8_t byte)
+{
+	buf_put(buf, &byte, 1);
+}
+
+void buf_put_big_endian(struct buf *buf, uint64_t value, size_t size)
+{
+	uint8_t *room = buf_take(buf, size);
+
+	for (size_t i = 0; room && i < size; i++)
+		room[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
+}

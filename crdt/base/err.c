@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct {
+	enum code code;
+	int http;
+	const char *name, *text;
+} codes[] = {
+#define X(name, number, http, text) { name, http, #name, text },
+	ERR_CODES(X)
+#undef X
+};
+
+enum code fail(struct err *err, enum code code, const char *format, ...)
+{
+	va_list args;
+
+	if (err) {
+		va_start(args, format);
+		vsnprintf(err->text, sizeof err->text, format, args);
+		va_end(args);
+	}
+	return code;
+}
+
+enum code fail_in(struct err *err, enum code code, const char *format, ...)
+{
+	struct err inner;
+	va_list args;
+	size_t used;
+
+	if (!err)
+		return code;
+	inner = *err;
+	va_start(args, format);
+	vsnprintf(err->text, sizeof err->text, format, args);
+	va_end(args);
+	used = strlen(err->text);
+	snprintf(err->text + used, sizeof err->text - used, ": %s", inner.text);
+	return code;
+}
+
+const char *code_name(enum code code)
+{
+	return codes[-code].name;
+}
+
+const char *code_text(enum code code)
+{
+	return codes[-code].text;
+}
+
+int code_http(enum code code)
+{
+	return codes[-code].http;
+}
+
+void *must_alloc(size_t size)
+{
+	void *memory = calloc(1, size ? size : 1);
+
+	if (!memory)
+		abort();
+	return memory;
+}
+
+void *must_realloc(void *memory, size_t size)
+{
+	void *grown = realloc(memory, size ? size : 1);
+
+	if (!grown)
+		abort();
+	return grown;
+}

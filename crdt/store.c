@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/store_backend.h"
+
+#include "crdt/base/buf.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SEAL_SIZE = 8, OWN_TABLE = 0, LEDGER_SIZE = 8 + STORE_TABLES * 16, HEADER_SIZE = 28 };
+
+static const uint8_t header_key[] = { OWN_TABLE, 'h' }, ledger_key[] = { OWN_TABLE, 'l' };
+static const uint8_t magic[8] = "warren\r\n";
+
+/* How many entries each table has, and the sum of their seals, as of commit `number`. */
+struct ledger {
+	uint64_t number;
+	struct tally {
+		uint64_t count, sum;
+	} tables[STORE_TABLES];
+};
+
+struct store {
+	const struct store_backend *backend;
+	void *self;
+	struct hash_key key;
+	atomic_int health;
+};
+
+struct store_txn {
+	struct store *store;
+	struct backend_txn *below;
+	bool is_writer, is_changed;
+	enum code failed; /* the first failure of a put or delete, and what was said of it */
+	struct err failed_err;
+	struct ledger ledger; /* of a writer, as its commit will leave it */
+};
+
+struct store_cursor {
+	struct store_txn *txn;
+	struct backend_cursor *below;
+	uint8_t prefix[STORE_KEY_MAX];
+	size_t prefix_size;
+};
+
+enum store_health store_health(const struct store *store)
+{
+	return (enum store_health)atomic_load(&store->health);
+}
+
+/* Notes what a failure of the disk says about it, and passes the code on. */
+static enum code judged(struct store *store, enum code code)
+{
+	if (code == E_IO)
+		atomic_store(&store->health, STORE_STOPPED);
+	else if (code == E_FULL && store_health(store) == STORE_WELL)
+		atomic_store(&store->health, STORE_IS_FULL);
+	return code;
+}
+
+/* Key and value weigh in together, so that a value under another key is as wrong as a changed one. */
+static uint64_t seal_of(struct hash_key secret, struct bytes key, struct bytes value)
+{
+	uint64_t both[2] = { hash_keyed(secret, key), hash_keyed(secret, value) };
+	uint8_t room[16];
+	struct buf buf = buf_over(room, sizeof room);
+
+	buf_put_big_endian(&buf, both[0], 8);
+	buf_put_big_endian(&buf, both[1], 8);
+	return hash_keyed(secret, buf_bytes(&buf));
+}
+
+/* The header holds the secret itself, and so is sealed without one: against accidents, like all of this. */
+static struct hash_key secret_for(const struct store *store, struct bytes key)
+{
+	return bytes_equal(key, bytes_of(header_key, sizeof header_key)) ? (struct hash_key){ 0 } : store->key;
+}
+
+static void describe_key(struct bytes key, char *room, size_t size)
+{
+	size_t used = (size_t)snprintf(room, size, "entry ");
+
+	for (size_t i = 0; i < key.size && used + 3 < size; i++)
+		used += (size_t)snprintf(room + used, size - used, "%02x", key.data[i]);
+}
+
+static enum code damaged(struct err *err, struct bytes key)
+{
+	char name[2 * 48];
+
+	describe_key(key, name, sizeof name);
+	return fail(err, E_DAMAGED, "%s: its bytes do not match their hash: the disk changed them", name);
+}
+
+/* Takes the seal off a value as the disk gave it. */
+static enum code unseal(const struct store *store, struct bytes key, struct bytes sealed, struct bytes *ret_value,
+			uint64_t *ret_seal, struct err *err)
+{
+	struct bytes value;
+	struct reader r;
+	uint64_t seal;
+
+	if (sealed.size < SEAL_SIZE)
+		return damaged(err, key);
+	value = bytes_of(sealed.data, sealed.size - SEAL_SIZE);
+	r = reader_over(bytes_of(sealed.data + value.size, SEAL_SIZE));
+	seal = read_big_endian(&r, SEAL_SIZE);
+	if (seal != seal_of(secret_for(store, key), key, value))
+		return damaged(err, key);
+	*ret_value = value;
+	*ret_seal = seal;
+	return OK;
+}
+
+static enum code get_sealed(struct store_txn *txn, struct bytes key, struct bytes *ret_value, uint64_t *ret_seal,
+			    struct err *err)
+{
+	struct bytes sealed;
+	enum code code = txn->store->backend->get(txn->below, key, &sealed, err);
+
+	if (code)
+		return judged(txn->store, code);
+	return unseal(txn->store, key, sealed, ret_value, ret_seal, err);
+}
+
+static enum code put_sealed(struct store_txn *txn, struct bytes key, struct bytes value, uint64_t *ret_seal,
+			    struct err *err)
+{
+	uint64_t seal = seal_of(secret_for(txn->store, key), key, value);
+	uint8_t *room;
+	struct buf buf;
+	enum code code;
+
+	code = txn->store->backend->put(txn->below, key, value.size + SEAL_SIZE, &room, err);
+	if (code)
+		return judged(txn->store, code);
+	buf = buf_over(room, value.size + SEAL_SIZE);
+	buf_put_bytes(&buf, value);
+	buf_put_big_endian(&buf, seal, SEAL_SIZE);
+	*ret_seal = seal;
+	return OK;
+}
+
+static enum code read_ledger(struct store_txn *txn, struct ledger *ret_ledger, struct err *err)
+{
+	struct ledger ledger;
+	struct bytes value;
+	struct reader r;
+	uint64_t seal;
+	enum code code = get_sealed(txn, bytes_of(ledger_key, sizeof ledger_key), &value, &seal, err);
+
+	if (code == E_ABSENT)
+		return fail(err, E_DAMAGED, "the store's ledger is missing");
+	if (code)
+		return fail_in(err, code, "the store's ledger");
+	r = reader_over(value);
+	ledger.number = read_big_endian(&r, 8);
+	for (size_t i = 0; i < STORE_TABLES; i++) {
+		ledger.tables[i].count = read_big_endian(&r, 8);
+		ledger.tables[i].sum = read_big_endian(&r, 8);
+	}
+	if (r.is_short || reader_left(&r))
+		return fail(err, E_DAMAGED, "the store's ledger has a wrong size");
+	*ret_ledger = ledger;
+	return OK;
+}
+
+static enum code write_ledger(struct store_txn *txn, struct err *err)
+{
+	uint8_t room[LEDGER_SIZE];
+	struct buf buf = buf_over(room, sizeof room);
+	uint64_t seal;
+
+	txn->ledger.number = txn->store->backend->number(txn->below);
+	buf_put_big_endian(&buf, txn->ledger.number, 8);
+	for (size_t i = 0; i < STORE_TABLES; i++) {
+		buf_put_big_endian(&buf, txn->ledger.tables[i].count, 8);
+		buf_put_big_endian(&buf, txn->ledger.tables[i].sum, 8);
+	}
+	return put_sealed(txn, bytes_of(ledger_key, sizeof ledger_key), buf_bytes(&buf), &seal, err);
+}
+
+static enum code begin(struct store *store, bool is_writer, struct store_txn **ret_txn, struct err *err)
+{
+	struct store_txn *txn;
+	struct backend_txn *below;
+	enum code code;
+
+	if (store_health(store) == STORE_STOPPED)
+		return fail(err, E_IO,
+			    "the disk failed before: stop the agent, check the disk, then run warrend --check");
+	code = judged(store, store->backend->begin(store->self, is_writer, &below, err));
+	if (code)
+		return code;
+	txn = must_alloc(sizeof *txn);
+	txn->store = store;
+	txn->below = below;
+	txn->is_writer = is_writer;
+	*ret_txn = txn;
+	return OK;
+}
+
+enum code store_snapshot(struct store *store, struct store_txn **ret_txn, struct err *err)
+{
+	return begin(store, false, ret_txn, err);
+}
+
+enum code store_begin(struct store *store, struct store_txn **ret_txn, struct err *err)
+{
+	struct store_txn *txn = NULL;
+	enum code code = begin(store, true, &txn, err);
+
+	if (code)
+		return code;
+	code = read_ledger(txn, &txn->ledger, err);
+	if (code) {
+		store_end(txn);
+		return code;
+	}
+	*ret_txn = txn;
+	return OK;
+}
+
+void store_end(struct store_txn *txn)
+{
+	if (!txn)
+		return;
+	txn->store->backend->abort(txn->below);
+	free(txn);
+}
+
+/* The ledger is up to date but not written: the backend commits it with the rest, or not at all. */
+static enum code commit_changes(struct store_txn *txn, struct err *err)
+{
+	struct store *store = txn->store;
+	enum code code = write_ledger(txn, err);
+
+	if (code) {
+		store_end(txn);
+		return code;
+	}
+	code = judged(store, store->backend->commit(txn->below, err));
+	free(txn);
+	if (!code)
+		atomic_store(&store->health, STORE_WELL);
+	return code;
+}
+
+enum code store_commit(struct store_txn *txn, struct err *err)
+{
+	enum code failed = txn->failed;
+
+	assert(txn->is_writer);
+	if (!failed && txn->is_changed)
+		return commit_changes(txn, err);
+	if (failed && err)
+		*err = txn->failed_err;
+	store_end(txn);
+	return failed;
+}
+
+static void check_key(struct bytes key)
+{
+	assert(key.size >= 1 && key.size <= STORE_KEY_MAX);
+	assert(key.data[0] != OWN_TABLE && key.data[0] < STORE_TABLES);
+}
+
+enum code store_get(struct store_txn *txn, struct bytes key, struct bytes *ret_value, struct err *err)
+{
+	uint64_t seal;
+
+	check_key(key);
+	return get_sealed(txn, key, ret_value, &seal, err);
+}
+
+/* Takes what stands under `key` out of the ledger; whether anything does. */
+static enum code forget(struct store_txn *txn, struct bytes key, bool *ret_is_there, struct err *err)
+{
+	struct tally *tally = &txn->ledger.tables[key.data[0]];
+	struct bytes old;
+	uint64_t seal;
+	enum code code = get_sealed(txn, key, &old, &seal, err);
+
+	*ret_is_there = code == OK;
+	if (code)
+		return code == E_ABSENT ? OK : code;
+	tally->count--;
+	tally->sum -= seal;
+	return OK;
+}
+
+static enum code put(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
+{
+	struct tally *tally = &txn->ledger.tables[key.data[0]];
+	bool is_there;
+	uint64_t seal = 0;
+	enum code code = forget(txn, key, &is_there, err);
+
+	if (!code)
+		code = put_sealed(txn, key, value, &seal, err);
+	if (code)
+		return code;
+	tally->count++;
+	tally->sum += seal;
+	return OK;
+}
+
+static enum code delete (struct store_txn *txn, struct bytes key, struct err *err) {
+	bool is_there; enum code code = forget(txn, key, &is_there, err);
+
+	if (code || !is_there) return code;
+	return judged(txn->store, txn->store->backend->remove(txn->below, key, err));
+}
+
+/* Half a transaction is none: the first failure decides what its commit will say. */
+static enum code changed(struct store_txn *txn, enum code code, const struct err *own, struct err *err)
+{
+	txn->is_changed = true;
+	if (!code)
+		return OK;
+	if (!txn->failed) {
+		txn->failed = code;
+		txn->failed_err = *own;
+	}
+	if (err)
+		*err = *own;
+	return code;
+}
+
+enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
+{
+	struct err own = { "" };
+	enum code code;
+
+	check_key(key);
+	assert(txn->is_writer && value.size <= STORE_VALUE_MAX);
+	code = put(txn, key, value, &own);
+	return changed(txn, code, &own, err);
+}
+
+enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err)
+{
+	struct err own = { "" };
+	enum code code;
+
+	check_key(key);
+	assert(txn->is_writer);
+	code = delete (txn, key, &own);
+	return changed(txn, code, &own, err);
+}
+
+enum code store_range(struct store_txn *txn, struct bytes prefix, struct bytes from, struct store_cursor **ret_cursor,
+		      struct err *err)
+{
+	struct backend_cursor *below;
+	struct store_cursor *cursor;
+	enum code code;
+
+	assert(prefix.size <= STORE_KEY_MAX && from.size <= STORE_KEY_MAX);
+	if (bytes_compare(from, prefix) < 0)
+		from = prefix;
+	code = judged(txn->store, txn->store->backend->range(txn->below, from, &below, err));
+	if (code)
+		return code;
+	cursor = must_alloc(sizeof *cursor);
+	cursor->txn = txn;
+	cursor->below = below;
+	cursor->prefix_size = prefix.size;
+	if (prefix.size)
+		memcpy(cursor->prefix, prefix.data, prefix.size);
+	*ret_cursor = cursor;
+	return OK;
+}
+
+/* The next entry with its seal; on E_DAMAGED the key is given all the same, when there is one. */
+static enum code next_sealed(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value,
+			     uint64_t *ret_seal, struct err *err)
+{
+	struct store *store = cursor->txn->store;
+	struct bytes sealed;
+	enum code code = store->backend->next(cursor->below, ret_key, &sealed, err);
+
+	if (code)
+		return judged(store, code);
+	if (!bytes_start_with(*ret_key, bytes_of(cursor->prefix, cursor->prefix_size)))
+		return fail(err, E_ABSENT, "no further entry");
+	return unseal(store, *ret_key, sealed, ret_value, ret_seal, err);
+}
+
+enum code store_next(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value, struct err *err)
+{
+	struct bytes key = { 0 };
+	uint64_t seal;
+	enum code code = next_sealed(cursor, &key, ret_value, &seal, err);
+
+	if (!code)
+		*ret_key = key;
+	return code;
+}
+
+void store_range_end(struct store_cursor *cursor)
+{
+	if (!cursor)
+		return;
+	cursor->txn->store->backend->range_end(cursor->below);
+	free(cursor);
+}
+
+/* What a scan has seen, against the ledger. */
+struct scan {
+	struct ledger seen;
+	bool is_damaged_table[STORE_TABLES];
+	uint8_t last_key[STORE_KEY_MAX];
+	size_t last_size;
+	bool is_damaged;
+	store_found *found;
+	void *context;
+};
+
+static void report(struct scan *scan, struct bytes key, const char *text)
+{
+	scan->is_damaged = true;
+	if (key.size && key.data[0] < STORE_TABLES)
+		scan->is_damaged_table[key.data[0]] = true;
+	scan->found(scan->context, key, text);
+}
+
+/* False when the order of keys is broken: then the structure is, and a walk on could go in circles. */
+static bool ascends(struct scan *scan, struct bytes key)
+{
+	if (key.size > STORE_KEY_MAX ||
+	    (scan->last_size && bytes_compare(bytes_of(scan->last_key, scan->last_size), key) >= 0))
+		return false;
+	memcpy(scan->last_key, key.data, key.size);
+	scan->last_size = key.size;
+	return true;
+}
+
+static bool scan_entry(struct scan *scan, struct store_cursor *cursor, enum code *ret_code, struct err *err)
+{
+	struct err own = { "" };
+	struct bytes key = { 0 }, value;
+	uint64_t seal = 0;
+	enum code code = next_sealed(cursor, &key, &value, &seal, &own);
+
+	*ret_code = code == E_ABSENT || code == E_DAMAGED ? OK : code;
+	if (*ret_code && err)
+		*err = own;
+	if (code && code != E_DAMAGED)
+		return false;
+	if (!key.size || !ascends(scan, key)) {
+		report(scan, key, key.size ? "its key does not ascend: the file's structure is damaged" : own.text);
+		return false;
+	}
+	if (code)
+		report(scan, key, own.text);
+	else if (key.data[0] >= STORE_TABLES)
+		report(scan, key, "it belongs to no table");
+	if (key.data[0] < STORE_TABLES) {
+		scan->seen.tables[key.data[0]].count++;
+		scan->seen.tables[key.data[0]].sum += seal;
+	}
+	return true;
+}
+
+static void compare_tally(struct scan *scan, const struct ledger *ledger, size_t table)
+{
+	const struct tally *is = &scan->seen.tables[table], *should = &ledger->tables[table];
+	char text[160];
+
+	if (is->count != should->count)
+		snprintf(text, sizeof text, "table %zu: %" PRIu64 " entries where the ledger counts %" PRIu64, table,
+			 is->count, should->count);
+	else if (is->sum != should->sum && !scan->is_damaged_table[table])
+		snprintf(text, sizeof text, "table %zu: an entry is not the one that was last written", table);
+	else
+		return;
+	report(scan, bytes_of(NULL, 0), text);
+}
+
+static void compare_ledger(struct scan *scan, struct store_txn *txn)
+{
+	struct err own = { "" };
+	struct ledger ledger;
+	char text[160];
+	uint64_t number = txn->store->backend->number(txn->below);
+
+	if (read_ledger(txn, &ledger, &own)) {
+		report(scan, bytes_of(ledger_key, sizeof ledger_key), own.text);
+		return;
+	}
+	if (ledger.number != number) {
+		snprintf(text, sizeof text, "the file shows commit %" PRIu64 ", its ledger is of commit %" PRIu64,
+			 number, ledger.number);
+		report(scan, bytes_of(NULL, 0), text);
+	}
+	for (size_t i = 1; i < STORE_TABLES; i++)
+		compare_tally(scan, &ledger, i);
+}
+
+enum code store_scan(struct store_txn *txn, store_found *found, void *context, struct err *err)
+{
+	struct scan *scan = must_alloc(sizeof *scan);
+	struct store_cursor *cursor = NULL;
+	enum code code = store_range(txn, bytes_of(NULL, 0), bytes_of(NULL, 0), &cursor, err);
+
+	scan->found = found;
+	scan->context = context;
+	while (!code && scan_entry(scan, cursor, &code, err))
+		;
+	store_range_end(cursor);
+	if (!code)
+		compare_ledger(scan, txn);
+	if (!code && scan->is_damaged)
+		code = fail(err, E_DAMAGED, "the store is damaged");
+	free(scan);
+	return code;
+}
+
+uint64_t store_count(struct store_txn *txn, uint8_t table)
+{
+	struct ledger ledger;
+
+	if (txn->is_writer)
+		return txn->ledger.tables[table].count;
+	return read_ledger(txn, &ledger, NULL) ? 0 : ledger.tables[table].count;
+}
+
+static enum code make_header(struct store *store, const struct hash_key *fresh_key, struct err *err)
+{
+	struct store_txn *txn;
+	uint8_t room[HEADER_SIZE];
+	struct buf buf = buf_over(room, sizeof room);
+	uint64_t seal;
+	enum code code = begin(store, true, &txn, err);
+
+	if (code)
+		return code;
+	store->key = *fresh_key;
+	buf_put(&buf, magic, sizeof magic);
+	buf_put_big_endian(&buf, STORE_FORMAT, 4);
+	buf_put(&buf, fresh_key->bytes, sizeof fresh_key->bytes);
+	code = put_sealed(txn, bytes_of(header_key, sizeof header_key), buf_bytes(&buf), &seal, err);
+	if (code) {
+		store_end(txn);
+		return code;
+	}
+	return commit_changes(txn, err);
+}
+
+static enum code read_header(struct store *store, struct store_txn *txn, struct err *err)
+{
+	struct bytes value;
+	struct reader r;
+	const uint8_t *mark;
+	uint64_t seal, format;
+	enum code code = get_sealed(txn, bytes_of(header_key, sizeof header_key), &value, &seal, err);
+
+	if (code)
+		return code == E_ABSENT ? code : fail_in(err, code, "the store's header");
+	r = reader_over(value);
+	mark = read_bytes(&r, sizeof magic);
+	format = read_big_endian(&r, 4);
+	if (!mark || memcmp(mark, magic, sizeof magic) || r.is_short)
+		return fail(err, E_DAMAGED, "the store's header is not Warren's");
+	if (format > STORE_FORMAT)
+		return fail(err, E_NEWER,
+			    "this state has format %" PRIu64
+			    " and was written by a newer Warren; this one reads up to %d: "
+			    "install that version again",
+			    format, STORE_FORMAT);
+	if (format < STORE_FORMAT || reader_left(&r) != sizeof store->key.bytes)
+		return fail(err, E_DAMAGED, "the store's header has a wrong size or format");
+	memcpy(store->key.bytes, r.at, sizeof store->key.bytes);
+	return OK;
+}
+
+/* A file without a header must be without anything: a lost header is no empty store. */
+static enum code is_empty(struct store_txn *txn, struct err *err)
+{
+	struct store_cursor *cursor;
+	struct bytes key, value;
+	uint64_t seal;
+	enum code code = store_range(txn, bytes_of(NULL, 0), bytes_of(NULL, 0), &cursor, err);
+
+	if (code)
+		return code;
+	code = next_sealed(cursor, &key, &value, &seal, err);
+	store_range_end(cursor);
+	if (code == E_ABSENT)
+		return OK;
+	return code && code != E_DAMAGED ? code : fail(err, E_DAMAGED, "the store's header is missing");
+}
+
+static enum code open_header(struct store *store, const struct hash_key *fresh_key, struct err *err)
+{
+	struct store_txn *txn;
+	enum code code = begin(store, false, &txn, err);
+
+	if (code)
+		return code;
+	code = read_header(store, txn, err);
+	if (code == E_ABSENT) {
+		code = is_empty(txn, err);
+		if (!code && !fresh_key)
+			code = fail(err, E_ABSENT, "the store is empty");
+		store_end(txn);
+		return code ? code : make_header(store, fresh_key, err);
+	}
+	store_end(txn);
+	return code;
+}
+
+enum code store_open(const struct store_backend *backend, void *self, const struct hash_key *fresh_key,
+		     struct store **ret_store, struct err *err)
+{
+	struct store *store = must_alloc(sizeof *store);
+	enum code code;
+
+	store->backend = backend;
+	store->self = self;
+	code = open_header(store, fresh_key, err);
+	if (code) {
+		free(store);
+		return code;
+	}
+	*ret_store = store;
+	return OK;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	store->backend->close(store->self);
+	free(store);
+}

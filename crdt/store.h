@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_STORE_H
+#define WARREN_STORE_H
+
+/*
+ * The store: ordered keys and their values, on a disk that may lie.
+ *
+ * One writer at a time, any number of snapshots; a commit is durable when it returns, and atomic. Every value is kept
+ * under a keyed hash of key and value that is verified at each read, and a ledger in the same transaction counts and
+ * sums the entries, so that also a missing one is found. Nothing is returned that was not written: what fails its
+ * hash is E_DAMAGED. The key's first byte is its table.
+ *
+ * Bytes that a read returns are borrowed from the transaction: until its end, or, in a writing one, until its next
+ * put or delete.
+ */
+
+#include "crdt/base/err.h"
+
+enum {
+	STORE_KEY_MAX = 480,
+	STORE_VALUE_MAX = 1 << 20,
+	STORE_TABLES = 16, /* first bytes of keys: 0 to 15; 0 is the store's own */
+	STORE_FORMAT = 1,
+};
+
+struct store;
+struct store_txn;
+struct store_cursor;
+
+enum store_health {
+	STORE_WELL,
+	STORE_IS_FULL, /* the last commit found no room: reads go on, each write tries anew */
+	STORE_STOPPED, /* the disk failed: nothing is believed any more, the process must end */
+};
+
+enum store_health store_health(const struct store *store);
+
+/* A snapshot of the last commit. */
+enum code store_snapshot(struct store *store, struct store_txn **ret_txn, struct err *err);
+
+/* The one writing transaction; it reads what it wrote. To be begun, used and ended by one thread. */
+enum code store_begin(struct store *store, struct store_txn **ret_txn, struct err *err);
+
+/* Ends the transaction either way. OK means durable; anything else means that nothing of it was written. */
+enum code store_commit(struct store_txn *txn, struct err *err);
+
+/* Ends a snapshot, or abandons what a writing transaction wrote. NULL is fine. */
+void store_end(struct store_txn *txn);
+
+/* E_ABSENT when there is none. */
+enum code store_get(struct store_txn *txn, struct bytes key, struct bytes *ret_value, struct err *err);
+
+/* After a put or delete failed, the commit fails the same way. Deleting what is absent is OK. */
+enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err);
+enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err);
+
+/*
+ * The entries whose key begins with `prefix` and is not less than `from` (empty: from the first), in order. The
+ * cursor ends before its transaction does, and in a writing one before the next put or delete.
+ */
+enum code store_range(struct store_txn *txn, struct bytes prefix, struct bytes from, struct store_cursor **ret_cursor,
+		      struct err *err);
+
+/* E_ABSENT after the last. E_DAMAGED names the entry; the next call goes on behind it. */
+enum code store_next(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value, struct err *err);
+void store_range_end(struct store_cursor *cursor);
+
+/*
+ * Reads every entry and the ledger of a snapshot: `found` is told each damage, in words (and the key, where one is
+ * known). Returns E_DAMAGED if there was any.
+ */
+typedef void store_found(void *context, struct bytes key, const char *text);
+enum code store_scan(struct store_txn *txn, store_found *found, void *context, struct err *err);
+
+/* How many entries a table has, by the ledger. */
+uint64_t store_count(struct store_txn *txn, uint8_t table);
+
+#endif
