@@ -1,49 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crdt/store_backend.h"
+#include "crdt/store_inside.h"
 
 #include "crdt/base/buf.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SEAL_SIZE = 8, OWN_TABLE = 0, LEDGER_SIZE = 8 + STORE_TABLES * 16, HEADER_SIZE = 28 };
+enum { SEAL_SIZE = 8, LEDGER_SIZE = 8 + STORE_TABLES * 16, HEADER_SIZE = 28 };
 
-static const uint8_t header_key[] = { OWN_TABLE, 'h' }, ledger_key[] = { OWN_TABLE, 'l' };
+static const uint8_t header_key[] = { OWN_TABLE, 'h' };
 static const uint8_t magic[8] = "warren\r\n";
 
-/* How many entries each table has, and the sum of their seals, as of commit `number`. */
-struct ledger {
-	uint64_t number;
-	struct tally {
-		uint64_t count, sum;
-	} tables[STORE_TABLES];
-};
-
-struct store {
-	const struct store_backend *backend;
-	void *self;
-	struct hash_key key;
-	atomic_int health;
-};
-
-struct store_txn {
-	struct store *store;
-	struct backend_txn *below;
-	bool is_writer, is_changed;
-	enum code failed; /* the first failure of a put or delete, and what was said of it */
-	struct err failed_err;
-	struct ledger ledger; /* of a writer, as its commit will leave it */
-};
-
-struct store_cursor {
-	struct store_txn *txn;
-	struct backend_cursor *below;
-	uint8_t prefix[STORE_KEY_MAX];
-	size_t prefix_size;
-};
+const uint8_t store_ledger_key[2] = { OWN_TABLE, 'l' };
 
 enum store_health store_health(const struct store *store)
 {
@@ -143,13 +113,13 @@ static enum code put_sealed(struct store_txn *txn, struct bytes key, struct byte
 	return OK;
 }
 
-static enum code read_ledger(struct store_txn *txn, struct ledger *ret_ledger, struct err *err)
+enum code store_read_ledger(struct store_txn *txn, struct ledger *ret_ledger, struct err *err)
 {
 	struct ledger ledger;
 	struct bytes value;
 	struct reader r;
 	uint64_t seal;
-	enum code code = get_sealed(txn, bytes_of(ledger_key, sizeof ledger_key), &value, &seal, err);
+	enum code code = get_sealed(txn, bytes_of(store_ledger_key, sizeof store_ledger_key), &value, &seal, err);
 
 	if (code == E_ABSENT)
 		return fail(err, E_DAMAGED, "the store's ledger is missing");
@@ -179,7 +149,7 @@ static enum code write_ledger(struct store_txn *txn, struct err *err)
 		buf_put_big_endian(&buf, txn->ledger.tables[i].count, 8);
 		buf_put_big_endian(&buf, txn->ledger.tables[i].sum, 8);
 	}
-	return put_sealed(txn, bytes_of(ledger_key, sizeof ledger_key), buf_bytes(&buf), &seal, err);
+	return put_sealed(txn, bytes_of(store_ledger_key, sizeof store_ledger_key), buf_bytes(&buf), &seal, err);
 }
 
 static enum code begin(struct store *store, bool is_writer, struct store_txn **ret_txn, struct err *err)
@@ -214,7 +184,7 @@ enum code store_begin(struct store *store, struct store_txn **ret_txn, struct er
 
 	if (code)
 		return code;
-	code = read_ledger(txn, &txn->ledger, err);
+	code = store_read_ledger(txn, &txn->ledger, err);
 	if (code) {
 		store_end(txn);
 		return code;
@@ -374,9 +344,8 @@ enum code store_range(struct store_txn *txn, struct bytes prefix, struct bytes f
 	return OK;
 }
 
-/* The next entry with its seal; on E_DAMAGED the key is given all the same, when there is one. */
-static enum code next_sealed(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value,
-			     uint64_t *ret_seal, struct err *err)
+enum code store_next_sealed(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value,
+			    uint64_t *ret_seal, struct err *err)
 {
 	struct store *store = cursor->txn->store;
 	struct bytes sealed;
@@ -393,7 +362,7 @@ enum code store_next(struct store_cursor *cursor, struct bytes *ret_key, struct 
 {
 	struct bytes key = { 0 };
 	uint64_t seal;
-	enum code code = next_sealed(cursor, &key, ret_value, &seal, err);
+	enum code code = store_next_sealed(cursor, &key, ret_value, &seal, err);
 
 	if (!code)
 		*ret_key = key;
@@ -408,124 +377,13 @@ void store_range_end(struct store_cursor *cursor)
 	free(cursor);
 }
 
-/* What a scan has seen, against the ledger. */
-struct scan {
-	struct ledger seen;
-	bool is_damaged_table[STORE_TABLES];
-	uint8_t last_key[STORE_KEY_MAX];
-	size_t last_size;
-	bool is_damaged;
-	store_found *found;
-	void *context;
-};
-
-static void report(struct scan *scan, struct bytes key, const char *text)
-{
-	scan->is_damaged = true;
-	if (key.size && key.data[0] < STORE_TABLES)
-		scan->is_damaged_table[key.data[0]] = true;
-	scan->found(scan->context, key, text);
-}
-
-/* False when the order of keys is broken: then the structure is, and a walk on could go in circles. */
-static bool ascends(struct scan *scan, struct bytes key)
-{
-	if (key.size > STORE_KEY_MAX ||
-	    (scan->last_size && bytes_compare(bytes_of(scan->last_key, scan->last_size), key) >= 0))
-		return false;
-	memcpy(scan->last_key, key.data, key.size);
-	scan->last_size = key.size;
-	return true;
-}
-
-static bool scan_entry(struct scan *scan, struct store_cursor *cursor, enum code *ret_code, struct err *err)
-{
-	struct err own = { "" };
-	struct bytes key = { 0 }, value;
-	uint64_t seal = 0;
-	enum code code = next_sealed(cursor, &key, &value, &seal, &own);
-
-	*ret_code = code == E_ABSENT || code == E_DAMAGED ? OK : code;
-	if (*ret_code && err)
-		*err = own;
-	if (code && code != E_DAMAGED)
-		return false;
-	if (!key.size || !ascends(scan, key)) {
-		report(scan, key, key.size ? "its key does not ascend: the file's structure is damaged" : own.text);
-		return false;
-	}
-	if (code)
-		report(scan, key, own.text);
-	else if (key.data[0] >= STORE_TABLES)
-		report(scan, key, "it belongs to no table");
-	if (key.data[0] < STORE_TABLES) {
-		scan->seen.tables[key.data[0]].count++;
-		scan->seen.tables[key.data[0]].sum += seal;
-	}
-	return true;
-}
-
-static void compare_tally(struct scan *scan, const struct ledger *ledger, size_t table)
-{
-	const struct tally *is = &scan->seen.tables[table], *should = &ledger->tables[table];
-	char text[160];
-
-	if (is->count != should->count)
-		snprintf(text, sizeof text, "table %zu: %" PRIu64 " entries where the ledger counts %" PRIu64, table,
-			 is->count, should->count);
-	else if (is->sum != should->sum && !scan->is_damaged_table[table])
-		snprintf(text, sizeof text, "table %zu: an entry is not the one that was last written", table);
-	else
-		return;
-	report(scan, bytes_of(NULL, 0), text);
-}
-
-static void compare_ledger(struct scan *scan, struct store_txn *txn)
-{
-	struct err own = { "" };
-	struct ledger ledger;
-	char text[160];
-	uint64_t number = txn->store->backend->number(txn->below);
-
-	if (read_ledger(txn, &ledger, &own)) {
-		report(scan, bytes_of(ledger_key, sizeof ledger_key), own.text);
-		return;
-	}
-	if (ledger.number != number) {
-		snprintf(text, sizeof text, "the file shows commit %" PRIu64 ", its ledger is of commit %" PRIu64,
-			 number, ledger.number);
-		report(scan, bytes_of(NULL, 0), text);
-	}
-	for (size_t i = 1; i < STORE_TABLES; i++)
-		compare_tally(scan, &ledger, i);
-}
-
-enum code store_scan(struct store_txn *txn, store_found *found, void *context, struct err *err)
-{
-	struct scan *scan = must_alloc(sizeof *scan);
-	struct store_cursor *cursor = NULL;
-	enum code code = store_range(txn, bytes_of(NULL, 0), bytes_of(NULL, 0), &cursor, err);
-
-	scan->found = found;
-	scan->context = context;
-	while (!code && scan_entry(scan, cursor, &code, err))
-		;
-	store_range_end(cursor);
-	if (!code)
-		compare_ledger(scan, txn);
-	if (!code && scan->is_damaged)
-		code = fail(err, E_DAMAGED, "the store is damaged");
-	free(scan);
-	return code;
-}
-
 uint64_t store_count(struct store_txn *txn, uint8_t table)
 {
 	struct ledger ledger;
 
 	if (txn->is_writer)
 		return txn->ledger.tables[table].count;
-	return read_ledger(txn, &ledger, NULL) ? 0 : ledger.tables[table].count;
+	return store_read_ledger(txn, &ledger, NULL) ? 0 : ledger.tables[table].count;
 }
 
 static enum code make_header(struct store *store, const struct hash_key *fresh_key, struct err *err)
@@ -587,7 +445,7 @@ static enum code is_empty(struct store_txn *txn, struct err *err)
 
 	if (code)
 		return code;
-	code = next_sealed(cursor, &key, &value, &seal, err);
+	code = store_next_sealed(cursor, &key, &value, &seal, err);
 	store_range_end(cursor);
 	if (code == E_ABSENT)
 		return OK;
