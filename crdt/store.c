@@ -364,7 +364,7 @@ enum code store_next(struct store_cursor *cursor, struct bytes *ret_key, struct 
 	uint64_t seal;
 	enum code code = store_next_sealed(cursor, &key, ret_value, &seal, err);
 
-	if (!code)
+	if (!code || (code == E_DAMAGED && key.size))
 		*ret_key = key;
 	return code;
 }

@@ -18,7 +18,7 @@
 
 enum {
 	STORE_KEY_MAX = 480,
-	STORE_VALUE_MAX = 1 << 20,
+	STORE_VALUE_MAX = 1 << 24,
 	STORE_TABLES = 16, /* first bytes of keys: 0 to 15; 0 is the store's own */
 	STORE_FORMAT = 1,
 };
@@ -61,7 +61,10 @@ enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err)
 enum code store_range(struct store_txn *txn, struct bytes prefix, struct bytes from, struct store_cursor **ret_cursor,
 		      struct err *err);
 
-/* E_ABSENT after the last. E_DAMAGED names the entry; the next call goes on behind it. */
+/*
+ * E_ABSENT after the last. E_DAMAGED gives the key of the entry whose bytes are wrong, and the next call goes on behind
+ * it; where it gives none, the structure is damaged and there is no going on.
+ */
 enum code store_next(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value, struct err *err);
 void store_range_end(struct store_cursor *cursor);
 

@@ -28,7 +28,7 @@ void *arena_take(struct arena *arena, size_t size)
 	size_t rounded = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 	void *memory;
 
-	if (rounded < size)
+	if (rounded < size || rounded > SIZE_MAX - sizeof(struct arena_chunk))
 		abort();
 	if (!arena->chunks || arena->chunks->size - arena->used < rounded)
 		add_chunk(arena, rounded);

@@ -12,7 +12,9 @@ struct buf buf_growing(size_t limit)
 
 struct buf buf_over(void *room, size_t size)
 {
-	return (struct buf){ .data = room, .room = size, .limit = size, .is_borrowed = true };
+	static uint8_t nothing;
+
+	return (struct buf){ .data = room ? room : &nothing, .room = size, .limit = size, .is_borrowed = true };
 }
 
 void buf_done(struct buf *buf)
@@ -27,7 +29,7 @@ static void grow(struct buf *buf, size_t needed)
 	size_t room = buf->room ? buf->room : FIRST_ROOM;
 
 	while (room < needed)
-		room *= 2;
+		room = room > SIZE_MAX / 2 ? needed : room * 2;
 	if (room > buf->limit)
 		room = buf->limit;
 	buf->data = must_realloc(buf->data, room);
@@ -40,7 +42,8 @@ uint8_t *buf_take(struct buf *buf, size_t size)
 		buf->is_full = true;
 		return NULL;
 	}
-	if (size > buf->room - buf->size)
+	/* Also nothing has an address: NULL would say that it does not fit. */
+	if (size > buf->room - buf->size || !buf->data)
 		grow(buf, buf->size + size);
 	buf->size += size;
 	return buf->data + buf->size - size;

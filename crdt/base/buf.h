@@ -18,7 +18,10 @@ struct reader {
 
 static inline struct reader reader_over(struct bytes bytes)
 {
-	return (struct reader){ .at = bytes.data, .end = bytes.data + bytes.size };
+	/* Empty bytes may be NULL, and NULL is what a reader answers when there are too few. */
+	const uint8_t *data = bytes.data ? bytes.data : (const uint8_t *)"";
+
+	return (struct reader){ .at = data, .end = data + bytes.size };
 }
 
 static inline size_t reader_left(const struct reader *r)

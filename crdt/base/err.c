@@ -44,6 +44,22 @@ enum code fail_in(struct err *err, enum code code, const char *format, ...)
 	return code;
 }
 
+enum code fail_at(struct err *err, enum code code, const char *name, long index)
+{
+	struct err inner;
+	bool is_nested;
+	char at[24] = "";
+
+	if (!err)
+		return code;
+	inner = *err;
+	is_nested = inner.text[0] == '`';
+	if (index >= 0)
+		snprintf(at, sizeof at, "[%ld]", index);
+	snprintf(err->text, sizeof err->text, "`%s%s%s%s", name, at, is_nested ? "." : "`: ", inner.text + is_nested);
+	return code;
+}
+
 const char *code_name(enum code code)
 {
 	return codes[-code].name;

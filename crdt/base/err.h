@@ -41,6 +41,9 @@ PRINTF(3, 4) enum code fail(struct err *err, enum code code, const char *format,
 /* Prepends "where: " to the message that is already there. */
 PRINTF(3, 4) enum code fail_in(struct err *err, enum code code, const char *format, ...);
 
+/* Puts the message under a field: "`devices[3].name`: must not be empty". An `index` below 0 is none. */
+enum code fail_at(struct err *err, enum code code, const char *name, long index);
+
 const char *code_name(enum code code);
 const char *code_text(enum code code);
 int code_http(enum code code);

@@ -9,9 +9,15 @@
 
 void address_format(const struct address *address, char room[ADDRESS_TEXT_SIZE])
 {
+	const uint8_t *last = address->bytes + 12;
+
 	room[0] = '\0';
 	if (address->size)
 		inet_ntop(address->size == 4 ? AF_INET : AF_INET6, address->bytes, room, ADDRESS_TEXT_SIZE);
+	/* libc writes ::ffff:1.2.3.4 with the dots that `address_parse` refuses; as numbers it is ::ffff:102:304. */
+	if (address->size == 16 && strchr(room, '.'))
+		snprintf(strrchr(room, ':') + 1, sizeof "ffff:ffff", "%x:%x", last[0] << 8 | last[1],
+			 last[2] << 8 | last[3]);
 }
 
 void network_format(const struct network *network, char room[NETWORK_TEXT_SIZE])

@@ -5,13 +5,14 @@
 
 enum { MS_PER_DAY = 86400000, DAYS_TO_1970 = 719468 };
 
+/* WALL_MAX_MS, as `wall_format` writes it. */
+#define WALL_MAX_TEXT "6429-10-17T02:45:55.327Z"
+
 static bool step(struct hlc from, struct hlc *ret_next)
 {
-	struct hlc next = { from.bits + 1 };
-
-	if (!hlc_is_valid(next))
+	if (from.bits >= hlc_make(WALL_MAX_MS, UINT16_MAX).bits)
 		return false;
-	*ret_next = next;
+	ret_next->bits = from.bits + 1;
 	return true;
 }
 
@@ -40,12 +41,12 @@ bool hlc_after(struct hlc own, struct hlc replaced, struct hlc *ret_next)
 }
 
 /* Days since 1970 and back, by eras of 400 years that begin in March. */
-static uint64_t days_of(uint64_t year, unsigned month, unsigned day)
+static int64_t days_of(uint64_t year, unsigned month, unsigned day)
 {
 	uint64_t y = month > 2 ? year : year - 1, era = y / 400, of_era = y % 400;
 	uint64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 
-	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - DAYS_TO_1970;
+	return (int64_t)(era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year) - DAYS_TO_1970;
 }
 
 static void date_of(uint64_t days, uint64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
@@ -81,7 +82,8 @@ static bool number(struct bytes *text, size_t digits, char after, unsigned *ret_
 			return false;
 		*ret_number = *ret_number * 10 + (unsigned)(text->data[i] - '0');
 	}
-	if (after && (text->data[digits] | 0x20) != (after | 0x20))
+	/* RFC 3339 lets the T be small. */
+	if (after && text->data[digits] != after && (after != 'T' || text->data[digits] != 't'))
 		return false;
 	*text = bytes_of(text->data + digits + (after != 0), text->size - digits - (after != 0));
 	return true;
@@ -133,19 +135,22 @@ enum code wall_parse(struct bytes text, struct wall_time *ret_time, struct err *
 	struct bytes rest = text;
 	int64_t ahead, total;
 
-	if (!number(&rest, 4, '-', &year) || !number(&rest, 2, '-', &month) || !number(&rest, 2, 't', &day) ||
+	if (!number(&rest, 4, '-', &year) || !number(&rest, 2, '-', &month) || !number(&rest, 2, 'T', &day) ||
 	    !number(&rest, 2, ':', &hour) || !number(&rest, 2, ':', &minute) || !number(&rest, 2, 0, &second) ||
 	    !decimals(&rest, &ms) || !offset(rest, &ahead))
 		return fail(err, E_VALUE, "%.*s is not a time: write it as 2026-11-21T15:26:43Z",
 			    (int)(text.size < 40 ? text.size : 40), (const char *)text.data);
-	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) || hour > 23 ||
-	    minute > 59 || second > 59)
-		return fail(err, E_VALUE, "%.*s is not a time: there is no such date or hour since 1970",
-			    (int)text.size, (const char *)text.data);
-	total = (int64_t)days_of(year, month, day) * MS_PER_DAY + hour * INT64_C(3600000) + minute * INT64_C(60000) +
+	if (!year || month < 1 || month > 12 || day < 1 || day > days_in(year, month) || hour > 23 || minute > 59 ||
+	    second > 59)
+		return fail(err, E_VALUE, "%.*s is not a time: there is no such date or hour", (int)text.size,
+			    (const char *)text.data);
+	total = days_of(year, month, day) * MS_PER_DAY + hour * INT64_C(3600000) + minute * INT64_C(60000) +
 		second * INT64_C(1000) + ms - ahead;
 	if (total < 0)
 		return fail(err, E_VALUE, "%.*s is not a time: it lies before 1970", (int)text.size,
+			    (const char *)text.data);
+	if (total > (int64_t)WALL_MAX_MS)
+		return fail(err, E_VALUE, "%.*s is not a time: it lies after " WALL_MAX_TEXT, (int)text.size,
 			    (const char *)text.data);
 	ret_time->ms = (uint64_t)total;
 	return OK;

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/model/json.h"
+
+#include "crdt/model/pack.h"
+
+#include <sodium.h>
+
+void json_write_text(struct bytes text, struct buf *buf)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t start = 0;
+
+	buf_put_byte(buf, '"');
+	for (size_t i = 0; i < text.size; i++) {
+		uint8_t b = text.data[i];
+
+		if (b >= 0x20 && b != '"' && b != '\\')
+			continue;
+		buf_put(buf, text.data + start, i - start);
+		start = i + 1;
+		if (b >= 0x20) {
+			buf_put(buf, (char[]){ '\\', (char)b }, 2);
+		} else {
+			buf_put(buf, (char[]){ '\\', 'u', '0', '0', hex[b >> 4], hex[b & 15] }, 6);
+		}
+	}
+	buf_put(buf, text.data + start, text.size - start);
+	buf_put_byte(buf, '"');
+}
+
+static void put_number(uint64_t number, struct buf *buf)
+{
+	char digits[20];
+	size_t at = sizeof digits;
+
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while (number /= 10);
+	buf_put(buf, digits + at, sizeof digits - at);
+}
+
+static void put_signed(int64_t number, struct buf *buf)
+{
+	if (number < 0)
+		buf_put_byte(buf, '-');
+	put_number(number < 0 ? -(uint64_t)number : (uint64_t)number, buf);
+}
+
+/* Printable ASCII that needs no escape. */
+static void put_plain(const char *text, struct buf *buf)
+{
+	buf_put_byte(buf, '"');
+	buf_put_text(buf, text);
+	buf_put_byte(buf, '"');
+}
+
+static void put_base64(struct bytes bytes, struct buf *buf)
+{
+	size_t size = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
+	uint8_t *room;
+
+	buf_put_byte(buf, '"');
+	room = buf_take(buf, size);
+	if (room) {
+		sodium_bin2base64((char *)room, size, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
+		room[size - 1] = '"'; /* where the final zero was */
+	}
+}
+
+static void put_hex(struct bytes bytes, struct buf *buf)
+{
+	char hex[2 * 16 + 1];
+
+	sodium_bin2hex(hex, sizeof hex, bytes.data, bytes.size);
+	put_plain(hex, buf);
+}
+
+void json_write_id(struct id id, struct buf *buf)
+{
+	put_hex(bytes_of(id.bytes, sizeof id.bytes), buf);
+}
+
+static void put_node(uint64_t node, struct buf *buf)
+{
+	uint8_t room[8];
+	struct buf bytes = buf_over(room, sizeof room);
+
+	buf_put_big_endian(&bytes, node, sizeof room);
+	put_hex(buf_bytes(&bytes), buf);
+}
+
+static void put_time(struct wall_time time, struct buf *buf)
+{
+	char text[WALL_TEXT_SIZE];
+
+	wall_format(time, text);
+	put_plain(text, buf);
+}
+
+static void put_choice(const struct field *field, uint64_t number, struct buf *buf)
+{
+	const struct choices *choices = &model_choices[field->of];
+
+	for (size_t i = 0; i < choices->count; i++)
+		if (choices->all[i].number == number) {
+			put_plain(choices->all[i].name, buf);
+			return;
+		}
+	put_number(number, buf);
+}
+
+static void put_address(const struct address *address, struct buf *buf)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	address_format(address, text);
+	put_plain(text, buf);
+}
+
+static void put_network(const struct network *network, struct buf *buf)
+{
+	char text[NETWORK_TEXT_SIZE];
+
+	network_format(network, text);
+	put_plain(text, buf);
+}
+
+static void put_counter(const struct counter *counter, struct buf *buf)
+{
+	buf_put_text(buf, "{\"total\":");
+	put_number(counter->total, buf);
+	buf_put_text(buf, ",\"reading\":");
+	put_number(counter->reading, buf);
+	buf_put_text(buf, ",\"making\":");
+	put_number(counter->making, buf);
+	buf_put_byte(buf, '}');
+}
+
+/* A credential is a hash or a box: of no use to anybody who reads JSON. */
+static void put_credential(const struct credential *credential, struct buf *buf)
+{
+	put_plain(credential->is_conflict ? "(conflict)" : credential->value.size ? "(secret)" : "(removed)", buf);
+}
+
+static void put_part(const struct field *field, struct bytes map, enum json_view view, struct buf *buf)
+{
+	_Alignas(max_align_t) uint8_t row[MODEL_PART_SIZE];
+
+	if (!pack_read(&model_parts[field->of], map, true, row, NULL))
+		json_write_row(&model_parts[field->of], NULL, row, view, buf);
+	else
+		buf_put_text(buf, "null");
+}
+
+static void put_slot(const struct field *field, const void *slot, enum json_view view, struct buf *buf)
+{
+	switch ((enum type)field->type) {
+	case TYPE_BOOL: buf_put_text(buf, *(const bool *)slot ? "true" : "false"); break;
+	case TYPE_UINT:
+	case TYPE_COUNT64:
+	case TYPE_SPAN: put_number(*(const uint64_t *)slot, buf); break;
+	case TYPE_INT: put_signed(*(const int64_t *)slot, buf); break;
+	case TYPE_TIME: put_time(*(const struct wall_time *)slot, buf); break;
+	case TYPE_CHOICE: put_choice(field, *(const uint64_t *)slot, buf); break;
+	case TYPE_NODE: put_node(*(const uint64_t *)slot, buf); break;
+	case TYPE_SLUG:
+	case TYPE_NAME:
+	case TYPE_LINE:
+	case TYPE_NOTE:
+	case TYPE_HOST:
+	case TYPE_URL: json_write_text(*(const struct bytes *)slot, buf); break;
+	case TYPE_BYTES: put_base64(*(const struct bytes *)slot, buf); break;
+	case TYPE_ID: json_write_id(*(const struct id *)slot, buf); break;
+	case TYPE_KEY: put_base64(bytes_of(slot, sizeof(struct key32)), buf); break;
+	case TYPE_ADDRESS: put_address(slot, buf); break;
+	case TYPE_NETWORK: put_network(slot, buf); break;
+	case TYPE_COUNTER: put_counter(slot, buf); break;
+	case TYPE_CREDENTIAL: put_credential(slot, buf); break;
+	case TYPE_PART: put_part(field, *(const struct bytes *)slot, view, buf); break;
+	}
+}
+
+static void put_list(const struct field *field, const struct list *list, enum json_view view, struct buf *buf)
+{
+	struct reader items = reader_over(list->items);
+	union slot item;
+
+	buf_put_byte(buf, '[');
+	for (size_t i = 0; pack_next(field, &items, &item); i++) {
+		if (i)
+			buf_put_byte(buf, ',');
+		put_slot(field, &item, view, buf);
+	}
+	buf_put_byte(buf, ']');
+}
+
+static void put_field(const struct field *field, const void *slot, enum json_view view, struct buf *buf)
+{
+	put_plain(field->name, buf);
+	buf_put_byte(buf, ':');
+	if (field->is_secret && field->type != TYPE_CREDENTIAL)
+		put_plain("(secret)", buf);
+	else if (field->is_list)
+		put_list(field, slot, view, buf);
+	else
+		put_slot(field, slot, view, buf);
+}
+
+void json_write_row(const struct shape *shape, const struct id *id, const void *row, enum json_view view,
+		    struct buf *buf)
+{
+	bool is_first = !id;
+
+	buf_put_byte(buf, '{');
+	if (id) {
+		buf_put_text(buf, "\"id\":");
+		json_write_id(*id, buf);
+	}
+	for (size_t i = 0; i < shape->count; i++) {
+		const struct field *f = &shape->fields[i];
+
+		if (!row_has_field(shape, row, i) || (view == JSON_PUBLIC && (f->is_hidden || f->is_secret)))
+			continue;
+		if (!is_first)
+			buf_put_byte(buf, ',');
+		is_first = false;
+		put_field(f, field_slot_const(f, row), view, buf);
+	}
+	buf_put_byte(buf, '}');
+}

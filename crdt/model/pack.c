@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/model/pack.h"
+
+#include "crdt/model/mp.h"
+#include "crdt/model/validate.h"
+
+#include <assert.h>
+
+static bool read_bin(struct reader *r, void *room, size_t size)
+{
+	struct mp_head head = mp_read(r);
+	const uint8_t *bytes;
+
+	if (head.class != MP_BIN || head.value != size)
+		return false;
+	bytes = read_bytes(r, size);
+	if (bytes)
+		memcpy(room, bytes, size);
+	return bytes;
+}
+
+static bool read_string(struct reader *r, enum mp_class class, struct bytes *ret_bytes)
+{
+	struct mp_head head = mp_read(r);
+
+	if (head.class != class)
+		return false;
+	*ret_bytes = bytes_of(read_bytes(r, head.value), head.value);
+	return ret_bytes->data;
+}
+
+static bool read_uint(struct reader *r, uint64_t *ret_number)
+{
+	struct mp_head head = mp_read(r);
+
+	*ret_number = head.value;
+	return head.class == MP_UINT;
+}
+
+static bool read_int(struct reader *r, int64_t *ret_number)
+{
+	struct mp_head head = mp_read(r);
+
+	*ret_number = (int64_t)head.value;
+	return (head.class == MP_UINT && head.value <= INT64_MAX) || head.class == MP_NEGATIVE;
+}
+
+static bool read_bool(struct reader *r, bool *ret_truth)
+{
+	struct mp_head head = mp_read(r);
+
+	*ret_truth = head.value;
+	return head.class == MP_BOOL;
+}
+
+static bool read_address(struct reader *r, struct address *ret_address)
+{
+	struct bytes bytes;
+
+	if (!read_string(r, MP_BIN, &bytes) || (bytes.size != 4 && bytes.size != 16))
+		return false;
+	*ret_address = (struct address){ .size = (uint8_t)bytes.size };
+	memcpy(ret_address->bytes, bytes.data, bytes.size);
+	return true;
+}
+
+/* The address and then the prefix, as one string of bytes. */
+static bool read_network(struct reader *r, struct network *ret_network)
+{
+	struct bytes bytes;
+
+	if (!read_string(r, MP_BIN, &bytes) || (bytes.size != 5 && bytes.size != 17))
+		return false;
+	*ret_network =
+		(struct network){ .address.size = (uint8_t)(bytes.size - 1), .prefix = bytes.data[bytes.size - 1] };
+	memcpy(ret_network->address.bytes, bytes.data, bytes.size - 1);
+	return true;
+}
+
+static bool read_counter(struct reader *r, struct counter *ret_counter)
+{
+	struct mp_head head = mp_read(r);
+
+	return head.class == MP_ARRAY && head.value == 3 && read_uint(r, &ret_counter->total) &&
+	       read_uint(r, &ret_counter->reading) && read_uint(r, &ret_counter->making);
+}
+
+/* [generation, value], [generation, nil] once removed, [generation] in conflict. */
+static bool read_credential(struct reader *r, struct credential *ret_credential)
+{
+	struct mp_head head = mp_read(r);
+
+	*ret_credential = (struct credential){ .is_conflict = head.value == 1 };
+	if (head.class != MP_ARRAY || head.value < 1 || head.value > 2 || !read_uint(r, &ret_credential->generation))
+		return false;
+	if (head.value == 1)
+		return true;
+	if (r->at < r->end && *r->at == 0xc0)
+		return mp_read(r).class == MP_NIL;
+	return read_string(r, MP_BIN, &ret_credential->value) && ret_credential->value.size;
+}
+
+static bool read_form(enum type type, struct reader *r, void *slot)
+{
+	switch (type) {
+	case TYPE_BOOL: return read_bool(r, slot);
+	case TYPE_UINT:
+	case TYPE_COUNT64:
+	case TYPE_SPAN:
+	case TYPE_CHOICE:
+	case TYPE_NODE: return read_uint(r, slot);
+	case TYPE_TIME: return read_uint(r, &((struct wall_time *)slot)->ms);
+	case TYPE_INT: return read_int(r, slot);
+	case TYPE_SLUG:
+	case TYPE_NAME:
+	case TYPE_LINE:
+	case TYPE_NOTE:
+	case TYPE_HOST:
+	case TYPE_URL: return read_string(r, MP_TEXT, slot);
+	case TYPE_BYTES: return read_string(r, MP_BIN, slot);
+	case TYPE_ID: return read_bin(r, slot, sizeof(struct id));
+	case TYPE_KEY: return read_bin(r, slot, sizeof(struct key32));
+	case TYPE_ADDRESS: return read_address(r, slot);
+	case TYPE_NETWORK: return read_network(r, slot);
+	case TYPE_COUNTER: return read_counter(r, slot);
+	case TYPE_CREDENTIAL: return read_credential(r, slot);
+	case TYPE_PART: *(struct bytes *)slot = mp_skip(r); return !r->is_short;
+	}
+	return false;
+}
+
+static enum code read_part(const struct field *field, struct bytes map, struct err *err)
+{
+	_Alignas(max_align_t) uint8_t row[MODEL_PART_SIZE];
+
+	return pack_read(&model_parts[field->of], map, true, row, err);
+}
+
+enum code pack_read_slot(const struct field *field, struct reader *r, void *ret_slot, struct err *err)
+{
+	if (!read_form((enum type)field->type, r, ret_slot))
+		return fail(err, E_VALUE, "must be %s", validate_type_text(field));
+	if (field->type == TYPE_PART)
+		return read_part(field, *(struct bytes *)ret_slot, err);
+	return validate_slot(field, ret_slot, err);
+}
+
+static enum code read_list(const struct field *field, struct reader *r, struct list *ret_list, struct err *err)
+{
+	struct mp_head head = mp_read(r);
+	const uint8_t *start = r->at;
+	union slot item;
+
+	if (head.class != MP_ARRAY)
+		return fail_at(err, fail(err, E_VALUE, "must be a list"), field->name, -1);
+	if (head.value > field->most)
+		return fail_at(
+			err,
+			fail(err, E_LIMIT, "has %zu items, at most %u are allowed", (size_t)head.value, field->most),
+			field->name, -1);
+	for (uint64_t i = 0; i < head.value; i++) {
+		enum code code = pack_read_slot(field, r, &item, err);
+
+		if (code)
+			return fail_at(err, code, field->name, (long)i);
+	}
+	*ret_list = (struct list){ bytes_of(start, (size_t)(r->at - start)), head.value };
+	return OK;
+}
+
+/* Only a value that time may change can be unset again; nil says so. */
+static bool is_unset(const struct field *field, struct reader *r)
+{
+	if (field->merge != MERGE_LWW || r->at >= r->end || *r->at != 0xc0)
+		return false;
+	r->at++;
+	return true;
+}
+
+static enum code missing(const struct field *field, struct err *err)
+{
+	return fail_at(err, fail(err, E_VALUE, "is required"), field->name, -1);
+}
+
+/* Reads the field into its slot; *ret_is_set says whether it has a value. */
+static enum code read_field(const struct field *field, struct reader *r, void *slot, bool *ret_is_set, struct err *err)
+{
+	enum code code;
+
+	*ret_is_set = !is_unset(field, r);
+	if (!*ret_is_set)
+		return field->is_required ? missing(field, err) : OK;
+	if (field->is_list)
+		return read_list(field, r, slot, err);
+	code = pack_read_slot(field, r, slot, err);
+	return code ? fail_at(err, code, field->name, -1) : OK;
+}
+
+/* Goes to the table's place of `number`; fails if that passes a field that should have been there. */
+static enum code seek(const struct field **at, const struct field *end, uint64_t number, bool is_whole, struct err *err)
+{
+	const struct field *f = *at;
+
+	for (; f < end && f->number < number; f++)
+		if (is_whole && f->is_required)
+			return missing(f, err);
+	*at = f;
+	return OK;
+}
+
+static enum code not_canonical(const struct shape *shape, struct err *err)
+{
+	return fail(err, E_FORM, "%s: its fields are not canonical msgpack", shape->name);
+}
+
+enum code pack_read(const struct shape *shape, struct bytes map, bool is_whole, void *ret_row, struct err *err)
+{
+	struct reader r = reader_over(map);
+	struct mp_head head = mp_read(&r);
+	const struct field *f = shape->fields, *end = f + shape->count;
+	uint64_t has = 0, least = 0;
+	enum code code;
+	bool is_set;
+
+	if (head.class != MP_MAP)
+		return not_canonical(shape, err);
+	memset((uint8_t *)ret_row + shape->has_at, 0, (size_t)shape->size - shape->has_at);
+	for (uint64_t i = 0; i < head.value; i++) {
+		struct mp_head number = mp_read(&r);
+
+		if (number.class != MP_UINT || number.value < least)
+			return not_canonical(shape, err);
+		least = number.value + 1;
+		code = seek(&f, end, number.value, is_whole, err);
+		if (code)
+			return code;
+		if (f == end || f->number != number.value) {
+			mp_skip(&r);
+			continue;
+		}
+		code = read_field(f, &r, field_slot(f, ret_row), &is_set, err);
+		if (code)
+			return r.is_short ? not_canonical(shape, err) : code;
+		has |= (uint64_t)is_set << (f - shape->fields);
+		f++;
+	}
+	if (r.is_short || reader_left(&r))
+		return not_canonical(shape, err);
+	*row_has(shape, ret_row) = has;
+	return seek(&f, end, UINT64_MAX, is_whole, err);
+}
+
+static void write_address(const struct address *address, struct buf *buf)
+{
+	mp_put_bin(buf, bytes_of(address->bytes, address->size));
+}
+
+static void write_network(const struct network *network, struct buf *buf)
+{
+	uint8_t bytes[17];
+
+	memcpy(bytes, network->address.bytes, network->address.size);
+	bytes[network->address.size] = network->prefix;
+	mp_put_bin(buf, bytes_of(bytes, network->address.size + (size_t)1));
+}
+
+static void write_counter(const struct counter *counter, struct buf *buf)
+{
+	mp_put_array(buf, 3);
+	mp_put_uint(buf, counter->total);
+	mp_put_uint(buf, counter->reading);
+	mp_put_uint(buf, counter->making);
+}
+
+static void write_credential(const struct credential *credential, struct buf *buf)
+{
+	mp_put_array(buf, credential->is_conflict ? 1 : 2);
+	mp_put_uint(buf, credential->generation);
+	if (credential->is_conflict)
+		return;
+	if (credential->value.size)
+		mp_put_bin(buf, credential->value);
+	else
+		mp_put_nil(buf);
+}
+
+void pack_write_slot(const struct field *field, const void *slot, struct buf *buf)
+{
+	switch ((enum type)field->type) {
+	case TYPE_BOOL: mp_put_bool(buf, *(const bool *)slot); break;
+	case TYPE_UINT:
+	case TYPE_COUNT64:
+	case TYPE_SPAN:
+	case TYPE_CHOICE:
+	case TYPE_NODE: mp_put_uint(buf, *(const uint64_t *)slot); break;
+	case TYPE_TIME: mp_put_uint(buf, ((const struct wall_time *)slot)->ms); break;
+	case TYPE_INT: mp_put_int(buf, *(const int64_t *)slot); break;
+	case TYPE_SLUG:
+	case TYPE_NAME:
+	case TYPE_LINE:
+	case TYPE_NOTE:
+	case TYPE_HOST:
+	case TYPE_URL: mp_put_text(buf, *(const struct bytes *)slot); break;
+	case TYPE_BYTES: mp_put_bin(buf, *(const struct bytes *)slot); break;
+	case TYPE_ID: mp_put_bin(buf, bytes_of(slot, sizeof(struct id))); break;
+	case TYPE_KEY: mp_put_bin(buf, bytes_of(slot, sizeof(struct key32))); break;
+	case TYPE_ADDRESS: write_address(slot, buf); break;
+	case TYPE_NETWORK: write_network(slot, buf); break;
+	case TYPE_COUNTER: write_counter(slot, buf); break;
+	case TYPE_CREDENTIAL: write_credential(slot, buf); break;
+	case TYPE_PART: buf_put_bytes(buf, *(const struct bytes *)slot); break;
+	}
+}
+
+static void write_list(const struct list *list, struct buf *buf)
+{
+	mp_put_array(buf, list->count);
+	buf_put_bytes(buf, list->items);
+}
+
+void pack_write(const struct shape *shape, const void *row, struct buf *buf)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < shape->count; i++)
+		count += row_has_field(shape, row, i);
+	mp_put_map(buf, count);
+	for (size_t i = 0; i < shape->count; i++) {
+		const struct field *f = &shape->fields[i];
+
+		if (!row_has_field(shape, row, i))
+			continue;
+		mp_put_uint(buf, f->number);
+		if (f->is_list)
+			write_list(field_slot_const(f, row), buf);
+		else
+			pack_write_slot(f, field_slot_const(f, row), buf);
+	}
+}
+
+bool pack_next(const struct field *field, struct reader *items, void *ret_slot)
+{
+	return reader_left(items) && read_form((enum type)field->type, items, ret_slot);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/model/record.h"
+
+#include "crdt/model/mp.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { STAMP_SIZE = 16 };
+
+int stamp_compare(struct stamp a, struct stamp b)
+{
+	int order = hlc_compare(a.hlc, b.hlc);
+
+	return order ? order : (a.node > b.node) - (a.node < b.node);
+}
+
+static enum code broken(struct err *err, const char *what)
+{
+	return fail(err, E_FORM, "record: %s", what);
+}
+
+/* A credential's value must be [generation] or [generation, value]; all else is any canonical value. */
+static bool is_value_of(enum merge merge, struct bytes value)
+{
+	struct reader r = reader_over(value);
+	struct mp_head head = mp_read(&r);
+	struct mp_head generation;
+
+	if (merge != MERGE_CRED)
+		return head.class != MP_NIL || merge == MERGE_LWW;
+	if (head.class != MP_ARRAY || head.value < 1 || head.value > 2)
+		return false;
+	generation = mp_read(&r);
+	return generation.class == MP_UINT && generation.value;
+}
+
+/* The map of fields into cells without stamps; `r` stands behind it afterwards. */
+static enum code read_map(struct reader *r, struct record *record, struct err *err)
+{
+	struct mp_head head = mp_read(r);
+
+	if (head.class != MP_MAP)
+		return broken(err, "its fields are no map");
+	if (head.value > RECORD_CELLS_MAX)
+		return fail(err, E_LIMIT, "record: %zu fields, at most %d are allowed", (size_t)head.value,
+			    RECORD_CELLS_MAX);
+	record->count = head.value;
+	for (size_t i = 0; i < record->count; i++) {
+		struct mp_head number = mp_read(r);
+		struct cell *cell = &record->cells[i];
+
+		if (number.class != MP_UINT || number.value > MODEL_FIELD_MAX)
+			return broken(err, "a field has no number");
+		*cell = (struct cell){ .number = (uint32_t)number.value };
+		if (i && record->cells[i - 1].number >= cell->number)
+			return broken(err, "its fields do not ascend");
+		cell->value = mp_skip(r);
+		if (r->is_short || !is_value_of(field_merge(cell->number), cell->value))
+			return broken(err, "a field's value is not canonical");
+	}
+	return OK;
+}
+
+static struct stamp read_stamp(const uint8_t *bytes)
+{
+	struct reader r = reader_over(bytes_of(bytes, STAMP_SIZE));
+	uint64_t bits = read_big_endian(&r, 8);
+
+	return (struct stamp){ { bits }, read_big_endian(&r, 8) };
+}
+
+static size_t count_lww(const struct record *record)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < record->count; i++)
+		count += field_merge(record->cells[i].number) == MERGE_LWW;
+	return count;
+}
+
+/* How many different stamps there are, from the size alone; 0 also when the size fits none. */
+static size_t count_stamps(struct bytes stamps, size_t lww)
+{
+	if (stamps.size == STAMP_SIZE)
+		return lww ? 1 : 0;
+	if (stamps.size < lww || (stamps.size - lww) % STAMP_SIZE)
+		return 0;
+	return (stamps.size - lww) / STAMP_SIZE;
+}
+
+static bool stamps_ascend(struct bytes stamps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct stamp stamp = read_stamp(stamps.data + i * STAMP_SIZE);
+
+		if (!hlc_is_valid(stamp.hlc))
+			return false;
+		if (i && stamp_compare(read_stamp(stamps.data + (i - 1) * STAMP_SIZE), stamp) >= 0)
+			return false;
+	}
+	return true;
+}
+
+/* Gives each LWW cell its stamp; every stamp must be somebody's. */
+static enum code read_stamps(struct bytes stamps, struct record *record, struct err *err)
+{
+	size_t lww = count_lww(record), count = count_stamps(stamps, lww), used = 0, nth = 0;
+	const uint8_t *which = stamps.data + count * STAMP_SIZE;
+	bool is_used[RECORD_CELLS_MAX] = { false };
+
+	if ((!count && (lww || stamps.size)) || count > lww || !stamps_ascend(stamps, count))
+		return broken(err, "its stamps are not canonical");
+	for (size_t i = 0; i < record->count; i++) {
+		size_t place;
+
+		if (field_merge(record->cells[i].number) != MERGE_LWW)
+			continue;
+		place = count == 1 ? 0 : which[nth++];
+		if (place >= count)
+			return broken(err, "a field's stamp is missing");
+		used += !is_used[place];
+		is_used[place] = true;
+		record->cells[i].stamp = read_stamp(stamps.data + place * STAMP_SIZE);
+	}
+	return used == count ? OK : broken(err, "a stamp is nobody's");
+}
+
+/* [is_dead, stamps, and the reader stands before the map. */
+static bool read_front(struct reader *r, bool *ret_is_dead, struct bytes *ret_stamps)
+{
+	struct mp_head whole = mp_read(r), dead = mp_read(r), stamps = mp_read(r);
+
+	if (whole.class != MP_ARRAY || whole.value != 3 || dead.class != MP_BOOL || stamps.class != MP_BIN)
+		return false;
+	*ret_is_dead = dead.value;
+	*ret_stamps = bytes_of(read_bytes(r, stamps.value), stamps.value);
+	return !r->is_short;
+}
+
+static bool is_mark(const struct record *record)
+{
+	for (size_t i = 0; i < record->count; i++)
+		if (field_merge(record->cells[i].number) != MERGE_ONCE)
+			return false;
+	return true;
+}
+
+enum code record_read(struct bytes bytes, struct record *ret_record, struct err *err)
+{
+	struct reader r = reader_over(bytes);
+	struct bytes stamps;
+	enum code code;
+
+	if (bytes.size > RECORD_MAX)
+		return fail(err, E_LIMIT, "record: %zu bytes, at most %d are allowed", bytes.size, RECORD_MAX);
+	if (!read_front(&r, &ret_record->is_dead, &stamps))
+		return broken(err, "its frame is not canonical");
+	code = read_map(&r, ret_record, err);
+	if (code)
+		return code;
+	if (reader_left(&r))
+		return broken(err, "bytes follow its last field");
+	if (ret_record->is_dead && !is_mark(ret_record))
+		return broken(err, "it is dead and yet has more than its identity");
+	return read_stamps(stamps, ret_record, err);
+}
+
+static int compare_stamps(const void *a, const void *b)
+{
+	return stamp_compare(*(const struct stamp *)a, *(const struct stamp *)b);
+}
+
+/* The different stamps of the LWW cells, ascending. */
+static size_t collect_stamps(const struct record *record, struct stamp *ret_stamps)
+{
+	size_t count = 0, different = 0;
+
+	for (size_t i = 0; i < record->count; i++)
+		if (field_merge(record->cells[i].number) == MERGE_LWW)
+			ret_stamps[count++] = record->cells[i].stamp;
+	qsort(ret_stamps, count, sizeof *ret_stamps, compare_stamps);
+	for (size_t i = 0; i < count; i++)
+		if (!different || stamp_compare(ret_stamps[different - 1], ret_stamps[i]))
+			ret_stamps[different++] = ret_stamps[i];
+	return different;
+}
+
+static void write_stamps(const struct record *record, struct buf *buf)
+{
+	struct stamp stamps[RECORD_CELLS_MAX];
+	uint8_t room[RECORD_CELLS_MAX * (STAMP_SIZE + 1)];
+	struct buf bytes = buf_over(room, sizeof room);
+	size_t count = collect_stamps(record, stamps);
+
+	for (size_t i = 0; i < count; i++) {
+		buf_put_big_endian(&bytes, stamps[i].hlc.bits, 8);
+		buf_put_big_endian(&bytes, stamps[i].node, 8);
+	}
+	for (size_t i = 0; count > 1 && i < record->count; i++) {
+		const struct stamp *at;
+
+		if (field_merge(record->cells[i].number) != MERGE_LWW)
+			continue;
+		at = bsearch(&record->cells[i].stamp, stamps, count, sizeof *stamps, compare_stamps);
+		buf_put_byte(&bytes, (uint8_t)(at - stamps));
+	}
+	mp_put_bin(buf, buf_bytes(&bytes));
+}
+
+void record_write_map(const struct record *record, struct buf *buf)
+{
+	mp_put_map(buf, record->count);
+	for (size_t i = 0; i < record->count; i++) {
+		mp_put_uint(buf, record->cells[i].number);
+		buf_put_bytes(buf, record->cells[i].value);
+	}
+}
+
+void record_write(const struct record *record, struct buf *buf)
+{
+	assert(record->count <= RECORD_CELLS_MAX);
+	mp_put_array(buf, 3);
+	mp_put_bool(buf, record->is_dead);
+	write_stamps(record, buf);
+	record_write_map(record, buf);
+}
+
+enum code record_from_op(struct bytes map, struct stamp stamp, struct record *ret_record, struct err *err)
+{
+	struct reader r = reader_over(map);
+	enum code code;
+
+	if (map.size > MODEL_OP_MAX)
+		return fail(err, E_LIMIT, "record: %zu bytes, at most %d are allowed", map.size, MODEL_OP_MAX);
+	if (!hlc_is_valid(stamp.hlc))
+		return broken(err, "its stamp lies beyond the year 6429");
+	code = read_map(&r, ret_record, err);
+	if (code)
+		return code;
+	if (reader_left(&r))
+		return broken(err, "bytes follow its last field");
+	ret_record->is_dead = false;
+	for (size_t i = 0; i < ret_record->count; i++)
+		if (field_merge(ret_record->cells[i].number) == MERGE_LWW)
+			ret_record->cells[i].stamp = stamp;
+	return OK;
+}
+
+enum code record_map(struct bytes bytes, bool *ret_is_dead, struct bytes *ret_map, struct err *err)
+{
+	struct reader r = reader_over(bytes);
+	struct bytes stamps;
+
+	if (!read_front(&r, ret_is_dead, &stamps))
+		return broken(err, "its frame is not canonical");
+	*ret_map = bytes_of(r.at, reader_left(&r));
+	return OK;
+}
+
+bool record_has_identity(const struct record *record)
+{
+	for (size_t i = 0; i < record->count; i++)
+		if (field_merge(record->cells[i].number) == MERGE_ONCE)
+			return true;
+	return false;
+}
+
+struct id record_id(uint32_t kind, const struct record *record)
+{
+	uint8_t numbers[RECORD_CELLS_MAX][4], kind_bytes[4];
+	struct bytes parts[1 + 2 * RECORD_CELLS_MAX];
+	struct buf buf = buf_over(kind_bytes, sizeof kind_bytes);
+	size_t count = 0;
+
+	buf_put_big_endian(&buf, kind, 4);
+	parts[count++] = buf_bytes(&buf);
+	for (size_t i = 0; i < record->count; i++) {
+		const struct cell *cell = &record->cells[i];
+
+		if (field_merge(cell->number) != MERGE_ONCE)
+			continue;
+		buf = buf_over(numbers[i], sizeof numbers[i]);
+		buf_put_big_endian(&buf, cell->number, 4);
+		parts[count++] = buf_bytes(&buf);
+		parts[count++] = cell->value;
+	}
+	return hash_id(parts, count);
+}

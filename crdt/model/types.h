@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_TYPES_H
+#define WARREN_TYPES_H
+
+/*
+ * What a field can be: its types and what they are in C, how it merges, who may write it.
+ */
+
+#include "crdt/base/ip.h"
+#include "crdt/base/time.h"
+
+/* How two values of one field become one. The low two bits of a field's number, so that every version knows. */
+enum merge {
+	MERGE_ONCE, /* part of the record's id: never differs */
+	MERGE_LWW,  /* the larger (stamp, node, bytes) */
+	MERGE_MAX,  /* the larger bytes */
+	MERGE_CRED, /* the larger generation; two values at one generation are a conflict */
+};
+
+/* Who may author a kind. The low two bits of its number. */
+enum tier {
+	TIER_STATEMENT, /* operators, by signature */
+	TIER_SHARED,    /* any member, in the name of whoever asked it to */
+	TIER_OWN,       /* the member whom the row is about */
+};
+
+/* Who may set a field of what they may write at all. */
+enum writer {
+	BY_OWNER = 1,
+	BY_ADMIN = 2,
+	BY_OPERATOR = 4,
+	BY_SELF = 8,       /* the user whom the record belongs to */
+	BY_AGENT = 16,     /* the agent, in consequence of what somebody asked */
+	BY_MEMBER = 32,    /* the node itself, of itself */
+	BY_SIGNATURE = 64, /* an operator's key */
+
+	BY_ADMINS = BY_OWNER | BY_ADMIN,
+	BY_STAFF = BY_ADMINS | BY_OPERATOR,
+	BY_ALL = BY_STAFF | BY_SELF,
+};
+
+/* A total of one writer, what it last read, and how often the thing it reads was made anew. */
+struct counter {
+	uint64_t total, reading, making;
+};
+
+/* Empty once removed. In conflict it accepts nobody. */
+struct credential {
+	uint64_t generation;
+	struct bytes value;
+	bool is_conflict;
+};
+
+/* The canonical values of a list, one after the other; read them with list_next (pack.h). */
+struct list {
+	struct bytes items;
+	size_t count;
+};
+
+/* Type of a field, what it is in C, and the limits where model.def gives none: of a number, or of a text's bytes. */
+#define MODEL_TYPES(X)                                                          \
+	X(BOOL, bool, 0, 1)                                                     \
+	X(UINT, uint64_t, 0, (UINT64_C(1) << 53) - 1)                           \
+	X(COUNT64, uint64_t, 0, UINT64_MAX)                                     \
+	X(INT, int64_t, 0, 0)                                                   \
+	X(TIME, struct wall_time, 0, WALL_MAX_MS)                               \
+	X(SPAN, uint64_t, 0, UINT64_C(3153600000)) /* seconds, ≤ a century */ \
+	X(CHOICE, uint64_t, 0, UINT32_MAX)                                      \
+	X(NODE, uint64_t, 1, UINT64_MAX)                                        \
+	X(SLUG, struct bytes, 1, 32)                                            \
+	X(NAME, struct bytes, 1, 64)                                            \
+	X(LINE, struct bytes, 1, 255)                                           \
+	X(NOTE, struct bytes, 1, 4000)                                          \
+	X(HOST, struct bytes, 1, 253)                                           \
+	X(URL, struct bytes, 8, 1000)                                           \
+	X(BYTES, struct bytes, 1, 255)                                          \
+	X(ID, struct id, 0, 0)                                                  \
+	X(KEY, struct key32, 0, 0)                                              \
+	X(ADDRESS, struct address, 0, 0)                                        \
+	X(NETWORK, struct network, 0, 0)                                        \
+	X(COUNTER, struct counter, 0, 0)                                        \
+	X(CREDENTIAL, struct credential, 1, 1000)                               \
+	X(PART, struct bytes, 0, 0)
+
+enum type {
+#define X(type, c_type, least, most) TYPE_##type,
+	MODEL_TYPES(X)
+#undef X
+};
+
+/* One value of any type, where it has no row to live in. */
+union slot {
+	bool truth;
+	uint64_t number;
+	int64_t signed_number;
+	struct wall_time time;
+	struct bytes bytes;
+	struct id id;
+	struct key32 key;
+	struct address address;
+	struct network network;
+	struct counter counter;
+	struct credential credential;
+};
+
+#define X(type, c_type, least, most) typedef c_type type_##type;
+MODEL_TYPES(X)
+#undef X
+
+/* What a type is limited to where its field does not say. */
+extern const struct model_limits {
+	uint64_t min, max;
+} model_limits[];
+
+#endif

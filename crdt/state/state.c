@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/state/state.h"
+
+#include "crdt/model/pack.h"
+#include "crdt/state/index.h"
+#include "crdt/state/merge.h"
+
+#include <stdlib.h>
+
+enum { REBUILD_CHUNK = 2000 };
+
+static const uint8_t model_key[] = { TABLE_META, 'm' };
+
+static enum code get_record(struct store_txn *txn, uint32_t kind, struct id id, struct bytes *ret_record,
+			    struct err *err)
+{
+	uint8_t key[RECORD_KEY_SIZE];
+
+	record_key_write(kind, id, key);
+	return store_get(txn, bytes_of(key, sizeof key), ret_record, err);
+}
+
+enum code state_record(struct store_txn *txn, uint32_t kind, struct id id, struct bytes *ret_record, struct err *err)
+{
+	return get_record(txn, kind, id, ret_record, err);
+}
+
+enum code state_row(struct store_txn *txn, const struct kind *kind, struct id id, void *ret_row, struct err *err)
+{
+	struct bytes record, map;
+	bool is_dead;
+	enum code code = get_record(txn, kind->number, id, &record, err);
+
+	if (!code)
+		code = record_map(record, &is_dead, &map, err);
+	if (code)
+		return code;
+	if (is_dead)
+		return fail(err, E_ABSENT, "the %s was removed", kind->shape.name);
+	memcpy(ret_row, id.bytes, sizeof id.bytes);
+	return pack_read(&kind->shape, map, true, ret_row, err);
+}
+
+static bool contains(const struct index_keys *keys, struct bytes key)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (bytes_equal(keys->keys[i], key))
+			return true;
+	return false;
+}
+
+/* Takes out the entries that only `old` has and puts in those that only `new` has. */
+static enum code move_index(struct store_txn *txn, const struct index_keys *old, const struct index_keys *new,
+			    struct err *err)
+{
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < old->count; i++)
+		if (!contains(new, old->keys[i]))
+			code = store_delete(txn, old->keys[i], err);
+	for (size_t i = 0; !code && i < new->count; i++)
+		if (!contains(old, new->keys[i]))
+			code = store_put(txn, new->keys[i], bytes_of(NULL, 0), err);
+	return code;
+}
+
+static enum code put_record(struct store_txn *txn, uint32_t kind, struct id id, struct bytes old, struct bytes new,
+			    struct arena *arena, struct err *err)
+{
+	struct index_keys before = { 0 }, after = index_keys_of(kind, id, new, arena);
+	uint8_t key[RECORD_KEY_SIZE];
+	enum code code;
+
+	if (old.size)
+		before = index_keys_of(kind, id, old, arena);
+	record_key_write(kind, id, key);
+	code = store_put(txn, bytes_of(key, sizeof key), new, err);
+	return code ? code : move_index(txn, &before, &after, err);
+}
+
+static enum code merge_into(struct bytes old, const struct record *with, struct arena *arena, struct bytes *ret_new,
+			    struct err *err)
+{
+	struct record *stored = arena_take(arena, sizeof *stored), *merged = arena_take(arena, sizeof *merged);
+	struct buf buf = buf_growing(RECORD_MAX);
+	enum code code = old.size ? record_read(old, stored, err) : OK;
+
+	if (code)
+		return fail_in(err, E_DAMAGED, "the stored record");
+	/* Also with nothing: a record that is dead keeps its identity and no more. */
+	merge_records(stored, with, arena, merged);
+	record_write(merged, &buf);
+	*ret_new = arena_copy(arena, buf_bytes(&buf));
+	buf_done(&buf);
+	return OK;
+}
+
+enum code state_merge(struct store_txn *txn, uint32_t kind, struct id id, const struct record *with,
+		      struct arena *arena, bool *ret_is_changed, struct err *err)
+{
+	struct bytes old = { 0 }, new;
+	enum code code;
+
+	if (record_has_identity(with) && !id_equal(record_id(kind, with), id))
+		return fail(err, E_VALUE, "the record's identity does not give its id");
+	code = get_record(txn, kind, id, &old, err);
+	if (code && code != E_ABSENT)
+		return code;
+	/* A put makes borrowed bytes stale. */
+	old = arena_copy(arena, old);
+	code = merge_into(old, with, arena, &new, err);
+	if (code)
+		return code;
+	if (!bytes_equal(old, new)) {
+		code = put_record(txn, kind, id, old, new, arena, err);
+		if (code)
+			return code;
+	}
+	*ret_is_changed = !bytes_equal(old, new);
+	return OK;
+}
+
+enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struct err *err)
+{
+	uint8_t key[RECORD_KEY_SIZE];
+	struct bytes record, map;
+	bool is_dead;
+	enum code code = get_record(txn, kind, id, &record, err);
+
+	if (!code)
+		code = record_map(record, &is_dead, &map, err);
+	if (code)
+		return code;
+	if (!is_dead)
+		return fail(err, E_VALUE, "a record that lives is not forgotten");
+	record_key_write(kind, id, key);
+	return store_delete(txn, bytes_of(key, sizeof key), err);
+}
+
+struct state_cursor {
+	struct store_cursor *below;
+	bool is_index;
+	struct arena arena; /* the prefix */
+};
+
+static enum code open_cursor(struct store_txn *txn, struct bytes prefix, struct state_cursor *cursor,
+			     struct state_cursor **ret_cursor, struct err *err)
+{
+	enum code code = store_range(txn, prefix, bytes_of(NULL, 0), &cursor->below, err);
+
+	if (code) {
+		state_find_end(cursor);
+		return code;
+	}
+	*ret_cursor = cursor;
+	return OK;
+}
+
+enum code state_find(struct store_txn *txn, const struct kind *kind, const struct field *field, const void *slot,
+		     struct state_cursor **ret_cursor, struct err *err)
+{
+	struct state_cursor *cursor = must_alloc(sizeof *cursor);
+
+	cursor->is_index = true;
+	return open_cursor(txn, index_prefix(kind, field, slot, &cursor->arena), cursor, ret_cursor, err);
+}
+
+enum code state_all(struct store_txn *txn, uint32_t kind, struct state_cursor **ret_cursor, struct err *err)
+{
+	struct state_cursor *cursor = must_alloc(sizeof *cursor);
+	uint8_t key[RECORD_KEY_SIZE];
+
+	record_key_write(kind, (struct id){ { 0 } }, key);
+	return open_cursor(txn, bytes_of(key, kind ? 3 : 1), cursor, ret_cursor, err);
+}
+
+enum code state_next(struct state_cursor *cursor, uint32_t *ret_kind, struct id *ret_id, struct err *err)
+{
+	struct bytes key, value;
+	enum code code = store_next(cursor->below, &key, &value, err);
+	bool is_key;
+
+	if (code)
+		return code;
+	is_key = cursor->is_index ? index_key_read(key, ret_kind, ret_id) : record_key_read(key, ret_kind, ret_id);
+	return is_key ? OK : fail(err, E_DAMAGED, "a key has no id: run warrend --check");
+}
+
+void state_find_end(struct state_cursor *cursor)
+{
+	if (!cursor)
+		return;
+	store_range_end(cursor->below);
+	arena_done(&cursor->arena);
+	free(cursor);
+}
+
+/* Whether the indexes are those of this version's model. */
+static enum code is_current(struct store_txn *txn, bool *ret_is_current, struct err *err)
+{
+	struct id fingerprint = model_fingerprint();
+	struct bytes stored = { 0 };
+	enum code code = store_get(txn, bytes_of(model_key, sizeof model_key), &stored, err);
+
+	if (code && code != E_ABSENT)
+		return code;
+	*ret_is_current = bytes_equal(stored, bytes_of(fingerprint.bytes, sizeof fingerprint.bytes));
+	return OK;
+}
+
+/* Takes out up to REBUILD_CHUNK entries, and the mark that says whose they are; *ret_is_done when none is left. */
+static enum code drop_some(struct store_txn *txn, struct arena *arena, bool *ret_is_done, struct err *err)
+{
+	static const uint8_t prefix[] = { TABLE_INDEX };
+	struct bytes *keys = arena_take(arena, REBUILD_CHUNK * sizeof *keys), key, value;
+	struct store_cursor *cursor;
+	size_t count = 0;
+	enum code code = store_range(txn, bytes_of(prefix, sizeof prefix), bytes_of(NULL, 0), &cursor, err);
+
+	if (code)
+		return code;
+	while (count < REBUILD_CHUNK && !(code = store_next(cursor, &key, &value, err)))
+		keys[count++] = arena_copy(arena, key);
+	store_range_end(cursor);
+	*ret_is_done = code == E_ABSENT;
+	code = code == E_ABSENT ? OK : code;
+	for (size_t i = 0; !code && i < count; i++)
+		code = store_delete(txn, keys[i], err);
+	return code ? code : store_delete(txn, bytes_of(model_key, sizeof model_key), err);
+}
+
+/* Where a rebuild stands: the key behind which it goes on. */
+struct progress {
+	uint8_t last[RECORD_KEY_SIZE + 1];
+	size_t size;
+};
+
+struct pending {
+	struct index_keys keys[REBUILD_CHUNK];
+	size_t count;
+};
+
+/* Works out the entries of the next records; their puts come when the cursor is closed. */
+static enum code gather_some(struct store_txn *txn, struct progress *at, struct arena *arena, struct pending *pending,
+			     bool *ret_is_done, struct err *err)
+{
+	static const uint8_t prefix[] = { TABLE_RECORD };
+	struct store_cursor *cursor;
+	struct bytes key, value;
+	uint32_t kind;
+	struct id id;
+	enum code code = store_range(txn, bytes_of(prefix, sizeof prefix), bytes_of(at->last, at->size), &cursor, err);
+
+	if (code)
+		return code;
+	while (pending->count < REBUILD_CHUNK && !(code = store_next(cursor, &key, &value, err))) {
+		if (!record_key_read(key, &kind, &id)) {
+			code = fail(err, E_DAMAGED, "a record's key is damaged: run warrend --check");
+			break;
+		}
+		pending->keys[pending->count++] = index_keys_of(kind, id, value, arena);
+		memcpy(at->last, key.data, key.size);
+		at->last[key.size] = 0;
+		at->size = key.size + 1;
+	}
+	store_range_end(cursor);
+	*ret_is_done = code == E_ABSENT;
+	return code == E_ABSENT ? OK : code;
+}
+
+static enum code index_some(struct store_txn *txn, struct progress *at, struct arena *arena, bool *ret_is_done,
+			    struct err *err)
+{
+	struct pending *pending = arena_take(arena, sizeof *pending);
+	struct index_keys none = { 0 };
+	struct id fingerprint = model_fingerprint();
+	enum code code = gather_some(txn, at, arena, pending, ret_is_done, err);
+
+	for (size_t i = 0; !code && i < pending->count; i++)
+		code = move_index(txn, &none, &pending->keys[i], err);
+	if (code || !*ret_is_done)
+		return code;
+	return store_put(txn, bytes_of(model_key, sizeof model_key),
+			 bytes_of(fingerprint.bytes, sizeof fingerprint.bytes), err);
+}
+
+/* One transaction of the rebuild. Whenever it is cut short, the next start finds no mark and begins again. */
+static enum code rebuild_step(struct store *store, struct progress *at, bool *is_dropped, bool *ret_is_done,
+			      struct err *err)
+{
+	struct arena arena = { 0 };
+	struct store_txn *txn;
+	enum code code = store_begin(store, &txn, err);
+
+	if (code)
+		return code;
+	if (!*is_dropped)
+		code = drop_some(txn, &arena, is_dropped, err);
+	else
+		code = index_some(txn, at, &arena, ret_is_done, err);
+	arena_done(&arena);
+	if (code) {
+		store_end(txn);
+		return code;
+	}
+	return store_commit(txn, err);
+}
+
+enum code state_open(struct store *store, struct err *err)
+{
+	struct progress at = { .size = 0 };
+	bool is_dropped = false, is_done = false;
+	struct store_txn *txn;
+	enum code code = store_snapshot(store, &txn, err);
+
+	if (code)
+		return code;
+	code = is_current(txn, &is_done, err);
+	store_end(txn);
+	while (!code && !is_done)
+		code = rebuild_step(store, &at, &is_dropped, &is_done, err);
+	return code;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_STATE_H
+#define WARREN_STATE_H
+
+/*
+ * The state: records in the store, with their indexes, as readers may see them.
+ *
+ * A write merges; there is no other. Record and index entries change in one transaction. A record that is dead, lacks
+ * its identity, or breaks this version's limits is kept and merged but is not there for readers. Rows and bytes are
+ * borrowed from the transaction.
+ */
+
+#include "crdt/base/arena.h"
+#include "crdt/model/record.h"
+#include "crdt/store.h"
+
+/* Before the first use of a store: when the model that wrote it was another, its indexes are made anew. */
+enum code state_open(struct store *store, struct err *err);
+
+/*
+ * Merges `with` into the record; *ret_is_changed says whether that made a difference. E_VALUE when its identity does
+ * not give `id`.
+ */
+enum code state_merge(struct store_txn *txn, uint32_t kind, struct id id, const struct record *with,
+		      struct arena *arena, bool *ret_is_changed, struct err *err);
+
+/* Takes a record that is dead and may be forgotten out of the store. */
+enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struct err *err);
+
+/* The record as it is stored. E_ABSENT. */
+enum code state_record(struct store_txn *txn, uint32_t kind, struct id id, struct bytes *ret_record, struct err *err);
+
+/* The row of a live and valid record. E_ABSENT; E_VALUE, saying why, when it is invalid. */
+enum code state_row(struct store_txn *txn, const struct kind *kind, struct id id, void *ret_row, struct err *err);
+
+/*
+ * The records of a kind whose field (or an item of it) is `slot`; with NULL all that have the field, in order of its
+ * values. Ends before its transaction does.
+ */
+struct state_cursor;
+enum code state_find(struct store_txn *txn, const struct kind *kind, const struct field *field, const void *slot,
+		     struct state_cursor **ret_cursor, struct err *err);
+
+/* All records of a kind, or of all kinds with 0: also the dead, the invalid and the unknown. */
+enum code state_all(struct store_txn *txn, uint32_t kind, struct state_cursor **ret_cursor, struct err *err);
+
+/* E_ABSENT after the last. */
+enum code state_next(struct state_cursor *cursor, uint32_t *ret_kind, struct id *ret_id, struct err *err);
+void state_find_end(struct state_cursor *cursor);
+
+/*
+ * Checks every record's form and identity, and that the index entries are exactly those that the records ask for.
+ * E_DAMAGED if `found` was told anything.
+ */
+enum code state_check(struct store_txn *txn, store_found *found, void *context, struct err *err);
+
+#endif
