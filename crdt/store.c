@@ -20,13 +20,21 @@ enum store_health store_health(const struct store *store)
 	return (enum store_health)atomic_load(&store->health);
 }
 
+/* Well and full follow one another; from stopped nothing leads back, whoever failed meanwhile. */
+static void note(struct store *store, enum store_health from, enum store_health to)
+{
+	int expected = (int)from;
+
+	atomic_compare_exchange_strong(&store->health, &expected, (int)to);
+}
+
 /* Notes what a failure of the disk says about it, and passes the code on. */
 static enum code judged(struct store *store, enum code code)
 {
 	if (code == E_IO)
 		atomic_store(&store->health, STORE_STOPPED);
-	else if (code == E_FULL && store_health(store) == STORE_WELL)
-		atomic_store(&store->health, STORE_IS_FULL);
+	else if (code == E_FULL)
+		note(store, STORE_WELL, STORE_IS_FULL);
 	return code;
 }
 
@@ -185,6 +193,10 @@ enum code store_begin(struct store *store, struct store_txn **ret_txn, struct er
 	if (code)
 		return code;
 	code = store_read_ledger(txn, &txn->ledger, err);
+	/* A disk that kept a commit's head and lost its entries shows an older ledger; the next commit would hide that.
+	 */
+	if (!code && txn->ledger.number + 1 != store->backend->number(txn->below))
+		code = fail(err, E_DAMAGED, "the last commit is not whole: stop the agent and run warrend --check");
 	if (code) {
 		store_end(txn);
 		return code;
@@ -214,7 +226,7 @@ static enum code commit_changes(struct store_txn *txn, struct err *err)
 	code = judged(store, store->backend->commit(txn->below, err));
 	free(txn);
 	if (!code)
-		atomic_store(&store->health, STORE_WELL);
+		note(store, STORE_IS_FULL, STORE_WELL);
 	return code;
 }
 
@@ -321,8 +333,8 @@ enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err)
 	return changed(txn, code, &own, err);
 }
 
-enum code store_range(struct store_txn *txn, struct bytes prefix, struct bytes from, struct store_cursor **ret_cursor,
-		      struct err *err)
+enum code store_range_raw(struct store_txn *txn, struct bytes prefix, struct bytes from,
+			  struct store_cursor **ret_cursor, struct err *err)
 {
 	struct backend_cursor *below;
 	struct store_cursor *cursor;
@@ -342,6 +354,17 @@ enum code store_range(struct store_txn *txn, struct bytes prefix, struct bytes f
 		memcpy(cursor->prefix, prefix.data, prefix.size);
 	*ret_cursor = cursor;
 	return OK;
+}
+
+enum code store_range(struct store_txn *txn, struct bytes prefix, struct bytes from, struct store_cursor **ret_cursor,
+		      struct err *err)
+{
+	static const uint8_t first[] = { OWN_TABLE + 1 };
+
+	assert(!prefix.size || prefix.data[0] != OWN_TABLE);
+	if (bytes_compare(from, bytes_of(first, sizeof first)) < 0)
+		from = bytes_of(first, sizeof first);
+	return store_range_raw(txn, prefix, from, ret_cursor, err);
 }
 
 enum code store_next_sealed(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value,
@@ -441,7 +464,7 @@ static enum code is_empty(struct store_txn *txn, struct err *err)
 	struct store_cursor *cursor;
 	struct bytes key, value;
 	uint64_t seal;
-	enum code code = store_range(txn, bytes_of(NULL, 0), bytes_of(NULL, 0), &cursor, err);
+	enum code code = store_range_raw(txn, bytes_of(NULL, 0), bytes_of(NULL, 0), &cursor, err);
 
 	if (code)
 		return code;

@@ -41,7 +41,10 @@ enum code store_snapshot(struct store *store, struct store_txn **ret_txn, struct
 /* The one writing transaction; it reads what it wrote. To be begun, used and ended by one thread. */
 enum code store_begin(struct store *store, struct store_txn **ret_txn, struct err *err);
 
-/* Ends the transaction either way. OK means durable; anything else means that nothing of it was written. */
+/*
+ * Ends the transaction either way. OK means durable; anything else means that this process will never see any of it.
+ * After E_IO the next process may find all of it, or nothing.
+ */
 enum code store_commit(struct store_txn *txn, struct err *err);
 
 /* Ends a snapshot, or abandons what a writing transaction wrote. NULL is fine. */
@@ -50,7 +53,10 @@ void store_end(struct store_txn *txn);
 /* E_ABSENT when there is none. */
 enum code store_get(struct store_txn *txn, struct bytes key, struct bytes *ret_value, struct err *err);
 
-/* After a put or delete failed, the commit fails the same way. Deleting what is absent is OK. */
+/*
+ * After a put or delete failed, the commit fails the same way. Deleting what is absent is OK. Neither key nor value may
+ * be borrowed from this transaction.
+ */
 enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err);
 enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err);
 

@@ -48,6 +48,10 @@ struct store_cursor {
 /* E_DAMAGED also when it is missing. */
 enum code store_read_ledger(struct store_txn *txn, struct ledger *ret_ledger, struct err *err);
 
+/* As store_range, but the store's own table is among what it shows. */
+enum code store_range_raw(struct store_txn *txn, struct bytes prefix, struct bytes from,
+			  struct store_cursor **ret_cursor, struct err *err);
+
 /* The next entry with its seal; on E_DAMAGED the key is given all the same, when there is one. */
 enum code store_next_sealed(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value,
 			    uint64_t *ret_seal, struct err *err);

@@ -101,7 +101,7 @@ enum code store_scan(struct store_txn *txn, store_found *found, void *context, s
 {
 	struct scan *scan = must_alloc(sizeof *scan);
 	struct store_cursor *cursor = NULL;
-	enum code code = store_range(txn, bytes_of(NULL, 0), bytes_of(NULL, 0), &cursor, err);
+	enum code code = store_range_raw(txn, bytes_of(NULL, 0), bytes_of(NULL, 0), &cursor, err);
 
 	scan->found = found;
 	scan->context = context;

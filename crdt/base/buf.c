@@ -12,9 +12,11 @@ struct buf buf_growing(size_t limit)
 
 struct buf buf_over(void *room, size_t size)
 {
-	static uint8_t nothing;
+	static const uint8_t nothing = 0; /* never written: there is no room */
 
-	return (struct buf){ .data = room ? room : &nothing, .room = size, .limit = size, .is_borrowed = true };
+	return (struct buf){
+		.data = room ? room : (uint8_t *)&nothing, .room = size, .limit = size, .is_borrowed = true
+	};
 }
 
 void buf_done(struct buf *buf)
@@ -47,19 +49,6 @@ uint8_t *buf_take(struct buf *buf, size_t size)
 		grow(buf, buf->size + size);
 	buf->size += size;
 	return buf->data + buf->size - size;
-}
-
-void buf_put(struct buf *buf, const void *data, size_t size)
-{
-	uint8_t *room = buf_take(buf, size);
-
-	if (room && size)
-		memcpy(room, data, size);
-}
-
-void buf_put_byte(struct buf *buf, uint8_t byte)
-{
-	buf_put(buf, &byte, 1);
 }
 
 void buf_put_big_endian(struct buf *buf, uint64_t value, size_t size)

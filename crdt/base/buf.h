@@ -68,8 +68,25 @@ void buf_done(struct buf *buf);
 /* Room for `size` more bytes, which then count as written; NULL when they do not fit. */
 uint8_t *buf_take(struct buf *buf, size_t size);
 
-void buf_put(struct buf *buf, const void *data, size_t size);
-void buf_put_byte(struct buf *buf, uint8_t byte);
+static inline void buf_put(struct buf *buf, const void *data, size_t size)
+{
+	uint8_t *room;
+
+	if (size <= buf->room - buf->size && !buf->is_full && size) {
+		memcpy(buf->data + buf->size, data, size);
+		buf->size += size;
+		return;
+	}
+	room = buf_take(buf, size);
+	if (room && size)
+		memcpy(room, data, size);
+}
+
+static inline void buf_put_byte(struct buf *buf, uint8_t byte)
+{
+	buf_put(buf, &byte, 1);
+}
+
 void buf_put_big_endian(struct buf *buf, uint64_t value, size_t size);
 
 static inline void buf_put_bytes(struct buf *buf, struct bytes bytes)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/base/err.h"
 
+#include "crdt/base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,8 @@ enum code fail(struct err *err, enum code code, const char *format, ...)
 		va_start(args, format);
 		vsnprintf(err->text, sizeof err->text, format, args);
 		va_end(args);
+		/* Messages repeat what strangers sent. */
+		text_make_printable(err->text);
 	}
 	return code;
 }
@@ -41,6 +45,7 @@ enum code fail_in(struct err *err, enum code code, const char *format, ...)
 	va_end(args);
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof err->text - used, ": %s", inner.text);
+	text_make_printable(err->text);
 	return code;
 }
 
@@ -57,6 +62,7 @@ enum code fail_at(struct err *err, enum code code, const char *name, long index)
 	if (index >= 0)
 		snprintf(at, sizeof at, "[%ld]", index);
 	snprintf(err->text, sizeof err->text, "`%s%s%s%s", name, at, is_nested ? "." : "`: ", inner.text + is_nested);
+	text_make_printable(err->text);
 	return code;
 }
 

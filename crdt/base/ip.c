@@ -49,10 +49,12 @@ enum code address_parse(struct bytes text, struct address *ret_address, struct e
 
 static bool host_bits_are_zero(const struct network *network)
 {
-	size_t bits = (size_t)network->address.size * 8;
+	size_t at = network->prefix / 8;
 
-	for (size_t bit = network->prefix; bit < bits; bit++)
-		if (network->address.bytes[bit / 8] & 0x80 >> bit % 8)
+	if (network->prefix % 8 && network->address.bytes[at++] & 0xff >> network->prefix % 8)
+		return false;
+	for (; at < network->address.size; at++)
+		if (network->address.bytes[at])
 			return false;
 	return true;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/model/json.h"
 
+#include "crdt/base/text.h"
 #include "crdt/model/mp.h"
 #include "crdt/model/pack.h"
 #include "crdt/model/validate.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 
 /* Refuses nesting before the parser recurses into it. */
@@ -122,10 +122,7 @@ static enum code to_choice(const struct field *field, struct bytes text, uint64_
 
 static enum code to_hex(const struct field *field, struct bytes text, void *room, size_t size, struct err *err)
 {
-	size_t length;
-
-	if (text.size == 2 * size &&
-	    !sodium_hex2bin(room, size, (const char *)text.data, text.size, NULL, &length, NULL) && length == size)
+	if (hex_read(text, room, size))
 		return OK;
 	return fail(err, E_VALUE, "%.*s is not %s: %zu hex digits are", SHOWN(text), validate_type_text(field),
 		    2 * size);
@@ -146,9 +143,7 @@ static enum code to_key(struct bytes text, struct key32 *ret_key, struct err *er
 {
 	size_t size;
 
-	if (!sodium_base642bin(ret_key->bytes, sizeof ret_key->bytes, (const char *)text.data, text.size, NULL, &size,
-			       NULL, sodium_base64_VARIANT_ORIGINAL) &&
-	    size == sizeof ret_key->bytes)
+	if (base64_read(text, ret_key->bytes, sizeof ret_key->bytes, &size) && size == sizeof ret_key->bytes)
 		return OK;
 	return fail(err, E_VALUE, "is not a key: 44 characters of base64 are, as wg pubkey prints them");
 }
@@ -228,8 +223,7 @@ static enum code read_bytes_value(const struct field *field, json_t *value, stru
 	if (!json_is_string(value))
 		return wrong_type(field, err);
 	decoded = buf_take(&room, text.size);
-	if (!decoded || sodium_base642bin(decoded, text.size, (const char *)text.data, text.size, NULL, &size, NULL,
-					  sodium_base64_VARIANT_ORIGINAL)) {
+	if (!decoded || !base64_read(text, decoded, text.size, &size)) {
 		buf_done(&room);
 		return fail(err, E_VALUE, "is not base64");
 	}
@@ -247,8 +241,10 @@ static enum code read_value(const struct field *field, json_t *value, struct jso
 	union slot slot = { 0 };
 	enum code code;
 
-	if (field->type == TYPE_PART)
+	if (field->type == TYPE_PART) {
+		asked.is_whole = true; /* its list is replaced as one, so nothing is left of what it was */
 		return json_read_row(&model_parts[field->of], value, asked, map, err);
+	}
 	if (field->type == TYPE_BYTES)
 		return read_bytes_value(field, value, map, err);
 	code = to_slot(field, value, &slot, err);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/model/json.h"
 
+#include "crdt/base/text.h"
 #include "crdt/model/pack.h"
-
-#include <sodium.h>
 
 void json_write_text(struct bytes text, struct buf *buf)
 {
@@ -56,14 +55,14 @@ static void put_plain(const char *text, struct buf *buf)
 
 static void put_base64(struct bytes bytes, struct buf *buf)
 {
-	size_t size = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
+	size_t size = base64_size(bytes.size);
 	uint8_t *room;
 
 	buf_put_byte(buf, '"');
-	room = buf_take(buf, size);
+	room = buf_take(buf, size + 1);
 	if (room) {
-		sodium_bin2base64((char *)room, size, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
-		room[size - 1] = '"'; /* where the final zero was */
+		base64_write(bytes, (char *)room);
+		room[size] = '"'; /* where the final zero was */
 	}
 }
 
@@ -71,7 +70,7 @@ static void put_hex(struct bytes bytes, struct buf *buf)
 {
 	char hex[2 * 16 + 1];
 
-	sodium_bin2hex(hex, sizeof hex, bytes.data, bytes.size);
+	hex_write(bytes, hex);
 	put_plain(hex, buf);
 }
 

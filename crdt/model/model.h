@@ -42,20 +42,18 @@ struct kind {
 	bool is_urgent; /* its `dead` overtakes everything else */
 };
 
-struct choice {
-	const char *name;
-	uint64_t number;
-};
-
 struct choices {
 	const char *name;
-	const struct choice *all;
+	const struct choice {
+		const char *name;
+		uint64_t number;
+	} * all;
 	size_t count;
 };
 
 enum {
 	MODEL_FIELDS_MAX = 64,    /* of a kind: a bit of `has` each */
-	MODEL_FIELD_MAX = 0xff,   /* a field's number, also of those that only later versions know */
+	MODEL_FIELD_MAX = 0xff,   /* a field's number */
 	MODEL_PART_SIZE = 256,    /* of the row of a part */
 	MODEL_OP_MAX = 60 * 1024, /* the fields of one op, so that a batch can carry any */
 };
@@ -98,13 +96,11 @@ enum {
 #include MODEL_DEF
 	MODEL_KINDS
 };
-
 enum {
 #define PART(name) PART_##name,
 #include MODEL_DEF
 	MODEL_PARTS
 };
-
 enum {
 #define CHOICES(name) CHOICES_##name,
 #include MODEL_DEF
@@ -132,7 +128,6 @@ static inline uint64_t field_min(const struct field *field)
 {
 	return field->min ? field->min : model_limits[field->type].min;
 }
-
 static inline uint64_t field_max(const struct field *field)
 {
 	return field->max ? field->max : model_limits[field->type].max;
@@ -147,7 +142,6 @@ static inline void *field_slot(const struct field *field, void *row)
 {
 	return (uint8_t *)row + field->offset;
 }
-
 static inline const void *field_slot_const(const struct field *field, const void *row)
 {
 	return (const uint8_t *)row + field->offset;

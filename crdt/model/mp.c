@@ -69,7 +69,7 @@ static struct mp_head read_head(struct reader *r)
 	}
 }
 
-struct mp_head mp_read_any(struct reader *r)
+struct mp_head mp_read(struct reader *r)
 {
 	struct mp_head head = read_head(r);
 	size_t left = reader_left(r);

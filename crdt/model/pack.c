@@ -6,20 +6,7 @@
 
 #include <assert.h>
 
-static bool read_bin(struct reader *r, void *room, size_t size)
-{
-	struct mp_head head = mp_read(r);
-	const uint8_t *bytes;
-
-	if (head.class != MP_BIN || head.value != size)
-		return false;
-	bytes = read_bytes(r, size);
-	if (bytes)
-		memcpy(room, bytes, size);
-	return bytes;
-}
-
-static bool read_string(struct reader *r, enum mp_class class, struct bytes *ret_bytes)
+static bool read_long(struct reader *r, enum mp_class class, struct bytes *ret_bytes)
 {
 	struct mp_head head = mp_read(r);
 
@@ -29,10 +16,33 @@ static bool read_string(struct reader *r, enum mp_class class, struct bytes *ret
 	return ret_bytes->data;
 }
 
-static bool read_uint(struct reader *r, uint64_t *ret_number)
+static inline bool read_text(struct reader *r, struct bytes *ret_text)
 {
-	struct mp_head head = mp_read(r);
+	return mp_read_short_text(r, ret_text) || read_long(r, MP_TEXT, ret_text);
+}
 
+static inline bool read_bin(struct reader *r, struct bytes *ret_bytes)
+{
+	return mp_read_short_bin(r, ret_bytes) || read_long(r, MP_BIN, ret_bytes);
+}
+
+static inline bool read_fixed(struct reader *r, void *room, size_t size)
+{
+	struct bytes bytes;
+
+	if (!read_bin(r, &bytes) || bytes.size != size)
+		return false;
+	memcpy(room, bytes.data, size);
+	return true;
+}
+
+static inline bool read_uint(struct reader *r, uint64_t *ret_number)
+{
+	struct mp_head head;
+
+	if (mp_read_quick_uint(r, ret_number))
+		return true;
+	head = mp_read(r);
 	*ret_number = head.value;
 	return head.class == MP_UINT;
 }
@@ -57,7 +67,7 @@ static bool read_address(struct reader *r, struct address *ret_address)
 {
 	struct bytes bytes;
 
-	if (!read_string(r, MP_BIN, &bytes) || (bytes.size != 4 && bytes.size != 16))
+	if (!read_bin(r, &bytes) || (bytes.size != 4 && bytes.size != 16))
 		return false;
 	*ret_address = (struct address){ .size = (uint8_t)bytes.size };
 	memcpy(ret_address->bytes, bytes.data, bytes.size);
@@ -69,7 +79,7 @@ static bool read_network(struct reader *r, struct network *ret_network)
 {
 	struct bytes bytes;
 
-	if (!read_string(r, MP_BIN, &bytes) || (bytes.size != 5 && bytes.size != 17))
+	if (!read_bin(r, &bytes) || (bytes.size != 5 && bytes.size != 17))
 		return false;
 	*ret_network =
 		(struct network){ .address.size = (uint8_t)(bytes.size - 1), .prefix = bytes.data[bytes.size - 1] };
@@ -97,10 +107,10 @@ static bool read_credential(struct reader *r, struct credential *ret_credential)
 		return true;
 	if (r->at < r->end && *r->at == 0xc0)
 		return mp_read(r).class == MP_NIL;
-	return read_string(r, MP_BIN, &ret_credential->value) && ret_credential->value.size;
+	return read_bin(r, &ret_credential->value) && ret_credential->value.size;
 }
 
-static bool read_form(enum type type, struct reader *r, void *slot)
+static inline bool read_form(enum type type, struct reader *r, void *slot)
 {
 	switch (type) {
 	case TYPE_BOOL: return read_bool(r, slot);
@@ -116,10 +126,10 @@ static bool read_form(enum type type, struct reader *r, void *slot)
 	case TYPE_LINE:
 	case TYPE_NOTE:
 	case TYPE_HOST:
-	case TYPE_URL: return read_string(r, MP_TEXT, slot);
-	case TYPE_BYTES: return read_string(r, MP_BIN, slot);
-	case TYPE_ID: return read_bin(r, slot, sizeof(struct id));
-	case TYPE_KEY: return read_bin(r, slot, sizeof(struct key32));
+	case TYPE_URL: return read_text(r, slot);
+	case TYPE_BYTES: return read_bin(r, slot);
+	case TYPE_ID: return read_fixed(r, slot, sizeof(struct id));
+	case TYPE_KEY: return read_fixed(r, slot, sizeof(struct key32));
 	case TYPE_ADDRESS: return read_address(r, slot);
 	case TYPE_NETWORK: return read_network(r, slot);
 	case TYPE_COUNTER: return read_counter(r, slot);
@@ -196,6 +206,89 @@ static enum code read_field(const struct field *field, struct reader *r, void *s
 	return code ? fail_at(err, code, field->name, -1) : OK;
 }
 
+/*
+ * The quick way, for the commonest types: takes what it knows to be right, limits included. False judges nothing and
+ * leaves the reader anywhere: then pack_read_slot reads the value again and says what is wrong, or that nothing is.
+ */
+static inline bool quick_number(const struct field *field, struct reader *r, uint64_t *ret_number)
+{
+	return mp_read_quick_uint(r, ret_number) && *ret_number >= field_min(field) && *ret_number <= field_max(field);
+}
+
+static inline bool quick_choice(const struct field *field, struct reader *r, uint64_t *ret_number)
+{
+	const struct choices *choices = &model_choices[field->of];
+
+	return mp_read_quick_uint(r, ret_number) && *ret_number - 1 < choices->count &&
+	       choices->all[*ret_number - 1].number == *ret_number;
+}
+
+static inline bool quick_bool(struct reader *r, bool *ret_truth)
+{
+	if (!reader_left(r) || (*r->at | 1) != 0xc3)
+		return false;
+	*ret_truth = *r->at++ & 1;
+	return true;
+}
+
+static inline bool quick_fixed(struct reader *r, void *room, size_t size)
+{
+	if (reader_left(r) < 2 + size || r->at[0] != 0xc4 || r->at[1] != size)
+		return false;
+	memcpy(room, r->at + 2, size);
+	r->at += 2 + size;
+	return true;
+}
+
+/* Printable ASCII below ~, with no space at either end: right in any line, note or name. */
+static inline bool quick_text(const struct field *field, struct reader *r, struct bytes *ret_text)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t odd = 0, word;
+	size_t at = 0;
+
+	if (!mp_read_short_text(r, ret_text) || !ret_text->size || ret_text->size < field_min(field) ||
+	    ret_text->size > field_max(field) || ret_text->data[0] == ' ' || ret_text->data[ret_text->size - 1] == ' ')
+		return false;
+	for (; at + 8 <= ret_text->size; at += 8) {
+		memcpy(&word, ret_text->data + at, 8);
+		/* Below 0x20 borrows, from 0x7e on carries, into the high bit. */
+		odd |= (word - ones * 0x20) | (word + ones * 2) | word;
+	}
+	for (; at < ret_text->size; at++)
+		odd |= (uint64_t)(ret_text->data[at] - 0x20 > 0x7d - 0x20) << 7;
+	return !(odd & high);
+}
+
+static inline bool quick_value(const struct field *field, struct reader *r, void *slot)
+{
+	switch ((enum type)field->type) {
+	case TYPE_BOOL: return quick_bool(r, slot);
+	case TYPE_UINT:
+	case TYPE_COUNT64:
+	case TYPE_SPAN:
+	case TYPE_NODE: return quick_number(field, r, slot);
+	case TYPE_TIME: return quick_number(field, r, &((struct wall_time *)slot)->ms);
+	case TYPE_CHOICE: return quick_choice(field, r, slot);
+	case TYPE_NAME:
+	case TYPE_LINE:
+	case TYPE_NOTE: return quick_text(field, r, slot);
+	case TYPE_ID: return quick_fixed(r, slot, sizeof(struct id));
+	case TYPE_KEY: return quick_fixed(r, slot, sizeof(struct key32));
+	case TYPE_INT:
+	case TYPE_SLUG:
+	case TYPE_HOST:
+	case TYPE_URL:
+	case TYPE_BYTES:
+	case TYPE_ADDRESS:
+	case TYPE_NETWORK:
+	case TYPE_COUNTER:
+	case TYPE_CREDENTIAL:
+	case TYPE_PART: break;
+	}
+	return false;
+}
+
 /* Goes to the table's place of `number`; fails if that passes a field that should have been there. */
 static enum code seek(const struct field **at, const struct field *end, uint64_t number, bool is_whole, struct err *err)
 {
@@ -215,7 +308,7 @@ static enum code not_canonical(const struct shape *shape, struct err *err)
 
 enum code pack_read(const struct shape *shape, struct bytes map, bool is_whole, void *ret_row, struct err *err)
 {
-	struct reader r = reader_over(map);
+	struct reader r = reader_over(map), before;
 	struct mp_head head = mp_read(&r);
 	const struct field *f = shape->fields, *end = f + shape->count;
 	uint64_t has = 0, least = 0;
@@ -226,21 +319,26 @@ enum code pack_read(const struct shape *shape, struct bytes map, bool is_whole, 
 		return not_canonical(shape, err);
 	memset((uint8_t *)ret_row + shape->has_at, 0, (size_t)shape->size - shape->has_at);
 	for (uint64_t i = 0; i < head.value; i++) {
-		struct mp_head number = mp_read(&r);
+		uint64_t number;
 
-		if (number.class != MP_UINT || number.value < least)
+		if (!read_uint(&r, &number) || number < least)
 			return not_canonical(shape, err);
-		least = number.value + 1;
-		code = seek(&f, end, number.value, is_whole, err);
+		least = number + 1;
+		code = seek(&f, end, number, is_whole, err);
 		if (code)
 			return code;
-		if (f == end || f->number != number.value) {
+		if (f == end || f->number != number) {
 			mp_skip(&r);
 			continue;
 		}
-		code = read_field(f, &r, field_slot(f, ret_row), &is_set, err);
-		if (code)
-			return r.is_short ? not_canonical(shape, err) : code;
+		before = r;
+		is_set = !f->is_list && quick_value(f, &r, field_slot(f, ret_row));
+		if (!is_set) {
+			r = before;
+			code = read_field(f, &r, field_slot(f, ret_row), &is_set, err);
+			if (code)
+				return r.is_short ? not_canonical(shape, err) : code;
+		}
 		has |= (uint64_t)is_set << (f - shape->fields);
 		f++;
 	}

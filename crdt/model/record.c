@@ -82,11 +82,15 @@ static size_t count_lww(const struct record *record)
 /* How many different stamps there are, from the size alone; 0 also when the size fits none. */
 static size_t count_stamps(struct bytes stamps, size_t lww)
 {
+	size_t count;
+
 	if (stamps.size == STAMP_SIZE)
 		return lww ? 1 : 0;
 	if (stamps.size < lww || (stamps.size - lww) % STAMP_SIZE)
 		return 0;
-	return (stamps.size - lww) / STAMP_SIZE;
+	/* A single stamp is everybody's, and saying so would be a second form of the same. */
+	count = (stamps.size - lww) / STAMP_SIZE;
+	return count > 1 ? count : 0;
 }
 
 static bool stamps_ascend(struct bytes stamps, size_t count)

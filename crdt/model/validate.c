@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/model/validate.h"
 
+#include "crdt/base/text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -20,41 +22,6 @@ static bool are_printable_ascii(const uint8_t *bytes)
 	return !(((word - ones * 0x20) | (word + ones) | word) & high);
 }
 
-/* The code point at `text`, and its length; 0 when it is not UTF-8 in its shortest form. */
-static size_t decode(struct bytes text, uint32_t *ret_point)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint8_t first = text.data[0];
-	size_t length = first < 0x80   ? 1
-			: first < 0xc0 ? 0
-			: first < 0xe0 ? 2
-			: first < 0xf0 ? 3
-			: first < 0xf8 ? 4
-				       : 0;
-	uint32_t point = length == 1 ? first : length ? first & (0x7fU >> length) : 0;
-
-	if (!length || length > text.size)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if ((text.data[i] & 0xc0) != 0x80)
-			return 0;
-		point = point << 6 | (text.data[i] & 0x3f);
-	}
-	if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
-		return 0;
-	*ret_point = point;
-	return length;
-}
-
-/* What no text may hold: controls, separators of lines, and what turns the direction of its neighbours. */
-static bool is_refused(uint32_t point, bool has_lines)
-{
-	if (point == '\n' || point == '\t')
-		return !has_lines;
-	return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 ||
-	       (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
-}
-
 static enum code check_characters(struct bytes text, bool has_lines, struct err *err)
 {
 	size_t at = 0;
@@ -71,10 +38,10 @@ static enum code check_characters(struct bytes text, bool has_lines, struct err 
 			at++;
 			continue;
 		}
-		length = decode(bytes_of(text.data + at, text.size - at), &point);
+		length = text_decode(bytes_of(text.data + at, text.size - at), &point);
 		if (!length)
 			return fail(err, E_VALUE, "byte %zu is not UTF-8", at);
-		if (is_refused(point, has_lines))
+		if (text_is_refused(point) && !(has_lines && (point == '\n' || point == '\t')))
 			return fail(err, E_VALUE, "the character U+%04" PRIX32 " at byte %zu is not allowed", point,
 				    at);
 		at += length;

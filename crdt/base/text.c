@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/base/text.h"
+
+#include <sodium.h>
+
+size_t text_decode(struct bytes text, uint32_t *ret_point)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint8_t first = text.data[0];
+	size_t length = first < 0x80   ? 1
+			: first < 0xc0 ? 0
+			: first < 0xe0 ? 2
+			: first < 0xf0 ? 3
+			: first < 0xf8 ? 4
+				       : 0;
+	uint32_t point = length == 1 ? first : length ? first & (0x7fU >> length) : 0;
+
+	if (!length || length > text.size)
+		return 0;
+	for (size_t i = 1; i < length; i++) {
+		if ((text.data[i] & 0xc0) != 0x80)
+			return 0;
+		point = point << 6 | (text.data[i] & 0x3f);
+	}
+	if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
+		return 0;
+	*ret_point = point;
+	return length;
+}
+
+bool text_is_refused(uint32_t point)
+{
+	return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 ||
+	       (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
+}
+
+void text_make_printable(char *text)
+{
+	size_t size = strlen(text), to = 0;
+
+	for (size_t at = 0; at < size;) {
+		uint32_t point = 0;
+		size_t length = text_decode(bytes_of(text + at, size - at), &point);
+
+		if (!length && size - at < 4 && (uint8_t)text[at] >= 0xc0)
+			break;
+		if (!length || text_is_refused(point)) {
+			at += length ? length : 1;
+			text[to++] = '?';
+			continue;
+		}
+		memmove(text + to, text + at, length);
+		to += length;
+		at += length;
+	}
+	text[to] = '\0';
+}
+
+void hex_write(struct bytes bytes, char *room)
+{
+	sodium_bin2hex(room, 2 * bytes.size + 1, bytes.data, bytes.size);
+}
+
+bool hex_read(struct bytes text, void *room, size_t size)
+{
+	size_t length;
+
+	return text.size == 2 * size &&
+	       !sodium_hex2bin(room, size, (const char *)text.data, text.size, NULL, &length, NULL) && length == size;
+}
+
+size_t base64_size(size_t size)
+{
+	return (size + 2) / 3 * 4;
+}
+
+void base64_write(struct bytes bytes, char *room)
+{
+	sodium_bin2base64(room, base64_size(bytes.size) + 1, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
+}
+
+bool base64_read(struct bytes text, void *room, size_t room_size, size_t *ret_size)
+{
+	return !sodium_base642bin(room, room_size, (const char *)text.data, text.size, NULL, ret_size, NULL,
+				  sodium_base64_VARIANT_ORIGINAL);
+}
