@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/verify.h"
+
+#include "agent/store.h"
+#include "agent/store_pages.h"
+#include "crdt/base/text.h"
+#include "crdt/model/model.h"
+#include "crdt/state/index.h"
+#include "crdt/state/state.h"
+
+#include <stdio.h>
+
+/* "device 3f2a…", "index user.login of user 3f2a…", or the bytes of a key that says nothing. */
+static void name_key(struct bytes key, char *room, size_t size)
+{
+	const struct kind *kind;
+	const struct field *field = NULL;
+	char hex[2 * 48 + 1];
+	uint32_t number;
+	struct id id;
+
+	if (record_key_read(key, &number, &id)) {
+		kind = model_kind(number);
+		hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
+		snprintf(room, size, "%s %s", kind ? kind->shape.name : "record of an unknown kind", hex);
+		return;
+	}
+	if (index_key_read(key, &number, &id)) {
+		kind = model_kind(number);
+		field = kind ? model_field(&kind->shape, (uint32_t)(key.data[3] << 8 | key.data[4])) : NULL;
+		hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
+		snprintf(room, size, "index entry by %s of %s %s", field ? field->name : "an unknown field",
+			 kind ? kind->shape.name : "an unknown kind", hex);
+		return;
+	}
+	hex_write(bytes_of(key.data, key.size < 48 ? key.size : 48), hex);
+	snprintf(room, size, "entry %s", hex);
+}
+
+static void found(void *context, struct bytes key, const char *text)
+{
+	struct verify_report *report = context;
+	char name[160], line[512];
+
+	report->damages++;
+	if (key.size) {
+		name_key(key, name, sizeof name);
+		snprintf(line, sizeof line, "%s: %s", name, text);
+		report->line(report->context, line);
+	} else {
+		report->line(report->context, text);
+	}
+}
+
+static enum code check_content(struct store *store, struct verify_report *report, struct err *err)
+{
+	struct store_txn *txn;
+	enum code scanned, checked, code = store_snapshot(store, &txn, err);
+
+	if (code)
+		return code;
+	scanned = store_scan(txn, found, report, err);
+	checked = scanned && scanned != E_DAMAGED ? scanned : state_check(txn, found, report, err);
+	report->records = store_count(txn, TABLE_RECORD);
+	report->entries = store_count(txn, TABLE_INDEX);
+	store_end(txn);
+	return checked ? checked : scanned;
+}
+
+enum code verify_state(const char *state_dir, struct verify_report *report, struct err *err)
+{
+	struct lmdb_options options = { .mode = LMDB_READER };
+	struct store *store;
+	enum code structure = store_pages_check(state_dir, found, report, err), code;
+
+	if (structure && structure != E_DAMAGED)
+		return structure;
+	/* Damaged structure or not, what can still be read is checked, so that each damaged record is named. */
+	code = lmdb_store_open(state_dir, &options, &store, err);
+	if (code) {
+		if (code == E_DAMAGED && err)
+			found(report, bytes_of(NULL, 0), err->text);
+		return code;
+	}
+	code = check_content(store, report, err);
+	store_close(store);
+	if (!code && structure)
+		code = fail(err, E_DAMAGED, "the structure of the state's file is damaged");
+	return code;
+}
+
+enum code verify_and_open(const char *state_dir, const struct hash_key *fresh_key, struct verify_report *report,
+			  struct store **ret_store, struct err *err)
+{
+	struct lmdb_options options = { .mode = LMDB_WRITER, .fresh_key = fresh_key };
+	struct store *store;
+	enum code code = verify_state(state_dir, report, err);
+
+	if (code && code != E_ABSENT)
+		return code;
+	code = lmdb_store_open(state_dir, &options, &store, err);
+	if (code)
+		return code;
+	code = state_open(store, err);
+	if (code) {
+		store_close(store);
+		return code;
+	}
+	*ret_store = store;
+	return OK;
+}

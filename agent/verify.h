@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_VERIFY_H
+#define WARREN_VERIFY_H
+
+/*
+ * Whether a state directory is whole: the file's structure, every entry's hash, the ledger, every record's form and
+ * identity, every index entry. Offline, and the same before each start.
+ */
+
+#include "crdt/base/hash.h"
+#include "crdt/store.h"
+
+struct verify_report {
+	/* Told each damage as a line that names what is damaged. */
+	void (*line)(void *context, const char *text);
+	void *context;
+	uint64_t damages, records, entries; /* found; and how many records and index entries there are */
+};
+
+/* Reads all of it and changes nothing. E_DAMAGED when `report` was told anything. */
+enum code verify_state(const char *state_dir, struct verify_report *report, struct err *err);
+
+/*
+ * Opens the state for the agent: verified first, its indexes brought to this version's model. `fresh_key` is the
+ * secret of a store that is not there yet.
+ */
+enum code verify_and_open(const char *state_dir, const struct hash_key *fresh_key, struct verify_report *report,
+			  struct store **ret_store, struct err *err);
+
+#endif

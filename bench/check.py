@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a benchmark with little work and checks that every line it prints is a figure: check.py PROGRAM GROUP"""
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+
+KEYS = ["figure", "value", "unit", "peer", "peer_value", "ratio", "demand", "machine"]
+
+
+def fault(line, group):
+    try:
+        figure = json.loads(line)
+    except ValueError as error:
+        return f"is no JSON: {error}"
+    if list(figure) != KEYS:
+        return f"has the keys {list(figure)}, not {KEYS}"
+    if not figure["figure"].startswith(group + "."):
+        return f"is not of the group {group}"
+    if not math.isfinite(figure["value"]) or figure["value"] < 0:
+        return "has no value"
+    if figure["peer"] and abs(figure["ratio"] * figure["peer_value"] / figure["value"] - 1) > 0.01:
+        return "has a ratio that is not ours by the peer's"
+    return None
+
+
+def main():
+    program, group = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([program, "--quick"], cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
+    lines = done.stdout.splitlines()
+    faults = [f"{line}\n  {what}" for line in lines if (what := fault(line, group))]
+    print("\n".join(faults or lines))
+    if done.returncode or faults or not lines:
+        sys.exit(f"{program}: status {done.returncode}, {len(lines)} figures, {len(faults)} of them wrong")
+
+
+main()
