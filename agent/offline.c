@@ -33,12 +33,14 @@ static void print_line(void *context, const char *text)
 {
 	(void)context;
 	printf("damaged: %s\n", text);
+	/* The next one may be the end of this process. */
+	fflush(stdout);
 }
 
 /* The child's whole life. */
 static enum exit_status check(const char *state_dir)
 {
-	struct verify_report report = { .line = print_line };
+	struct verify_report report = { .line = print_line, .is_daring = true };
 	struct err err = { "" };
 	enum code code = verify_state(state_dir, &report, &err);
 

@@ -73,9 +73,8 @@ enum code verify_state(const char *state_dir, struct verify_report *report, stru
 	struct store *store;
 	enum code structure = store_pages_check(state_dir, found, report, err), code;
 
-	if (structure && structure != E_DAMAGED)
+	if (structure && (structure != E_DAMAGED || !report->is_daring))
 		return structure;
-	/* Damaged structure or not, what can still be read is checked, so that each damaged record is named. */
 	code = lmdb_store_open(state_dir, &options, &store, err);
 	if (code) {
 		if (code == E_DAMAGED && err)

@@ -14,6 +14,11 @@ struct verify_report {
 	/* Told each damage as a line that names what is damaged. */
 	void (*line)(void *context, const char *text);
 	void *context;
+	/*
+	 * Whether to read on, so as to name each damaged record, where the file's structure is damaged already: LMDB
+	 * may take the process down then.
+	 */
+	bool is_daring;
 	uint64_t damages, records, entries; /* found; and how many records and index entries there are */
 };
 

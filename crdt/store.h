@@ -84,4 +84,7 @@ enum code store_scan(struct store_txn *txn, store_found *found, void *context, s
 /* How many entries a table has, by the ledger. */
 uint64_t store_count(struct store_txn *txn, uint8_t table);
 
+/* All transactions have ended. NULL is fine. (Whoever has the disk opens a store: agent/store.h.) */
+void store_close(struct store *store);
+
 #endif

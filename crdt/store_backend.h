@@ -43,7 +43,4 @@ struct store_backend {
 enum code store_open(const struct store_backend *backend, void *self, const struct hash_key *fresh_key,
 		     struct store **ret_store, struct err *err);
 
-/* All transactions have ended. NULL is fine. */
-void store_close(struct store *store);
-
 #endif

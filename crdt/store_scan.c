@@ -52,7 +52,7 @@ static bool scan_entry(struct scan *scan, struct store_cursor *cursor, enum code
 		return false;
 	}
 	if (code)
-		report(scan, key, own.text);
+		report(scan, key, "its bytes do not match their hash: the disk changed them");
 	else if (key.data[0] >= STORE_TABLES)
 		report(scan, key, "it belongs to no table");
 	if (key.data[0] < STORE_TABLES) {

@@ -38,6 +38,18 @@ static void put_number(uint64_t number, struct buf *buf)
 	buf_put(buf, digits + at, sizeof digits - at);
 }
 
+/* Up to 64 bits: as text where a JSON number would lose digits, and many readers refuse it. */
+static void put_count(uint64_t number, struct buf *buf)
+{
+	bool is_text = number >> 53;
+
+	if (is_text)
+		buf_put_byte(buf, '"');
+	put_number(number, buf);
+	if (is_text)
+		buf_put_byte(buf, '"');
+}
+
 static void put_signed(int64_t number, struct buf *buf)
 {
 	if (number < 0)
@@ -127,11 +139,11 @@ static void put_network(const struct network *network, struct buf *buf)
 static void put_counter(const struct counter *counter, struct buf *buf)
 {
 	buf_put_text(buf, "{\"total\":");
-	put_number(counter->total, buf);
+	put_count(counter->total, buf);
 	buf_put_text(buf, ",\"reading\":");
-	put_number(counter->reading, buf);
+	put_count(counter->reading, buf);
 	buf_put_text(buf, ",\"making\":");
-	put_number(counter->making, buf);
+	put_count(counter->making, buf);
 	buf_put_byte(buf, '}');
 }
 
@@ -155,8 +167,8 @@ static void put_slot(const struct field *field, const void *slot, enum json_view
 {
 	switch ((enum type)field->type) {
 	case TYPE_BOOL: buf_put_text(buf, *(const bool *)slot ? "true" : "false"); break;
+	case TYPE_COUNT64: put_count(*(const uint64_t *)slot, buf); break;
 	case TYPE_UINT:
-	case TYPE_COUNT64:
 	case TYPE_SPAN: put_number(*(const uint64_t *)slot, buf); break;
 	case TYPE_INT: put_signed(*(const int64_t *)slot, buf); break;
 	case TYPE_TIME: put_time(*(const struct wall_time *)slot, buf); break;

@@ -85,6 +85,8 @@ static enum code is_asked_for(struct check *check, struct bytes key, bool *ret_i
 	if (!index_key_read(key, &kind, &id))
 		return OK;
 	code = state_record(check->txn, kind, id, &record, err);
+	/* Of a damaged record nobody knows what it asks for; it was named by the store's own scan. */
+	*ret_is_asked = code == E_DAMAGED;
 	if (code)
 		return code == E_ABSENT || code == E_DAMAGED ? OK : code;
 	keys = index_keys_of(kind, id, record, &check->arena);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * make_state STATE [SEED]: a state directory as an agent leaves it, with records of every kind, some changed, some
+ * removed. Into a directory that is there already it writes on. Secrets in it contain SECRET_MARK.
+ */
+
+#include "agent/verify.h"
+#include "crdt/base/rng.h"
+#include "crdt/model/pack.h"
+#include "crdt/state/state.h"
+#include "tests/unit/model/gen_row.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PER_KIND = 12 };
+
+static const char secret_mark[] = "SECRET-MARK-0123456789abcdef0123456789";
+
+static void must(enum code code, const struct err *err)
+{
+	if (!code)
+		return;
+	fprintf(stderr, "make_state: %s: %s\n", code_name(code), err->text);
+	exit(1);
+}
+
+static void print_line(void *context, const char *text)
+{
+	(void)context;
+	fprintf(stderr, "make_state: damaged: %s\n", text);
+}
+
+static void merge(struct store_txn *txn, const struct kind *kind, struct id id, struct bytes map, uint64_t at,
+		  struct arena *arena)
+{
+	struct record *record = arena_take(arena, sizeof *record);
+	struct err err = { "" };
+	bool is_changed;
+
+	must(record_from_op(map, (struct stamp){ hlc_make(1790000000000 + at, 0), 7 }, record, &err), &err);
+	must(state_merge(txn, kind->number, id, record, arena, &is_changed, &err), &err);
+}
+
+static void remove_record(struct store_txn *txn, const struct kind *kind, struct id id, struct arena *arena)
+{
+	struct record *dead = arena_take(arena, sizeof *dead);
+	struct err err = { "" };
+	bool is_changed;
+
+	dead->is_dead = true;
+	must(state_merge(txn, kind->number, id, dead, arena, &is_changed, &err), &err);
+}
+
+static void put_kind(struct store *store, const struct kind *kind, struct rng *rng)
+{
+	struct arena arena = { 0 };
+	struct err err = { "" };
+	struct store_txn *txn;
+
+	must(store_begin(store, &txn, &err), &err);
+	for (size_t i = 0; i < PER_KIND; i++) {
+		struct id id;
+		struct bytes op = gen_op(kind, rng, &arena, &id);
+
+		merge(txn, kind, id, op, i, &arena);
+		if (i % 3 == 1)
+			merge(txn, kind, id, gen_change(kind, rng, &arena), 100 + i, &arena);
+		if (i % 6 == 5)
+			remove_record(txn, kind, id, &arena);
+	}
+	must(store_commit(txn, &err), &err);
+	arena_done(&arena);
+}
+
+/* One whose secret is known, to be looked for in what is printed. */
+static void put_marked(struct store *store)
+{
+	static const uint8_t hash[32] = "hash of an api key's secret";
+	struct api_key_row key = {
+		.hash = bytes_of(hash, sizeof hash),
+		.prefix = bytes_text("abcdefgh"),
+		.owner = { { 1 } },
+		.name = bytes_text("nightly \"backup\" \\ job"),
+		.expires = { 1800000000000 },
+		.has = BIT(AT_api_key_hash) | BIT(AT_api_key_prefix) | BIT(AT_api_key_owner) | BIT(AT_api_key_name) |
+		       BIT(AT_api_key_expires),
+	};
+	struct sealed_secret_row box = {
+		.subject = { { 1 } },
+		.member = 7,
+		.box = { .generation = 1, .value = bytes_text(secret_mark) },
+		.has = BIT(AT_sealed_secret_subject) | BIT(AT_sealed_secret_member) | BIT(AT_sealed_secret_box),
+	};
+	const void *rows[] = { &key, &box };
+	const struct kind *kinds[] = { KIND_TABLE(api_key), KIND_TABLE(sealed_secret) };
+	struct arena arena = { 0 };
+	struct err err = { "" };
+	struct store_txn *txn;
+
+	must(store_begin(store, &txn, &err), &err);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf map = buf_over(arena_take(&arena, MODEL_OP_MAX), MODEL_OP_MAX);
+
+		pack_write(&kinds[i]->shape, rows[i], &map);
+		merge(txn, kinds[i], gen_id_of(kinds[i]->number, buf_bytes(&map)), buf_bytes(&map), 0, &arena);
+	}
+	must(store_commit(txn, &err), &err);
+	arena_done(&arena);
+}
+
+int main(int argc, char **argv)
+{
+	struct verify_report report = { .line = print_line };
+	struct rng rng = rng_from_number(argc > 2 ? strtoull(argv[2], NULL, 10) : 1);
+	struct hash_key secret;
+	struct store *store;
+	struct err err = { "" };
+
+	if (argc < 2 || sodium_init() < 0)
+		return 2;
+	rng_fill(&rng, &secret, sizeof secret);
+	must(verify_and_open(argv[1], &secret, &report, &store, &err), &err);
+	for (size_t i = 0; i < MODEL_KINDS; i++)
+		put_kind(store, &model_kinds[i], &rng);
+	put_marked(store);
+	store_close(store);
+	return 0;
+}

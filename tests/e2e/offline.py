@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator sees of `warrend --check` and `--dump`: offline.py WARREND MAKE_STATE"""
+
+import fcntl
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+WARREND, MAKE_STATE = sys.argv[1:3]
+SECRET_MARK = b"SECRET-MARK-0123456789abcdef0123456789"
+PAGE = 4096
+
+
+# Under a sanitizer too a bad page ends the reader as it ends the one that ships: by a signal.
+ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_abort=0:detect_leaks=1"}
+
+
+def run(*arguments):
+    return subprocess.run([WARREND, *arguments], capture_output=True, text=True, check=False, timeout=60,
+                          env=ENVIRONMENT)
+
+
+def digest(folder):
+    """All that a reader must leave alone: names, modes and bytes."""
+    said = hashlib.sha256()
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        said.update(f"{name} {os.stat(path).st_mode:o} ".encode())
+        with open(path, "rb") as file:
+            said.update(file.read())
+    return said.hexdigest()
+
+
+class Offline(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.room = tempfile.mkdtemp(prefix="warren-offline-")
+        cls.pristine = os.path.join(cls.room, "pristine")
+        for seed in ("1", "2"):
+            subprocess.run([MAKE_STATE, cls.pristine, seed], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.room)
+
+    def setUp(self):
+        self.state = os.path.join(self.room, "state")
+        shutil.rmtree(self.state, ignore_errors=True)
+        shutil.copytree(self.pristine, self.state)
+        self.file = os.path.join(self.state, "state.mdb")
+
+    def change(self, what):
+        with open(self.file, "r+b") as file:
+            data = bytearray(file.read())
+            what(data)
+            file.seek(0)
+            file.write(data)
+            file.truncate(len(data))
+
+    def dumped(self, *kind):
+        done = run("--dump", self.state, *kind)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_a_whole_state_passes_and_is_left_as_it_was(self):
+        before = digest(self.state)
+        done = run("--check", self.state)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, rf"^{self.state} is whole: \d{{3,}} records, \d{{3,}} index entries, each verified\n$")
+        self.assertEqual(digest(self.state), before)
+
+    def test_a_state_on_a_read_only_disk_can_be_checked(self):
+        os.chmod(self.file, 0o400)
+        os.chmod(self.state, 0o500)
+        self.addCleanup(os.chmod, self.state, 0o700)
+        self.assertEqual(run("--check", self.state).returncode, 0)
+        self.assertEqual(run("--dump", self.state, "device").returncode, 0)
+
+    def test_a_changed_record_is_named_and_the_remedy_told(self):
+        device = next(line for line in self.dumped("device") if "fields" in line)
+        key = b"\x01\x00" + bytes([19 << 2 | 1]) + bytes.fromhex(device["id"])
+
+        def turn_a_bit(data):
+            at = data.rindex(key)
+            data[at + len(key) + 20] ^= 4
+
+        self.change(turn_a_bit)
+        before = digest(self.state)
+        done = run("--check", self.state)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn(f"damaged: device {device['id']}: its bytes do not match their hash", done.stdout)
+        self.assertIn("is damaged: 1 finding in", done.stdout)
+        self.assertIn("What to do:", done.stdout)
+        self.assertEqual(digest(self.state), before)
+
+    def test_an_agent_does_not_start_on_a_damaged_state(self):
+        """make_state opens it as an agent does."""
+        device = next(line for line in self.dumped("device") if "fields" in line)
+        key = b"\x01\x00" + bytes([19 << 2 | 1]) + bytes.fromhex(device["id"])
+        for damage in (lambda data: data.__setitem__(data.rindex(key) + len(key) + 20, 0xff),
+                       lambda data: data.__delitem__(slice(len(data) // 2 // PAGE * PAGE, None))):
+            self.setUp()
+            self.change(damage)
+            before = digest(self.state)
+            done = subprocess.run([MAKE_STATE, self.state], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("make_state: damaged: ", done.stderr)
+            self.assertIn("make_state: E_DAMAGED", done.stderr)
+            self.assertEqual(digest(self.state), before)
+
+    def test_a_damaged_record_is_refused_by_dump(self):
+        device = next(line for line in self.dumped("device") if "fields" in line)
+        key = b"\x01\x00" + bytes([19 << 2 | 1]) + bytes.fromhex(device["id"])
+
+        def turn_a_bit(data):
+            data[data.rindex(key) + len(key) + 20] ^= 4
+
+        self.change(turn_a_bit)
+        done = run("--dump", self.state, "device")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("do not match their hash", done.stderr)
+
+    def test_no_bytes_make_it_crash_or_hang(self):
+        chance = random.Random(5)
+        for _ in range(25):
+            shutil.copy(os.path.join(self.pristine, "state.mdb"), self.file)
+            self.change(lambda data: data.__setitem__(slice(at := chance.randrange(len(data) - 512), at + 512),
+                                                      chance.randbytes(512)))
+            done = run("--check", self.state)
+            self.assertIn(done.returncode, (0, 1), done.stdout + done.stderr)
+
+    def test_a_file_cut_short_is_damage_not_a_crash(self):
+        self.change(lambda data: data.__delitem__(slice(len(data) // 2 // PAGE * PAGE, None)))
+        done = run("--check", self.state)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, "damaged: .*page")
+        self.assertIn(f"{self.state} is damaged", done.stdout)
+
+    def test_every_record_is_dumped_once_and_kinds_can_be_chosen(self):
+        everything = self.dumped()
+        kinds = {line["kind"] for line in everything}
+        self.assertEqual(len({(line["kind"], line["id"]) for line in everything}), len(everything))
+        self.assertGreater(len(kinds), 50)
+        for kind in ("device", "usage", "policy_version"):
+            self.assertEqual(self.dumped(kind), [line for line in everything if line["kind"] == kind])
+        self.assertTrue(any(line.get("dead") for line in everything))
+        self.assertFalse(any("invalid" in line for line in everything))
+
+    def test_no_secret_is_printed(self):
+        with open(self.file, "rb") as file:
+            self.assertIn(SECRET_MARK, file.read())
+        done = run("--dump", self.state)
+        self.assertNotIn(SECRET_MARK.decode(), done.stdout)
+        key = next(line for line in self.dumped("api_key") if line.get("fields", {}).get("prefix") == "abcdefgh")
+        self.assertEqual(key["fields"]["hash"], "(secret)")
+        self.assertEqual(key["fields"]["name"], 'nightly "backup" \\ job')
+
+    def test_a_state_in_use_is_left_alone(self):
+        folder = os.open(self.state, os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, folder)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        for command in ("--check", "--dump"):
+            done = run(command, self.state)
+            self.assertEqual(done.returncode, 3)
+            self.assertIn("stop it first", done.stderr)
+
+    def test_what_is_no_state_is_refused_with_what_to_do(self):
+        for path in (os.path.join(self.room, "nowhere"), self.file, "/dev/null"):
+            done = run("--check", path)
+            self.assertEqual((done.returncode, done.stdout), (3, ""), path)
+            self.assertRegex(done.stderr, "^warrend: .+")
+        os.chmod(self.state, 0o755)
+        done = run("--check", self.state)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("chmod", done.stderr)
+
+    def test_wrong_usage_says_how_to_use_it(self):
+        for arguments in ((), ("--check",), ("--chekc", self.state), ("--check", self.state, "x"), ("--dump",)):
+            done = run(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
+            self.assertIn("warrend --check STATE", done.stderr)
+        done = run("--dump", self.state, "gadget")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, "there is no kind gadget; these are:\n(.|\n)*  device ")
+        self.assertEqual(run("--help").returncode, 0)
+        self.assertRegex(run("--version").stdout, r"^warrend \d+\.\d+\.\d+\n$")
+
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([WARREND, "--dump", self.state], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("could not be written", done.stderr)
+
+
+unittest.main(argv=sys.argv[:1], verbosity=2)
