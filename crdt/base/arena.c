@@ -14,7 +14,8 @@ struct arena_chunk {
 
 static void add_chunk(struct arena *arena, size_t at_least)
 {
-	size_t size = at_least > CHUNK_SIZE ? at_least : CHUNK_SIZE;
+	size_t least = arena->wanted > CHUNK_SIZE ? arena->wanted : CHUNK_SIZE;
+	size_t size = at_least > least ? at_least : least;
 	struct arena_chunk *chunk = must_alloc(sizeof *chunk + size);
 
 	chunk->older = arena->chunks;
@@ -46,10 +47,9 @@ struct bytes arena_copy(struct arena *arena, struct bytes bytes)
 	return bytes_of(copy, bytes.size);
 }
 
-/* The oldest chunk stays: it has the common size, and the next step will want it. */
-void arena_reset(struct arena *arena)
+static void free_chunks(struct arena *arena)
 {
-	while (arena->chunks && arena->chunks->older) {
+	while (arena->chunks) {
 		struct arena_chunk *newest = arena->chunks;
 
 		arena->chunks = newest->older;
@@ -58,9 +58,22 @@ void arena_reset(struct arena *arena)
 	arena->used = 0;
 }
 
+/* Several chunks give way to one that would have held it all. */
+void arena_reset(struct arena *arena)
+{
+	size_t size = 0;
+
+	for (const struct arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->older)
+		size += chunk->size;
+	if (arena->chunks && (arena->chunks->older || size > ARENA_KEPT_MAX)) {
+		arena->wanted = size < ARENA_KEPT_MAX ? size : ARENA_KEPT_MAX;
+		free_chunks(arena);
+	}
+	arena->used = 0;
+}
+
 void arena_done(struct arena *arena)
 {
-	arena_reset(arena);
-	free(arena->chunks);
+	free_chunks(arena);
 	*arena = (struct arena){ 0 };
 }

@@ -5,8 +5,9 @@
 /*
  * Arenas: memory for the length of one step or one request, given back all at once.
  *
- * What `arena_take` returns is zeroed, aligned for anything, and lives until `arena_reset` or `arena_done`. A reset
- * keeps the first chunk, so a steady step allocates nothing. A zeroed struct is an empty arena.
+ * What `arena_take` returns is zeroed, aligned for anything, and lives until `arena_reset` or `arena_done`. After a
+ * reset there is one chunk, as large as all that was taken before needed (up to ARENA_KEPT_MAX), so a steady step
+ * allocates nothing. A zeroed struct is an empty arena.
  */
 
 #include "crdt/base/base.h"
@@ -16,7 +17,10 @@ struct arena_chunk;
 struct arena {
 	struct arena_chunk *chunks; /* the newest first */
 	size_t used;                /* of the newest */
+	size_t wanted;              /* how large the next is to be at least */
 };
+
+enum { ARENA_KEPT_MAX = 1 << 20 };
 
 void *arena_take(struct arena *arena, size_t size);
 

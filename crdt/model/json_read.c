@@ -44,7 +44,8 @@ enum code json_open(struct bytes text, size_t limit, json_t **ret_document, stru
 	code = check_depth(text, err);
 	if (code)
 		return code;
-	document = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
+	/* jansson takes no NULL, which is what an empty body may be. */
+	document = json_loadb(text.size ? (const char *)text.data : "", text.size, JSON_REJECT_DUPLICATES, &error);
 	if (!document)
 		return fail(err, E_FORM, "line %d, column %d: %s", error.line, error.column, error.text);
 	*ret_document = document;

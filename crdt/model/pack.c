@@ -416,6 +416,14 @@ static void write_list(const struct list *list, struct buf *buf)
 	buf_put_bytes(buf, list->items);
 }
 
+void pack_write_field(const struct field *field, const void *row, struct buf *buf)
+{
+	if (field->is_list)
+		write_list(field_slot_const(field, row), buf);
+	else
+		pack_write_slot(field, field_slot_const(field, row), buf);
+}
+
 void pack_write(const struct shape *shape, const void *row, struct buf *buf)
 {
 	size_t count = 0;
@@ -429,10 +437,7 @@ void pack_write(const struct shape *shape, const void *row, struct buf *buf)
 		if (!row_has_field(shape, row, i))
 			continue;
 		mp_put_uint(buf, f->number);
-		if (f->is_list)
-			write_list(field_slot_const(f, row), buf);
-		else
-			pack_write_slot(f, field_slot_const(f, row), buf);
+		pack_write_field(f, row, buf);
 	}
 }
 

@@ -23,6 +23,9 @@ enum code pack_read(const struct shape *shape, struct bytes map, bool is_whole, 
 /* Appends the fields that `row` has, whose values keep their limits. */
 void pack_write(const struct shape *shape, const void *row, struct buf *buf);
 
+/* The value that `row` has for the field, a list whole. */
+void pack_write_field(const struct field *field, const void *row, struct buf *buf);
+
 /* One value of a field, or one item of its list: the form first, then the limits. */
 enum code pack_read_slot(const struct field *field, struct reader *r, void *ret_slot, struct err *err);
 void pack_write_slot(const struct field *field, const void *slot, struct buf *buf);

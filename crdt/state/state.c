@@ -5,6 +5,7 @@
 #include "crdt/state/index.h"
 #include "crdt/state/merge.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { REBUILD_CHUNK = 2000 };
@@ -90,6 +91,7 @@ static enum code merge_into(struct bytes old, const struct record *with, struct 
 	/* Also with nothing: a record that is dead keeps its identity and no more. */
 	merge_records(stored, with, arena, merged);
 	record_write(merged, &buf);
+	assert(!buf.is_full);
 	*ret_new = arena_copy(arena, buf_bytes(&buf));
 	buf_done(&buf);
 	return OK;
