@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/offline.h"
 
+#include "agent/cleanup.h"
 #include "agent/store.h"
 #include "agent/verify.h"
 #include "crdt/model/json.h"
@@ -10,7 +11,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -121,7 +121,7 @@ static void put_unknown(const struct kind *kind, const struct record *record, st
 
 static void put_row(const struct kind *kind, struct bytes map, struct buf *line)
 {
-	void *row = must_alloc(kind->shape.size);
+	CLEANUP(cleanup_memory) void *row = must_alloc(kind->shape.size);
 	struct err why = { "" };
 
 	if (pack_read(&kind->shape, map, true, row, &why)) {
@@ -131,36 +131,36 @@ static void put_row(const struct kind *kind, struct bytes map, struct buf *line)
 		buf_put_text(line, ",\"fields\":");
 		json_write_row(&kind->shape, NULL, row, JSON_MASKED, line);
 	}
-	free(row);
 }
 
 static enum code dump_record(uint32_t number, struct id id, struct bytes bytes, struct buf *line, struct err *err)
 {
 	const struct kind *kind = model_kind(number);
-	struct record *record = must_alloc(sizeof *record);
+	CLEANUP(cleanup_memory) struct record *record = must_alloc(sizeof *record);
 	struct bytes map;
 	bool is_dead;
 	enum code code = record_read(bytes, record, err);
 
 	if (!code)
 		code = record_map(bytes, &is_dead, &map, err);
-	if (!code) {
-		put_head(kind, number, id, line);
-		if (is_dead)
-			buf_put_text(line, ",\"dead\":true");
-		else if (kind)
-			put_row(kind, map, line);
-		put_unknown(kind, record, line);
-		buf_put_text(line, "}\n");
-		fwrite(line->data, 1, line->size, stdout);
-	}
-	free(record);
-	return code;
+	if (code)
+		return code;
+	put_head(kind, number, id, line);
+	if (is_dead)
+		buf_put_text(line, ",\"dead\":true");
+	else if (kind)
+		put_row(kind, map, line);
+	put_unknown(kind, record, line);
+	buf_put_text(line, "}\n");
+	if (line->is_full)
+		return fail(err, E_LIMIT, "a record is too large to be shown");
+	fwrite(line->data, 1, line->size, stdout);
+	return OK;
 }
 
 static enum code dump_all(struct store_txn *txn, uint32_t only, struct err *err)
 {
-	struct buf line = buf_growing(4 * (size_t)RECORD_MAX);
+	CLEANUP(buf_done) struct buf line = buf_growing(4 * (size_t)RECORD_MAX);
 	struct state_cursor *cursor;
 	struct bytes bytes;
 	uint32_t kind;
@@ -178,25 +178,20 @@ static enum code dump_all(struct store_txn *txn, uint32_t only, struct err *err)
 			break;
 	}
 	state_find_end(cursor);
-	buf_done(&line);
 	return code == E_ABSENT ? OK : code;
 }
 
 static enum code dump(const char *state_dir, uint32_t only, struct err *err)
 {
 	struct lmdb_options options = { .mode = LMDB_READER };
-	struct store *store;
-	struct store_txn *txn;
+	CLEANUP(cleanup_store) struct store *store = NULL;
+	CLEANUP(cleanup_txn) struct store_txn *txn = NULL;
 	enum code code = lmdb_store_open(state_dir, &options, &store, err);
 
-	if (code)
-		return code;
-	code = store_snapshot(store, &txn, err);
-	if (!code) {
+	if (!code)
+		code = store_snapshot(store, &txn, err);
+	if (!code)
 		code = dump_all(txn, only, err);
-		store_end(txn);
-	}
-	store_close(store);
 	if (!code && (fflush(stdout) || ferror(stdout)))
 		code = fail(err, E_IO, "the output could not be written");
 	return code;

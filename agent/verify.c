@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/verify.h"
 
+#include "agent/cleanup.h"
 #include "agent/store.h"
 #include "agent/store_pages.h"
 #include "crdt/base/text.h"
@@ -54,7 +55,7 @@ static void found(void *context, struct bytes key, const char *text)
 
 static enum code check_content(struct store *store, struct verify_report *report, struct err *err)
 {
-	struct store_txn *txn;
+	CLEANUP(cleanup_txn) struct store_txn *txn = NULL;
 	enum code scanned, checked, code = store_snapshot(store, &txn, err);
 
 	if (code)
@@ -63,14 +64,13 @@ static enum code check_content(struct store *store, struct verify_report *report
 	checked = scanned && scanned != E_DAMAGED ? scanned : state_check(txn, found, report, err);
 	report->records = store_count(txn, TABLE_RECORD);
 	report->entries = store_count(txn, TABLE_INDEX);
-	store_end(txn);
 	return checked ? checked : scanned;
 }
 
 enum code verify_state(const char *state_dir, struct verify_report *report, struct err *err)
 {
 	struct lmdb_options options = { .mode = LMDB_READER };
-	struct store *store;
+	CLEANUP(cleanup_store) struct store *store = NULL;
 	enum code structure = store_pages_check(state_dir, found, report, err), code;
 
 	if (structure && (structure != E_DAMAGED || !report->is_daring))
@@ -82,7 +82,6 @@ enum code verify_state(const char *state_dir, struct verify_report *report, stru
 		return code;
 	}
 	code = check_content(store, report, err);
-	store_close(store);
 	if (!code && structure)
 		code = fail(err, E_DAMAGED, "the structure of the state's file is damaged");
 	return code;
@@ -92,19 +91,17 @@ enum code verify_and_open(const char *state_dir, const struct hash_key *fresh_ke
 			  struct store **ret_store, struct err *err)
 {
 	struct lmdb_options options = { .mode = LMDB_WRITER, .fresh_key = fresh_key };
-	struct store *store;
+	CLEANUP(cleanup_store) struct store *store = NULL;
 	enum code code = verify_state(state_dir, report, err);
 
 	if (code && code != E_ABSENT)
 		return code;
 	code = lmdb_store_open(state_dir, &options, &store, err);
+	if (!code)
+		code = state_open(store, err);
 	if (code)
 		return code;
-	code = state_open(store, err);
-	if (code) {
-		store_close(store);
-		return code;
-	}
 	*ret_store = store;
+	store = NULL;
 	return OK;
 }
