@@ -35,7 +35,7 @@ void figure_print(const struct figure *figure)
 	machine(where, sizeof where);
 	printf("{\"figure\":\"%s\",\"value\":%.4g,\"unit\":\"%s\"", figure->name, figure->value, figure->unit);
 	if (figure->peer)
-		printf(",\"peer\":\"%s\",\"peer_value\":%.4g,\"ratio\":%.3f", figure->peer, figure->peer_value,
+		printf(",\"peer\":\"%s\",\"peer_value\":%.4g,\"ratio\":%.4g", figure->peer, figure->peer_value,
 		       figure->value / figure->peer_value);
 	else
 		printf(",\"peer\":null,\"peer_value\":null,\"ratio\":null");

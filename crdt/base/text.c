@@ -34,6 +34,20 @@ bool text_is_refused(uint32_t point)
 	       (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
 }
 
+/* Whether `text` is the beginning of a character whose end was cut off. */
+static bool is_cut(struct bytes text)
+{
+	uint8_t first = text.data[0];
+	size_t length = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+
+	if (length <= text.size)
+		return false;
+	for (size_t i = 1; i < text.size; i++)
+		if ((text.data[i] & 0xc0) != 0x80)
+			return false;
+	return true;
+}
+
 void text_make_printable(char *text)
 {
 	size_t size = strlen(text), to = 0;
@@ -42,7 +56,7 @@ void text_make_printable(char *text)
 		uint32_t point = 0;
 		size_t length = text_decode(bytes_of(text + at, size - at), &point);
 
-		if (!length && size - at < 4 && (uint8_t)text[at] >= 0xc0)
+		if (!length && is_cut(bytes_of(text + at, size - at)))
 			break;
 		if (!length || text_is_refused(point)) {
 			at += length ? length : 1;

@@ -53,6 +53,7 @@ struct choices {
 
 enum {
 	MODEL_FIELDS_MAX = 64,    /* of a kind: a bit of `has` each */
+	MODEL_KIND_MAX = 0xffff,  /* a kind's number, also of those that only later versions know */
 	MODEL_FIELD_MAX = 0xff,   /* a field's number */
 	MODEL_PART_SIZE = 256,    /* of the row of a part */
 	MODEL_OP_MAX = 60 * 1024, /* the fields of one op, so that a batch can carry any */

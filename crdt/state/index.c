@@ -64,7 +64,17 @@ struct gathering {
 	struct index_keys keys;
 };
 
-static void gather(struct gathering *g, const struct field *field, const void *slot)
+/* Whether the entry is among those from the `first` on. */
+static bool is_gathered(const struct gathering *g, struct bytes key, size_t first)
+{
+	for (size_t i = first; i < g->keys.count; i++)
+		if (bytes_equal(g->keys.keys[i], key))
+			return true;
+	return false;
+}
+
+/* `first` is the field's first entry. */
+static void gather(struct gathering *g, const struct field *field, const void *slot, size_t first)
 {
 	uint8_t room[STORE_KEY_MAX];
 	struct buf buf = buf_over(room, sizeof room);
@@ -72,6 +82,9 @@ static void gather(struct gathering *g, const struct field *field, const void *s
 	put_front(g->kind->number, field->number, &buf);
 	key_put_slot(field, slot, &buf);
 	buf_put(&buf, g->id.bytes, sizeof g->id.bytes);
+	/* A list may hold an item twice; its entry is there once, and counts once. */
+	if (is_gathered(g, buf_bytes(&buf), first))
+		return;
 	g->keys.keys[g->keys.count++] = arena_copy(g->arena, buf_bytes(&buf));
 }
 
@@ -91,10 +104,11 @@ static size_t count_entries(const struct kind *kind, const void *row)
 static void gather_list(struct gathering *g, const struct field *field, const struct list *list)
 {
 	struct reader items = reader_over(list->items);
+	size_t first = g->keys.count;
 	union slot item;
 
 	while (pack_next(field, &items, &item))
-		gather(g, field, &item);
+		gather(g, field, &item, first);
 }
 
 static void gather_row(struct gathering *g, const void *row)
@@ -110,7 +124,7 @@ static void gather_row(struct gathering *g, const void *row)
 		if (f->is_list)
 			gather_list(g, f, field_slot_const(f, row));
 		else
-			gather(g, f, field_slot_const(f, row));
+			gather(g, f, field_slot_const(f, row), g->keys.count);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "crdt/state/merge.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum { REBUILD_CHUNK = 2000 };
@@ -103,6 +104,9 @@ enum code state_merge(struct store_txn *txn, uint32_t kind, struct id id, const 
 	struct bytes old = { 0 }, new;
 	enum code code;
 
+	/* Two bytes of it are in the key. */
+	if (kind > MODEL_KIND_MAX)
+		return fail(err, E_LIMIT, "%" PRIu32 " is no kind's number: they end at %d", kind, MODEL_KIND_MAX);
 	if (record_has_identity(with) && !id_equal(record_id(kind, with), id))
 		return fail(err, E_VALUE, "the record's identity does not give its id");
 	code = get_record(txn, kind, id, &old, err);

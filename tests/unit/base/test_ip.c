@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/base/ip.h"
+#include "crdt/base/text.h"
 
 #include "tests/unit/base/check.h"
 
@@ -140,6 +141,7 @@ static void addresses_are_read_strictly(void **state)
 		if (address_parse(bytes_text(refused[i]), &address, &err) != E_VALUE)
 			fail_msg("'%s' was taken", refused[i]);
 		snprintf(message, sizeof message, "%.64s is not an IP address", refused[i]);
+		text_make_printable(message);
 		assert_string_equal(err.text, message);
 		assert_int_equal(address_parse(bytes_text(refused[i]), &address, NULL), E_VALUE);
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/base/text.h"
 #include "crdt/base/time.h"
 
 #include "tests/unit/base/check.h"
@@ -202,6 +203,7 @@ static void what_is_no_time_is_refused_with_its_remedy(void **state)
 		char message[256];
 
 		snprintf(message, sizeof message, "%s is not a time: %s", refused[i].text, refused[i].remedy);
+		text_make_printable(message);
 		if (wall_parse(bytes_text(refused[i].text), &time, &err) != E_VALUE)
 			fail_msg("'%s' was taken", refused[i].text);
 		assert_string_equal(err.text, message);
