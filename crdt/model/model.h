@@ -59,7 +59,6 @@ enum {
 	MODEL_OP_MAX = 60 * 1024, /* the fields of one op, so that a batch can carry any */
 };
 
-/* The structs. */
 /* clang-format off */
 #define KIND(name, ...) struct name##_row { struct id id; uint64_t has;
 #define PART(name) struct name##_row { uint64_t has;

@@ -256,7 +256,7 @@ static inline bool quick_text(const struct field *field, struct reader *r, struc
 		odd |= (word - ones * 0x20) | (word + ones * 2) | word;
 	}
 	for (; at < ret_text->size; at++)
-		odd |= (uint64_t)(ret_text->data[at] - 0x20 > 0x7d - 0x20) << 7;
+		odd |= (uint64_t)((uint8_t)(ret_text->data[at] - 0x20) > 0x7d - 0x20) << 7;
 	return !(odd & high);
 }
 

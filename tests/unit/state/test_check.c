@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/base/check.h"
+#include "tests/unit/model/hex.h"
+#include "tests/unit/state/world.h"
+
+#include <stdio.h>
+
+/* Damage under a valid seal, which the store itself cannot see: planted, and found, each with its words. */
+
+static struct arena arena;
+
+struct findings {
+	size_t count;
+	char text[300];
+};
+
+static void note(void *context, struct bytes key, const char *text)
+{
+	struct findings *findings = context;
+
+	assert_true(key.size > 0);
+	if (!findings->count++)
+		snprintf(findings->text, sizeof findings->text, "%s", text);
+}
+
+static struct findings look(struct store *store)
+{
+	struct findings findings = { 0 };
+	struct store_txn *txn;
+	struct err err = { "" };
+	enum code code;
+
+	assert_int_equal(store_snapshot(store, &txn, NULL), OK);
+	code = state_check(txn, note, &findings, &err);
+	assert_int_equal(code, findings.count ? E_DAMAGED : OK);
+	if (code)
+		assert_string_equal(err.text, "the state is damaged");
+	assert_int_equal(store_scan(txn, note, &findings, NULL), OK);
+	store_end(txn);
+	return findings;
+}
+
+static void expect(struct world *world, size_t count, const char *text)
+{
+	struct findings findings = look(world->store);
+
+	assert_string_equal(findings.text, text);
+	assert_int_equal(findings.count, count);
+}
+
+static void plant(struct world *world, struct bytes key, struct bytes value, bool is_removal)
+{
+	struct store_txn *txn;
+
+	assert_int_equal(store_begin(world->store, &txn, NULL), OK);
+	if (is_removal)
+		assert_int_equal(store_delete(txn, key, NULL), OK);
+	else
+		assert_int_equal(store_put(txn, key, value, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+}
+
+/* The nth entry of a table. */
+static struct bytes nth(struct world *world, uint8_t table, size_t n, struct bytes *ret_value)
+{
+	struct store_txn *txn;
+	struct store_cursor *cursor;
+	struct bytes key, value;
+
+	assert_int_equal(store_snapshot(world->store, &txn, NULL), OK);
+	assert_int_equal(store_range(txn, bytes_of(&table, 1), bytes_of(NULL, 0), &cursor, NULL), OK);
+	for (size_t i = 0; i <= n; i++)
+		assert_int_equal(store_next(cursor, &key, &value, NULL), OK);
+	key = arena_copy(&arena, key);
+	*ret_value = arena_copy(&arena, value);
+	store_range_end(cursor);
+	store_end(txn);
+	return key;
+}
+
+static size_t count_of(struct world *world, uint8_t table)
+{
+	struct store_txn *txn;
+	size_t count;
+
+	assert_int_equal(store_snapshot(world->store, &txn, NULL), OK);
+	count = store_count(txn, table);
+	store_end(txn);
+	return count;
+}
+
+static struct bytes changed(struct bytes bytes, size_t at)
+{
+	struct bytes copy = arena_copy(&arena, bytes);
+
+	((uint8_t *)(uintptr_t)copy.data)[at] ^= 1;
+	return copy;
+}
+
+static void sound_states_are_sound(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_start(&world, 1);
+	expect(&world, 0, "");
+	for (int i = 0; i < 10; i++)
+		world_step(&world, 40);
+	expect(&world, 0, "");
+	world_end(&world);
+}
+
+static void every_missing_and_stray_entry_is_found(void **state)
+{
+	struct world world;
+	size_t count;
+
+	(void)state;
+	world_start(&world, 2);
+	world_step(&world, 200);
+	count = count_of(&world, TABLE_INDEX);
+	for (size_t i = 0; i < count; i += 5) {
+		struct bytes value, key = nth(&world, TABLE_INDEX, i, &value);
+		struct bytes stray = changed(key, 3 + dice_below(key.size - 3));
+
+		plant(&world, key, value, true);
+		expect(&world, 1, "this index entry is missing");
+		/* One is missing and one is too many: the numbers agree, and yet. */
+		plant(&world, stray, value, false);
+		assert_true(look(world.store).count >= 1);
+		plant(&world, key, value, false);
+		expect(&world, 1, "this index entry belongs to no record");
+		plant(&world, stray, value, true);
+		expect(&world, 0, "");
+		arena_reset(&arena);
+	}
+	plant(&world, bytes_of((uint8_t[]){ TABLE_INDEX }, 1), bytes_of(NULL, 0), false);
+	expect(&world, 1, "this index entry belongs to no record");
+	world_end(&world);
+}
+
+static void other_damage_has_its_words(void **state)
+{
+	static const struct {
+		const char *hex, *text;
+	} cases[] = {
+		{ "93 c2 c400 80 00", "record: bytes follow its last field" },
+		{ "93 c2 c400 81 0d a161", "record: its stamps are not canonical" },
+		{ "93 c2 c411 0000000000010000 0000000000000001 00 81 0d a161",
+		  "record: its stamps are not canonical" },
+		{ "93 c3 c400 81 12 01", "record: it is dead and yet has more than its identity" },
+		{ "93 c3 c400 81 08 01", "its identity does not give its id" },
+		{ "", "record: its frame is not canonical" },
+	};
+	struct bytes value, key;
+	struct world world;
+	uint8_t room[RECORD_KEY_SIZE + 1] = { 0 };
+
+	(void)state;
+	world_start(&world, 3);
+	world_step(&world, 100);
+	record_key_write(KIND_device, (struct id){ { 1, 2, 3 } }, room);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		plant(&world, bytes_of(room, RECORD_KEY_SIZE), unhex(&arena, cases[i].hex), false);
+		expect(&world, 1, cases[i].text);
+	}
+	plant(&world, bytes_of(room, RECORD_KEY_SIZE), value = bytes_of(NULL, 0), true);
+	plant(&world, bytes_of(room, RECORD_KEY_SIZE + 1), unhex(&arena, "93 c2 c400 80"), false);
+	expect(&world, 1, "this is no record's key");
+	plant(&world, bytes_of(room, RECORD_KEY_SIZE + 1), value, true);
+	/* A record under another's key: neither its id nor its entries. */
+	key = nth(&world, TABLE_RECORD, 5, &value);
+	plant(&world, changed(key, 10), value, false);
+	assert_true(look(world.store).count >= 1);
+	assert_string_equal(look(world.store).text, "its identity does not give its id");
+	world_end(&world);
+	arena_reset(&arena);
+}
+
+static int clean(void **state)
+{
+	(void)state;
+	arena_done(&arena);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sound_states_are_sound),
+		cmocka_unit_test(every_missing_and_stray_entry_is_found),
+		cmocka_unit_test(other_damage_has_its_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, clean);
+}
