@@ -41,7 +41,7 @@ static void print_line(void *context, const char *text)
 static enum exit_status check(const char *state_dir)
 {
 	struct verify_report report = { .line = print_line, .is_daring = true };
-	struct err err = { "" };
+	struct err err = { 0 };
 	enum code code = verify_state(state_dir, &report, &err);
 
 	if (code && !report.damages)
@@ -122,7 +122,7 @@ static void put_unknown(const struct kind *kind, const struct record *record, st
 static void put_row(const struct kind *kind, struct bytes map, struct buf *line)
 {
 	CLEANUP(cleanup_memory) void *row = must_alloc(kind->shape.size);
-	struct err why = { "" };
+	struct err why = { 0 };
 
 	if (pack_read(&kind->shape, map, true, row, &why)) {
 		buf_put_text(line, ",\"invalid\":");
@@ -200,7 +200,7 @@ static enum code dump(const char *state_dir, uint32_t only, struct err *err)
 enum exit_status offline_dump(const char *state_dir, const char *kind)
 {
 	const struct kind *only = kind ? model_kind_named(bytes_text(kind)) : NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 	enum code code;
 
 	if (kind && !only) {

@@ -299,7 +299,7 @@ static void keep_first(void *context, struct bytes key, const char *text)
 
 enum code store_pages_check_heads(int file, struct err *err)
 {
-	struct err first = { "" };
+	struct err first = { 0 };
 	struct pages pages = { .file = file, .found = keep_first, .context = &first };
 	struct head heads[2];
 	struct stat st;

@@ -214,7 +214,7 @@ static void hand_json(void *context)
 
 static void must_agree(const struct codec *c, struct bytes ours, struct bytes by_hand, const char *what)
 {
-	struct err err = { "ours and the one by hand differ" };
+	struct err err = { .text = "ours and the one by hand differ" };
 
 	(void)c;
 	must(bytes_equal(ours, by_hand) ? OK : E_VALUE, &err, what);

@@ -137,7 +137,7 @@ struct id put_row(struct store_txn *txn, const struct kind *kind, const void *ro
 {
 	struct record *record = arena_take(arena, sizeof *record);
 	struct buf map = buf_over(arena_take(arena, MODEL_OP_MAX), MODEL_OP_MAX);
-	struct err err = { "" };
+	struct err err = { 0 };
 	bool is_changed;
 	struct id id;
 

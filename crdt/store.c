@@ -313,7 +313,7 @@ static enum code changed(struct store_txn *txn, enum code code, const struct err
 
 enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
 {
-	struct err own = { "" };
+	struct err own = { 0 };
 	enum code code;
 
 	check_key(key);
@@ -324,7 +324,7 @@ enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value,
 
 enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err)
 {
-	struct err own = { "" };
+	struct err own = { 0 };
 	enum code code;
 
 	check_key(key);

@@ -37,7 +37,7 @@ static bool ascends(struct scan *scan, struct bytes key)
 
 static bool scan_entry(struct scan *scan, struct store_cursor *cursor, enum code *ret_code, struct err *err)
 {
-	struct err own = { "" };
+	struct err own = { 0 };
 	struct bytes key = { 0 }, value;
 	uint64_t seal = 0;
 	enum code code = store_next_sealed(cursor, &key, &value, &seal, &own);
@@ -79,7 +79,7 @@ static void compare_tally(struct scan *scan, const struct ledger *ledger, size_t
 
 static void compare_ledger(struct scan *scan, struct store_txn *txn)
 {
-	struct err own = { "" };
+	struct err own = { 0 };
 	struct ledger ledger;
 	char text[160];
 	uint64_t number = txn->store->backend->number(txn->below);

@@ -27,6 +27,7 @@ enum code fail(struct err *err, enum code code, const char *format, ...)
 		va_end(args);
 		/* Messages repeat what strangers sent. */
 		text_make_printable(err->text);
+		err->is_placed = false;
 	}
 	return code;
 }
@@ -46,23 +47,24 @@ enum code fail_in(struct err *err, enum code code, const char *format, ...)
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof err->text - used, ": %s", inner.text);
 	text_make_printable(err->text);
+	err->is_placed = false;
 	return code;
 }
 
 enum code fail_at(struct err *err, enum code code, const char *name, long index)
 {
 	struct err inner;
-	bool is_nested;
 	char at[24] = "";
 
 	if (!err)
 		return code;
 	inner = *err;
-	is_nested = inner.text[0] == '`';
 	if (index >= 0)
 		snprintf(at, sizeof at, "[%ld]", index);
-	snprintf(err->text, sizeof err->text, "`%s%s%s%s", name, at, is_nested ? "." : "`: ", inner.text + is_nested);
+	snprintf(err->text, sizeof err->text, "`%s%s%s%s", name, at,
+		 inner.is_placed ? "." : "`: ", inner.text + inner.is_placed);
 	text_make_printable(err->text);
+	err->is_placed = true;
 	return code;
 }
 

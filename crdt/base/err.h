@@ -33,6 +33,7 @@ enum code {
 
 struct err {
 	char text[256];
+	bool is_placed; /* it begins with the field that it is about */
 };
 
 /* Writes the message and returns `code`, so that a caller can `return fail(…)`. */

@@ -14,6 +14,11 @@ static bool networks_equal(const struct network *a, const struct network *b)
 	return a->prefix == b->prefix && addresses_equal(&a->address, &b->address);
 }
 
+static bool refs_equal(const struct ref *a, const struct ref *b)
+{
+	return a->kind == b->kind && id_equal(a->id, b->id);
+}
+
 static bool counters_equal(const struct counter *a, const struct counter *b)
 {
 	return a->total == b->total && a->reading == b->reading && a->making == b->making;
@@ -51,6 +56,7 @@ bool diff_slots_equal(const struct field *field, const void *a, const void *b)
 	case TYPE_URL:
 	case TYPE_BYTES:
 	case TYPE_PART: return bytes_equal(*(const struct bytes *)a, *(const struct bytes *)b);
+	case TYPE_REF: return refs_equal(a, b);
 	case TYPE_ID: return !memcmp(a, b, sizeof(struct id));
 	case TYPE_KEY: return !memcmp(a, b, sizeof(struct key32));
 	case TYPE_ADDRESS: return addresses_equal(a, b);

@@ -140,6 +140,36 @@ static enum code to_node(const struct field *field, struct bytes text, uint64_t 
 	return code;
 }
 
+/* A kind by its name, or, one that only a later version knows, by its number; 0 when it is neither. */
+static uint32_t kind_number(struct bytes name)
+{
+	const struct kind *kind = model_kind_named(name);
+	uint32_t number = 0;
+
+	if (kind)
+		return kind->number;
+	for (size_t i = 0; i < name.size; i++) {
+		if (i > 4 || name.data[i] < '0' || name.data[i] > '9')
+			return 0;
+		number = number * 10 + (uint32_t)(name.data[i] - '0');
+	}
+	return number <= MODEL_KIND_MAX ? number : 0;
+}
+
+/* "device/3f2a…" */
+static enum code to_ref(const struct field *field, struct bytes text, struct ref *ret_ref, struct err *err)
+{
+	const uint8_t *slash = text.size ? memchr(text.data, '/', text.size) : NULL;
+	struct bytes name = bytes_of(text.data, slash ? (size_t)(slash - text.data) : 0);
+	struct bytes id = slash ? bytes_of(slash + 1, text.size - name.size - 1) : name;
+
+	ret_ref->kind = kind_number(name);
+	if (ret_ref->kind && hex_read(id, ret_ref->id.bytes, sizeof ret_ref->id.bytes))
+		return OK;
+	return fail(err, E_VALUE, "%.*s is not %s: write it as device/ and 32 hex digits", SHOWN(text),
+		    validate_type_text(field));
+}
+
 static enum code to_key(struct bytes text, struct key32 *ret_key, struct err *err)
 {
 	size_t size;
@@ -160,6 +190,7 @@ static enum code to_texted(const struct field *field, json_t *value, void *slot,
 	case TYPE_TIME: return wall_parse(text, slot, err);
 	case TYPE_CHOICE: return to_choice(field, text, slot, err);
 	case TYPE_NODE: return to_node(field, text, slot, err);
+	case TYPE_REF: return to_ref(field, text, slot, err);
 	case TYPE_ID: return to_hex(field, text, slot, sizeof(struct id), err);
 	case TYPE_KEY: return to_key(text, slot, err);
 	case TYPE_ADDRESS: return address_parse(text, slot, err);
@@ -195,6 +226,7 @@ static enum code to_slot(const struct field *field, json_t *value, void *slot, s
 	case TYPE_CHOICE:
 	case TYPE_NODE:
 	case TYPE_ID:
+	case TYPE_REF:
 	case TYPE_KEY:
 	case TYPE_ADDRESS:
 	case TYPE_NETWORK:
@@ -223,6 +255,8 @@ static enum code read_bytes_value(const struct field *field, json_t *value, stru
 
 	if (!json_is_string(value))
 		return wrong_type(field, err);
+	if (text.size > MODEL_OP_MAX)
+		return fail(err, E_LIMIT, "is too long");
 	decoded = buf_take(&room, text.size);
 	if (!decoded || !base64_read(text, decoded, text.size, &size)) {
 		buf_done(&room);
@@ -351,6 +385,7 @@ static size_t distance(const char *a, const char *b)
 static enum code unknown_member(const struct shape *shape, const char *name, struct err *err)
 {
 	const char *nearest = NULL;
+	char shown[41];
 	size_t least = 3;
 
 	for (size_t i = 0; i < shape->count; i++) {
@@ -361,10 +396,12 @@ static enum code unknown_member(const struct shape *shape, const char *name, str
 			nearest = shape->fields[i].name;
 		}
 	}
+	snprintf(shown, sizeof shown, "%s", name);
 	if (nearest)
-		return fail(err, E_VALUE, "`%.40s`: a %s has no such field; did you mean `%s`?", name, shape->name,
-			    nearest);
-	return fail(err, E_VALUE, "`%.40s`: a %s has no such field", name, shape->name);
+		fail(err, E_VALUE, "a %s has no such field; did you mean `%s`?", shape->name, nearest);
+	else
+		fail(err, E_VALUE, "a %s has no such field", shape->name);
+	return fail_at(err, E_VALUE, shown, -1);
 }
 
 static enum code check_members(const struct shape *shape, json_t *object, size_t *ret_count, struct err *err)

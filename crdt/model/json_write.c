@@ -91,6 +91,23 @@ void json_write_id(struct id id, struct buf *buf)
 	put_hex(bytes_of(id.bytes, sizeof id.bytes), buf);
 }
 
+/* "device/3f2a…"; a kind that this version does not know by its number. */
+static void put_ref(const struct ref *ref, struct buf *buf)
+{
+	const struct kind *kind = model_kind(ref->kind);
+	char hex[2 * sizeof ref->id.bytes + 1];
+
+	hex_write(bytes_of(ref->id.bytes, sizeof ref->id.bytes), hex);
+	buf_put_byte(buf, '"');
+	if (kind)
+		buf_put_text(buf, kind->shape.name);
+	else
+		put_number(ref->kind, buf);
+	buf_put_byte(buf, '/');
+	buf_put_text(buf, hex);
+	buf_put_byte(buf, '"');
+}
+
 static void put_node(uint64_t node, struct buf *buf)
 {
 	uint8_t room[8];
@@ -181,6 +198,7 @@ static void put_slot(const struct field *field, const void *slot, enum json_view
 	case TYPE_HOST:
 	case TYPE_URL: json_write_text(*(const struct bytes *)slot, buf); break;
 	case TYPE_BYTES: put_base64(*(const struct bytes *)slot, buf); break;
+	case TYPE_REF: put_ref(slot, buf); break;
 	case TYPE_ID: json_write_id(*(const struct id *)slot, buf); break;
 	case TYPE_KEY: put_base64(bytes_of(slot, sizeof(struct key32)), buf); break;
 	case TYPE_ADDRESS: put_address(slot, buf); break;

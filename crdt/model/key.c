@@ -71,6 +71,12 @@ static bool read_fixed(struct reader *key, void *room, size_t size)
 	return bytes;
 }
 
+static bool read_ref(struct reader *key, struct ref *ret_ref)
+{
+	ret_ref->kind = (uint32_t)read_big_endian(key, 2);
+	return ret_ref->kind && read_fixed(key, ret_ref->id.bytes, sizeof ret_ref->id.bytes);
+}
+
 void key_put_slot(const struct field *field, const void *slot, struct buf *key)
 {
 	const struct network *network = slot;
@@ -91,6 +97,10 @@ void key_put_slot(const struct field *field, const void *slot, struct buf *key)
 	case TYPE_HOST:
 	case TYPE_URL:
 	case TYPE_BYTES: put_text(*(const struct bytes *)slot, key); break;
+	case TYPE_REF:
+		buf_put_big_endian(key, ((const struct ref *)slot)->kind, 2);
+		buf_put(key, ((const struct ref *)slot)->id.bytes, sizeof(struct id));
+		break;
 	case TYPE_ID: buf_put(key, slot, sizeof(struct id)); break;
 	case TYPE_KEY: buf_put(key, slot, sizeof(struct key32)); break;
 	case TYPE_ADDRESS: put_address(slot, key); break;
@@ -144,6 +154,7 @@ bool key_read_slot(const struct field *field, struct reader *key, struct buf *ro
 	case TYPE_HOST:
 	case TYPE_URL:
 	case TYPE_BYTES: return read_text(key, room, ret_slot);
+	case TYPE_REF: return read_ref(key, ret_slot);
 	case TYPE_ID: return read_fixed(key, ret_slot, sizeof(struct id));
 	case TYPE_KEY: return read_fixed(key, ret_slot, sizeof(struct key32));
 	case TYPE_ADDRESS: return read_address(key, ret_slot);

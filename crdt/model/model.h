@@ -23,7 +23,7 @@ struct field {
 	uint32_t number;   /* place in the record << 2 | merge */
 	uint16_t offset;   /* in the row */
 	uint16_t most;     /* items of a list */
-	uint16_t of;       /* an ID's kind, a CHOICE's choices, a PART's shape; 0: any kind */
+	uint16_t of;       /* an ID's kind, a CHOICE's choices, a PART's shape */
 	uint8_t type, merge, by;
 	bool is_list, is_required, is_indexed, is_claim, is_parent, is_secret, is_hidden;
 };

@@ -87,6 +87,18 @@ static bool read_network(struct reader *r, struct network *ret_network)
 	return true;
 }
 
+/* [kind, id] */
+static bool read_ref(struct reader *r, struct ref *ret_ref)
+{
+	struct mp_head head = mp_read(r);
+	uint64_t kind;
+
+	if (head.class != MP_ARRAY || head.value != 2 || !read_uint(r, &kind) || !kind || kind > MODEL_KIND_MAX)
+		return false;
+	ret_ref->kind = (uint32_t)kind;
+	return read_fixed(r, ret_ref->id.bytes, sizeof ret_ref->id.bytes);
+}
+
 static bool read_counter(struct reader *r, struct counter *ret_counter)
 {
 	struct mp_head head = mp_read(r);
@@ -128,6 +140,7 @@ static inline bool read_form(enum type type, struct reader *r, void *slot)
 	case TYPE_HOST:
 	case TYPE_URL: return read_text(r, slot);
 	case TYPE_BYTES: return read_bin(r, slot);
+	case TYPE_REF: return read_ref(r, slot);
 	case TYPE_ID: return read_fixed(r, slot, sizeof(struct id));
 	case TYPE_KEY: return read_fixed(r, slot, sizeof(struct key32));
 	case TYPE_ADDRESS: return read_address(r, slot);
@@ -282,6 +295,7 @@ static inline bool quick_value(const struct field *field, struct reader *r, void
 	case TYPE_BYTES:
 	case TYPE_ADDRESS:
 	case TYPE_NETWORK:
+	case TYPE_REF:
 	case TYPE_COUNTER:
 	case TYPE_CREDENTIAL:
 	case TYPE_PART: break;
@@ -362,6 +376,13 @@ static void write_network(const struct network *network, struct buf *buf)
 	mp_put_bin(buf, bytes_of(bytes, network->address.size + (size_t)1));
 }
 
+static void write_ref(const struct ref *ref, struct buf *buf)
+{
+	mp_put_array(buf, 2);
+	mp_put_uint(buf, ref->kind);
+	mp_put_bin(buf, bytes_of(ref->id.bytes, sizeof ref->id.bytes));
+}
+
 static void write_counter(const struct counter *counter, struct buf *buf)
 {
 	mp_put_array(buf, 3);
@@ -400,6 +421,7 @@ void pack_write_slot(const struct field *field, const void *slot, struct buf *bu
 	case TYPE_HOST:
 	case TYPE_URL: mp_put_text(buf, *(const struct bytes *)slot); break;
 	case TYPE_BYTES: mp_put_bin(buf, *(const struct bytes *)slot); break;
+	case TYPE_REF: write_ref(slot, buf); break;
 	case TYPE_ID: mp_put_bin(buf, bytes_of(slot, sizeof(struct id))); break;
 	case TYPE_KEY: mp_put_bin(buf, bytes_of(slot, sizeof(struct key32))); break;
 	case TYPE_ADDRESS: write_address(slot, buf); break;

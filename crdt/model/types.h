@@ -44,6 +44,12 @@ struct counter {
 	uint64_t total, reading, making;
 };
 
+/* A record of any kind. */
+struct ref {
+	uint32_t kind;
+	struct id id;
+};
+
 /* Empty once removed. In conflict it accepts nobody. */
 struct credential {
 	uint64_t generation;
@@ -75,6 +81,7 @@ struct list {
 	X(URL, struct bytes, 8, 1000)                                           \
 	X(BYTES, struct bytes, 1, 255)                                          \
 	X(ID, struct id, 0, 0)                                                  \
+	X(REF, struct ref, 0, 0)                                                \
 	X(KEY, struct key32, 0, 0)                                              \
 	X(ADDRESS, struct address, 0, 0)                                        \
 	X(NETWORK, struct network, 0, 0)                                        \
@@ -96,6 +103,7 @@ union slot {
 	struct wall_time time;
 	struct bytes bytes;
 	struct id id;
+	struct ref ref;
 	struct key32 key;
 	struct address address;
 	struct network network;

@@ -118,8 +118,12 @@ static enum code check_host(struct bytes text, struct err *err)
 
 static enum code check_url(struct bytes text, struct err *err)
 {
-	if (!bytes_start_with(text, bytes_text("https://")) && !bytes_start_with(text, bytes_text("http://")))
+	size_t front = bytes_start_with(text, bytes_text("https://")) ? 8 : 7;
+
+	if (front == 7 && !bytes_start_with(text, bytes_text("http://")))
 		return fail(err, E_VALUE, "must begin with https:// or http://");
+	if (text.size == front)
+		return fail(err, E_VALUE, "names no host");
 	for (size_t i = 0; i < text.size; i++)
 		if (text.data[i] <= ' ' || text.data[i] >= 0x7f || strchr("\"<>\\^`{|}", text.data[i]))
 			return fail(err, E_VALUE, "byte %zu must be written as %%XX", i);
@@ -203,6 +207,7 @@ enum code validate_slot(const struct field *field, const void *slot, struct err 
 	case TYPE_CREDENTIAL: return check_credential(field, slot, err);
 	case TYPE_BOOL:
 	case TYPE_ID:
+	case TYPE_REF:
 	case TYPE_KEY:
 	case TYPE_COUNTER:
 	case TYPE_PART: return OK; /* any bytes of the right form; a part's own fields are checked as it is read */
@@ -214,9 +219,9 @@ const char *validate_type_text(const struct field *field)
 {
 	static const char *const texts[] = {
 		[TYPE_BOOL] = "true or false",
-		[TYPE_UINT] = "a number",
-		[TYPE_COUNT64] = "a number",
-		[TYPE_INT] = "a number",
+		[TYPE_UINT] = "a whole number",
+		[TYPE_COUNT64] = "a whole number",
+		[TYPE_INT] = "a whole number",
 		[TYPE_TIME] = "a time",
 		[TYPE_SPAN] = "a number of seconds",
 		[TYPE_CHOICE] = "a choice",
@@ -229,6 +234,7 @@ const char *validate_type_text(const struct field *field)
 		[TYPE_URL] = "a text",
 		[TYPE_BYTES] = "bytes",
 		[TYPE_ID] = "an id",
+		[TYPE_REF] = "a kind and an id",
 		[TYPE_KEY] = "a key of 32 bytes",
 		[TYPE_ADDRESS] = "an IP address",
 		[TYPE_NETWORK] = "a network",

@@ -38,7 +38,7 @@ static enum code check_entries(struct check *check, const struct index_keys *key
 	struct bytes value;
 
 	for (size_t i = 0; i < keys->count; i++) {
-		struct err own = { "" };
+		struct err own = { 0 };
 		enum code code = store_get(check->txn, keys->keys[i], &value, &own);
 
 		if (code == E_ABSENT)
@@ -52,7 +52,7 @@ static enum code check_entries(struct check *check, const struct index_keys *key
 
 static enum code check_record(struct check *check, struct bytes key, struct bytes value, struct err *err)
 {
-	struct err why = { "" };
+	struct err why = { 0 };
 	struct index_keys keys;
 	const char *text;
 	uint32_t kind;

@@ -112,6 +112,9 @@ enum code state_merge(struct store_txn *txn, uint32_t kind, struct id id, const 
 	code = get_record(txn, kind, id, &old, err);
 	if (code && code != E_ABSENT)
 		return code;
+	*ret_is_changed = false;
+	if (code == E_ABSENT && !with->count && !with->is_dead)
+		return OK;
 	/* A put makes borrowed bytes stale. */
 	old = arena_copy(arena, old);
 	code = merge_into(old, with, arena, &new, err);
@@ -167,6 +170,7 @@ enum code state_find(struct store_txn *txn, const struct kind *kind, const struc
 {
 	struct state_cursor *cursor = must_alloc(sizeof *cursor);
 
+	assert(field->is_indexed);
 	cursor->is_index = true;
 	return open_cursor(txn, index_prefix(kind, field, slot, &cursor->arena), cursor, ret_cursor, err);
 }

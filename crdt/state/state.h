@@ -18,8 +18,8 @@
 enum code state_open(struct store *store, struct err *err);
 
 /*
- * Merges `with` into the record; *ret_is_changed says whether that made a difference. E_VALUE when its identity does
- * not give `id`.
+ * Merges `with` into the record; *ret_is_changed says whether that made a difference: nothing merged into nothing does
+ * not. E_VALUE when its identity does not give `id`.
  */
 enum code state_merge(struct store_txn *txn, uint32_t kind, struct id id, const struct record *with,
 		      struct arena *arena, bool *ret_is_changed, struct err *err);
@@ -30,7 +30,7 @@ enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struc
 /* The record as it is stored. E_ABSENT. */
 enum code state_record(struct store_txn *txn, uint32_t kind, struct id id, struct bytes *ret_record, struct err *err);
 
-/* The row of a live and valid record. E_ABSENT; E_VALUE, saying why, when it is invalid. */
+/* The row of a live and valid record. E_ABSENT; E_VALUE or E_LIMIT, saying why, when it is invalid. */
 enum code state_row(struct store_txn *txn, const struct kind *kind, struct id id, void *ret_row, struct err *err);
 
 /*

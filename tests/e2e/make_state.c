@@ -37,7 +37,7 @@ static void merge(struct store_txn *txn, const struct kind *kind, struct id id, 
 		  struct arena *arena)
 {
 	struct record *record = arena_take(arena, sizeof *record);
-	struct err err = { "" };
+	struct err err = { 0 };
 	bool is_changed;
 
 	must(record_from_op(map, (struct stamp){ hlc_make(1790000000000 + at, 0), 7 }, record, &err), &err);
@@ -47,7 +47,7 @@ static void merge(struct store_txn *txn, const struct kind *kind, struct id id, 
 static void remove_record(struct store_txn *txn, const struct kind *kind, struct id id, struct arena *arena)
 {
 	struct record *dead = arena_take(arena, sizeof *dead);
-	struct err err = { "" };
+	struct err err = { 0 };
 	bool is_changed;
 
 	dead->is_dead = true;
@@ -57,7 +57,7 @@ static void remove_record(struct store_txn *txn, const struct kind *kind, struct
 static void put_kind(struct store *store, const struct kind *kind, struct rng *rng)
 {
 	struct arena arena = { 0 };
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct store_txn *txn;
 
 	must(store_begin(store, &txn, &err), &err);
@@ -89,7 +89,7 @@ static void put_marked(struct store *store)
 		       BIT(AT_api_key_expires),
 	};
 	struct sealed_secret_row box = {
-		.subject = { { 1 } },
+		.subject = { KIND_user, { { 1 } } },
 		.member = 7,
 		.box = { .generation = 1, .value = bytes_text(secret_mark) },
 		.has = BIT(AT_sealed_secret_subject) | BIT(AT_sealed_secret_member) | BIT(AT_sealed_secret_box),
@@ -97,7 +97,7 @@ static void put_marked(struct store *store)
 	const void *rows[] = { &key, &box };
 	const struct kind *kinds[] = { KIND_TABLE(api_key), KIND_TABLE(sealed_secret) };
 	struct arena arena = { 0 };
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct store_txn *txn;
 
 	must(store_begin(store, &txn, &err), &err);
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 	struct rng rng = rng_from_number(argc > 2 ? strtoull(argv[2], NULL, 10) : 1);
 	struct hash_key secret;
 	struct store *store;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	if (argc < 2 || sodium_init() < 0)
 		return 2;

@@ -64,6 +64,18 @@ class Offline(unittest.TestCase):
             file.write(data)
             file.truncate(len(data))
 
+    def turn_a_bit_of(self, device):
+        """In all copies of the record: LMDB leaves old ones in free pages."""
+        key = b"\x01\x00" + bytes([19 << 2 | 1]) + bytes.fromhex(device["id"])
+
+        def turn(data):
+            at = data.find(key)
+            while at >= 0:
+                data[at + len(key) + 20] ^= 4
+                at = data.find(key, at + 1)
+
+        self.change(turn)
+
     def dumped(self, *kind):
         done = run("--dump", self.state, *kind)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -85,13 +97,7 @@ class Offline(unittest.TestCase):
 
     def test_a_changed_record_is_named_and_the_remedy_told(self):
         device = next(line for line in self.dumped("device") if "fields" in line)
-        key = b"\x01\x00" + bytes([19 << 2 | 1]) + bytes.fromhex(device["id"])
-
-        def turn_a_bit(data):
-            at = data.rindex(key)
-            data[at + len(key) + 20] ^= 4
-
-        self.change(turn_a_bit)
+        self.turn_a_bit_of(device)
         before = digest(self.state)
         done = run("--check", self.state)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
@@ -103,11 +109,10 @@ class Offline(unittest.TestCase):
     def test_an_agent_does_not_start_on_a_damaged_state(self):
         """make_state opens it as an agent does."""
         device = next(line for line in self.dumped("device") if "fields" in line)
-        key = b"\x01\x00" + bytes([19 << 2 | 1]) + bytes.fromhex(device["id"])
-        for damage in (lambda data: data.__setitem__(data.rindex(key) + len(key) + 20, 0xff),
-                       lambda data: data.__delitem__(slice(len(data) // 2 // PAGE * PAGE, None))):
+        for damage in (lambda: self.turn_a_bit_of(device),
+                       lambda: self.change(lambda data: data.__delitem__(slice(len(data) // 2 // PAGE * PAGE, None)))):
             self.setUp()
-            self.change(damage)
+            damage()
             before = digest(self.state)
             done = subprocess.run([MAKE_STATE, self.state], capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 1)
@@ -117,12 +122,7 @@ class Offline(unittest.TestCase):
 
     def test_a_damaged_record_is_refused_by_dump(self):
         device = next(line for line in self.dumped("device") if "fields" in line)
-        key = b"\x01\x00" + bytes([19 << 2 | 1]) + bytes.fromhex(device["id"])
-
-        def turn_a_bit(data):
-            data[data.rindex(key) + len(key) + 20] ^= 4
-
-        self.change(turn_a_bit)
+        self.turn_a_bit_of(device)
         done = run("--dump", self.state, "device")
         self.assertEqual(done.returncode, 1)
         self.assertIn("do not match their hash", done.stderr)

@@ -63,7 +63,7 @@ static void check_written(const struct shape *shape)
 {
 	struct json_asked asked = { .by = BY_EVERYBODY };
 	struct buf text = buf_growing(DOCUMENT_MAX * 8), map = buf_growing(DOCUMENT_MAX * 8);
-	struct err err = { "" };
+	struct err err = { 0 };
 	json_t *document;
 	enum code code;
 
@@ -84,7 +84,7 @@ static void check_written(const struct shape *shape)
 static void check_document(const struct shape *shape, json_t *document, struct json_asked asked)
 {
 	struct buf map = buf_growing(DOCUMENT_MAX * 2);
-	struct err err = { "" };
+	struct err err = { 0 };
 	enum code code = json_read_row(shape, document, asked, &map, &err);
 
 	if (code) {
@@ -109,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input input = fuzz_read(data, size);
 	const struct shape *shape = make_shape(input.front[0]);
-	struct err err = { "" };
+	struct err err = { 0 };
 	json_t *document;
 
 	assert(shape->size <= sizeof row);

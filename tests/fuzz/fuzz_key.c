@@ -69,6 +69,9 @@ static int order_slots(enum type type, const union slot *a, const union slot *b)
 	case TYPE_URL:
 	case TYPE_BYTES: return order_texts(a->bytes, b->bytes);
 	case TYPE_ID: return order_texts(bytes_of(&a->id, sizeof a->id), bytes_of(&b->id, sizeof b->id));
+	case TYPE_REF:
+		order = order_numbers(a->ref.kind, b->ref.kind);
+		return order ? order : order_texts(bytes_of(&a->ref.id, 16), bytes_of(&b->ref.id, 16));
 	case TYPE_KEY: return order_texts(bytes_of(&a->key, sizeof a->key), bytes_of(&b->key, sizeof b->key));
 	case TYPE_ADDRESS: return order_addresses(&a->address, &b->address);
 	case TYPE_NETWORK:

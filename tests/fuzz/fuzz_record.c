@@ -97,7 +97,7 @@ static void check_row(const struct shape *shape, struct bytes map, bool is_whole
 {
 	static _Alignas(max_align_t) uint8_t row[ROW_MAX];
 	struct buf first = buf_growing(RECORD_MAX), second = buf_growing(RECORD_MAX);
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert(shape->size <= sizeof row);
 	if (pack_read(shape, map, is_whole, row, &err)) {
@@ -147,7 +147,7 @@ static bool check_record(const struct kind *kind, struct bytes bytes, struct rec
 {
 	struct buf map = buf_growing(RECORD_MAX);
 	struct bytes lying;
-	struct err err = { "" };
+	struct err err = { 0 };
 	bool is_dead;
 
 	check_index(kind, bytes);

@@ -119,6 +119,10 @@ void make_slot(struct maker *maker, const struct field *field, union slot *ret_s
 	case TYPE_HOST:
 	case TYPE_URL: ret_slot->bytes = make_text(maker, field); break;
 	case TYPE_BYTES: ret_slot->bytes = make_bytes(maker, make_size(maker, field)); break;
+	case TYPE_REF:
+		ret_slot->ref.kind = 1 + (uint32_t)rng_below(&maker->rng, MODEL_KIND_MAX);
+		rng_fill(&maker->rng, &ret_slot->ref.id, sizeof ret_slot->ref.id);
+		break;
 	case TYPE_ID:
 	case TYPE_KEY: rng_fill(&maker->rng, ret_slot, field->type == TYPE_ID ? 16 : 32); break;
 	case TYPE_ADDRESS: ret_slot->address = make_address(maker); break;

@@ -89,7 +89,7 @@ PURE_CALLS = pattern(r"""
     |str(len|nlen|cmp|ncmp|chr|rchr|spn|cspn|str)
     |malloc|calloc|realloc|reallocarray|free
     |qsort|bsearch|v?snprintf|inet_(pton|ntop)
-    |abort|__assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_""")
+    |abort|__assert_fail|__stack_chk_fail|__popcountdi2|_GLOBAL_OFFSET_TABLE_""")
 
 SODIUM_HASHES = r"""
     crypto_(generichash|shorthash|stream_chacha20|hash_sha(256|512)|auth_hmacsha(256|512))

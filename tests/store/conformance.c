@@ -32,7 +32,7 @@ struct bench {
 static int set_up(void **state)
 {
 	struct bench *bench = must_alloc(sizeof *bench);
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	bench->maker = *state;
 	bench->place = bench->maker->make();
@@ -59,7 +59,7 @@ static void close_store(struct bench *bench)
 
 static void open_with(struct bench *bench, const struct hash_key *key)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_code(bench->maker->open(bench->place, key, &bench->store, &err), OK, err);
 }
@@ -81,7 +81,7 @@ static void start_over(struct bench *bench)
 static struct store_txn *begin(struct bench *bench)
 {
 	struct store_txn *txn = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_code(store_begin(bench->store, &txn, &err), OK, err);
 	return txn;
@@ -90,7 +90,7 @@ static struct store_txn *begin(struct bench *bench)
 static struct store_txn *snapshot(struct bench *bench)
 {
 	struct store_txn *txn = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_code(store_snapshot(bench->store, &txn, &err), OK, err);
 	return txn;
@@ -98,21 +98,21 @@ static struct store_txn *snapshot(struct bench *bench)
 
 static void commit(struct store_txn *txn)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_code(store_commit(txn, &err), OK, err);
 }
 
 static void put(struct store_txn *txn, struct bytes key, struct bytes value)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_code(store_put(txn, key, value, &err), OK, err);
 }
 
 static void delete_key(struct store_txn *txn, struct bytes key)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_code(store_delete(txn, key, &err), OK, err);
 }
@@ -127,7 +127,7 @@ static void put_alone(struct bench *bench, struct bytes key, struct bytes value)
 
 static void assert_has(struct store_txn *txn, struct bytes key, struct bytes value)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct bytes found;
 
 	assert_code(store_get(txn, key, &found, &err), OK, err);
@@ -138,7 +138,7 @@ static void assert_has(struct store_txn *txn, struct bytes key, struct bytes val
 
 static void assert_absent(struct store_txn *txn, struct bytes key)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct bytes found = BYTES("untouched");
 
 	assert_code(store_get(txn, key, &found, &err), E_ABSENT, err);
@@ -158,7 +158,7 @@ static void note_damage(void *context, struct bytes key, const char *text)
 static void assert_scan(struct bench *bench, const char *words)
 {
 	struct store_txn *txn = snapshot(bench);
-	struct err err = { "" };
+	struct err err = { 0 };
 	char told[1024] = "";
 	enum code code = store_scan(txn, note_damage, told, &err);
 
@@ -246,7 +246,7 @@ static void every_size_is_kept(void **state)
 static void tell_range(struct store_txn *txn, struct bytes prefix, struct bytes from, char told[32])
 {
 	struct store_cursor *cursor = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct bytes key, value;
 	enum code code;
 	size_t used = 0;
@@ -382,7 +382,7 @@ static void a_failed_transaction_commits_nothing(void **state)
 {
 	struct bench *bench = *state;
 	struct store_txn *txn;
-	struct err first = { "" }, last = { "" };
+	struct err first = { 0 }, last = { .text = "" };
 
 	put_alone(bench, BYTES("\1a"), BYTES("1"));
 	close_store(bench);
@@ -534,7 +534,7 @@ static void what_must_not_be_opened_is_refused(void **state)
 	struct bytes header = bytes_of(header_key, sizeof header_key), ledger = bytes_of(ledger_key, sizeof ledger_key);
 	struct bytes value;
 	uint8_t room[36];
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	put_alone(bench, BYTES("\1a"), BYTES("1"));
 	close_store(bench);
@@ -555,7 +555,7 @@ static void what_must_not_be_opened_is_refused(void **state)
 static void an_empty_place_is_not_read(void **state)
 {
 	struct bench *bench = *state;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	close_store(bench);
 	bench->maker->drop(bench->place);

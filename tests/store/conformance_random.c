@@ -94,7 +94,7 @@ static struct bytes value_of(struct run *run, struct pair pair)
 
 static void check_get(struct run *run, struct store_txn *txn, const struct pairs *pairs, size_t i)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct bytes found;
 	enum code code = store_get(txn, run->keys[i], &found, &err);
 
@@ -110,7 +110,7 @@ static void check_range(struct run *run, struct store_txn *txn, const struct pai
 			struct bytes from)
 {
 	struct store_cursor *cursor = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct bytes key, value;
 
 	assert_fine(store_range(txn, prefix, from, &cursor, &err), err);
@@ -162,7 +162,7 @@ static struct pair random_pair(struct run *run)
 static void change(struct run *run, struct store_txn *txn, struct pairs *pairs)
 {
 	size_t i = rng_below(&run->rng, KEYS);
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	switch (rng_below(&run->rng, 8)) {
 	case 0: check_get(run, txn, pairs, i); break;
@@ -182,7 +182,7 @@ static void write_some(struct run *run)
 {
 	struct pairs next = run->now;
 	struct store_txn *txn = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 	uint64_t changes = rng_below(&run->rng, 24);
 
 	assert_fine(store_begin(run->store, &txn, &err), err);
@@ -207,7 +207,7 @@ static void end_kept(struct run *run, struct kept *kept)
 static void turn_kept(struct run *run)
 {
 	struct kept *kept = &run->kept[rng_below(&run->rng, KEPT)];
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	if (!kept->txn) {
 		assert_fine(store_snapshot(run->store, &kept->txn, &err), err);
@@ -221,7 +221,7 @@ static void turn_kept(struct run *run)
 
 static void open_again(struct run *run)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	for (size_t i = 0; i < KEPT; i++)
 		end_kept(run, &run->kept[i]);
@@ -239,7 +239,7 @@ static void must_be_clean(void *context, struct bytes key, const char *text)
 static void check_store(struct run *run)
 {
 	struct store_txn *txn = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_fine(store_snapshot(run->store, &txn, &err), err);
 	check_all(run, txn, &run->now);

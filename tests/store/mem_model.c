@@ -29,7 +29,7 @@ struct bytes model_value(uint64_t number, struct room *room)
 struct store *model_open(struct mem_disk *disk)
 {
 	struct store *store = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	if (mem_store_open(disk, &model_secret, &store, &err))
 		fail_msg("the store does not open: %s", err.text);
@@ -39,7 +39,7 @@ struct store *model_open(struct mem_disk *disk)
 struct store_txn *model_snapshot(struct store *store)
 {
 	struct store_txn *txn = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	if (store_snapshot(store, &txn, &err))
 		fail_msg("no snapshot: %s", err.text);
@@ -49,7 +49,7 @@ struct store_txn *model_snapshot(struct store *store)
 struct store_txn *model_begin(struct store *store)
 {
 	struct store_txn *txn = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	if (store_begin(store, &txn, &err))
 		fail_msg("no writer: %s", err.text);

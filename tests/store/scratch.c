@@ -58,7 +58,7 @@ enum code scratch_try(const struct scratch *scratch, enum lmdb_mode mode, struct
 struct store *scratch_open(const struct scratch *scratch, enum lmdb_mode mode)
 {
 	struct store *store = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	if (scratch_try(scratch, mode, &store, &err))
 		fail_msg("the store does not open: %s", err.text);
@@ -78,7 +78,7 @@ struct findings scratch_scan(struct store *store)
 {
 	struct findings findings = { 0 };
 	struct store_txn *txn;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	if (store_snapshot(store, &txn, &err)) {
 		findings_note(&findings, bytes_of(NULL, 0), err.text);
@@ -93,7 +93,7 @@ struct findings scratch_scan(struct store *store)
 struct findings scratch_pages(const struct scratch *scratch)
 {
 	struct findings findings = { 0 };
-	struct err err = { "" };
+	struct err err = { 0 };
 	int file = open(scratch->file, O_RDONLY | O_CLOEXEC);
 
 	assert_true(file >= 0);

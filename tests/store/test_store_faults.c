@@ -51,7 +51,7 @@ static void check_version(struct store *store, uint64_t version)
 static void check_stopped(struct store *store)
 {
 	struct store_txn *txn;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_int_equal(store_health(store), STORE_STOPPED);
 	assert_int_equal(store_begin(store, &txn, &err), E_IO);
@@ -84,7 +84,7 @@ static uint64_t run_scenario(struct store *store, int number)
 	uint64_t acked = 0;
 
 	while (acked < COMMITS) {
-		struct err err = { "" };
+		struct err err = { 0 };
 		enum code code = commit_version(store, acked + 1, &err);
 
 		if (!code) {
@@ -205,7 +205,7 @@ static void a_full_disk_refuses_writes_until_there_is_room(void **state)
 	assert_int_equal(commit_version(store, ++acked, NULL), OK);
 	/* From no room at all to room for some of the pages, so that writes are refused and cut short. */
 	for (size_t left = 0; left < 40 * 4096; left += 4096) {
-		struct err err = { "" };
+		struct err err = { 0 };
 		enum code code;
 
 		fill_disk(ballast, left);

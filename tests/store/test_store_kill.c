@@ -26,7 +26,7 @@ static uint64_t read_seq(struct store_txn *txn)
 {
 	struct bytes value;
 	struct reader r;
-	struct err err = { "" };
+	struct err err = { 0 };
 	enum code code = store_get(txn, bytes_of(seq_key, sizeof seq_key), &value, &err);
 
 	if (code == E_ABSENT)

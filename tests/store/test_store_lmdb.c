@@ -20,7 +20,7 @@
 static void assert_refused(const struct scratch *scratch, enum lmdb_mode mode, enum code code, const char *help)
 {
 	struct store *store = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_int_equal(scratch_try(scratch, mode, &store, &err), code);
 	assert_null(store);
@@ -362,7 +362,7 @@ static void a_full_map_refuses_and_recovers(void **state)
 	struct lmdb_options options = { .fresh_key = &scratch_key, .map_size = 40 * 4096 };
 	struct store *store;
 	struct store_txn *txn;
-	struct err err = { "" };
+	struct err err = { 0 };
 	uint8_t room[5];
 
 	assert_int_equal(lmdb_store_open(scratch->dir, &options, &store, NULL), OK);

@@ -126,7 +126,7 @@ static void snapshots_come_from_a_pool(void **state)
 	enum { AT_ONCE = 254, TIMES = 20000 };
 	struct store *store = scratch_open(*state, LMDB_WRITER);
 	static struct store_txn *txns[AT_ONCE + 200];
-	struct err err = { "" };
+	struct err err = { 0 };
 	size_t count = 0;
 
 	commit_one(store, 1, 1);

@@ -53,7 +53,7 @@ static void the_codes_that_travel_keep_their_status(void **state)
 
 static void a_failure_wraps_from_inside_out(void **state)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	(void)state;
 	assert_int_equal(fail(&err, E_VALUE, "%d is %s", 7, "odd"), E_VALUE);
@@ -68,7 +68,7 @@ static void a_failure_wraps_from_inside_out(void **state)
 
 static void fields_nest_into_a_path(void **state)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	(void)state;
 	fail(&err, E_VALUE, "must not be empty");

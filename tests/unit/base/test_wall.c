@@ -106,7 +106,7 @@ static void spellings_of_one_time(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct wall_time time = { 7 };
-		struct err err = { "" };
+		struct err err = { 0 };
 
 		if (wall_parse(bytes_text(cases[i].text), &time, &err))
 			fail_msg("%s", err.text);

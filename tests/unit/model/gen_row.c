@@ -218,6 +218,10 @@ void gen_slot(const struct field *field, struct rng *rng, struct arena *arena, v
 	case TYPE_URL:
 	case TYPE_BYTES:
 	case TYPE_PART: *(struct bytes *)slot = gen_texted(field, rng, arena); break;
+	case TYPE_REF:
+		((struct ref *)slot)->kind = 1 + (uint32_t)rng_below(rng, rng_below(rng, 2) ? 200 : MODEL_KIND_MAX);
+		rng_fill(rng, &((struct ref *)slot)->id, sizeof(struct id));
+		break;
 	case TYPE_ID: rng_fill(rng, slot, sizeof(struct id)); break;
 	case TYPE_KEY: rng_fill(rng, slot, sizeof(struct key32)); break;
 	case TYPE_ADDRESS: *(struct address *)slot = gen_address(rng); break;

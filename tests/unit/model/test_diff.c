@@ -72,7 +72,7 @@ static void change_some(const struct shape *shape, const void *from, void *to)
 
 static void the_written_diff_makes_one_row_of_the_other(void **state)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	(void)state;
 	for (size_t k = 0; k < MODEL_KINDS; k++) {
@@ -111,7 +111,7 @@ static void what_cannot_change_is_refused_by_name(void **state)
 	};
 	const struct shape *shape = &KIND_TABLE(device)->shape;
 	struct device_row from = { .name = { (const uint8_t *)"a", 1 } }, to;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	(void)state;
 	from.has = BIT(AT_device_owner) | BIT(AT_device_name) | BIT(AT_device_ordinal);

@@ -46,6 +46,18 @@ static const struct reading {
 	  "81 08 c410 ab000000000000000000000000000001", OK, "" },
 	{ "device", "{\"split\":[\"10.0.0.0/8\",\"10.0.0.1\"],\"dns\":[\"fd00::1\"],\"routes\":\"policy\"}", BY_OWNER,
 	  false, "83 1d 03 21 92 c4050a00000008 c4050a00000120 25 91 c410fd000000000000000000000000000001", OK, "" },
+	{ "hold", "{\"subject\":\"user/AB000000000000000000000000000001\"}", BY_OWNER, false,
+	  "81 04 92 41 c410 ab000000000000000000000000000001", OK, "" },
+	{ "hold", "{\"subject\":\"65535/ab000000000000000000000000000001\"}", BY_OWNER, false,
+	  "81 04 92 cdffff c410 ab000000000000000000000000000001", OK, "" },
+	{ "hold", "{\"subject\":\"65536/ab000000000000000000000000000001\"}", BY_OWNER, false, NULL, E_VALUE,
+	  "`subject`: 65536/ab000000000000000000000000000001 is not a kind and an id: write it as device/ and 32 hex "
+	  "digits" },
+	{ "hold", "{\"subject\":\"gadget/ab000000000000000000000000000001\"}", BY_OWNER, false, NULL, E_VALUE,
+	  "`subject`: gadget/ab000000000000000000000000000001 is not a kind and an id: write it as device/ and 32 hex "
+	  "digits" },
+	{ "hold", "{\"subject\":\"user/ab\"}", BY_OWNER, false, NULL, E_VALUE,
+	  "`subject`: user/ab is not a kind and an id: write it as device/ and 32 hex digits" },
 	{ "device", "{\"name\":null}", BY_OWNER, false, NULL, E_VALUE, "`name`: cannot be unset" },
 	{ "device", "{\"owner\":null}", BY_OWNER, false, NULL, E_VALUE, "`owner`: cannot be unset" },
 	{ "device", "{\"tags\":[null]}", BY_OWNER, false, NULL, E_VALUE, "`tags[0]`: must be a text" },
@@ -84,17 +96,19 @@ static const struct reading {
 	{ "device", "{\"mtu\":1420}", BY_OWNER, false, "81 2d cd058c", OK, "" },
 	{ "device", "{\"mtu\":1279}", BY_OWNER, false, NULL, E_VALUE, "`mtu`: must be 1280 to 9000, is 1279" },
 	{ "device", "{\"mtu\":-1}", BY_OWNER, false, NULL, E_VALUE, "`mtu`: must be 1280 or more" },
-	{ "device", "{\"mtu\":1420.0}", BY_OWNER, false, NULL, E_VALUE, "`mtu`: must be a number" },
-	{ "device", "{\"mtu\":\"1420\"}", BY_OWNER, false, NULL, E_VALUE, "`mtu`: must be a number" },
-	{ "device", "{\"mtu\":1e3}", BY_OWNER, false, NULL, E_VALUE, "`mtu`: must be a number" },
+	{ "device", "{\"mtu\":1420.0}", BY_OWNER, false, NULL, E_VALUE, "`mtu`: must be a whole number" },
+	{ "device", "{\"mtu\":\"1420\"}", BY_OWNER, false, NULL, E_VALUE, "`mtu`: must be a whole number" },
+	{ "device", "{\"mtu\":1e3}", BY_OWNER, false, NULL, E_VALUE, "`mtu`: must be a whole number" },
 	{ "device", "{\"keepalive\":true}", BY_OWNER, false, NULL, E_VALUE,
 	  "`keepalive`: must be a number of seconds" },
 	{ "plan", "{\"down\":\"18446744073709551615\"}", BY_ADMIN, false, "81 11 cfffffffffffffffff", OK, "" },
-	{ "plan", "{\"down\":\"18446744073709551616\"}", BY_ADMIN, false, NULL, E_VALUE, "`down`: must be a number" },
-	{ "plan", "{\"down\":\"99999999999999999999\"}", BY_ADMIN, false, NULL, E_VALUE, "`down`: must be a number" },
-	{ "plan", "{\"down\":\"-1\"}", BY_ADMIN, false, NULL, E_VALUE, "`down`: must be a number" },
-	{ "plan", "{\"down\":\"\"}", BY_ADMIN, false, NULL, E_VALUE, "`down`: must be a number" },
-	{ "plan", "{\"down\":\"1 \"}", BY_ADMIN, false, NULL, E_VALUE, "`down`: must be a number" },
+	{ "plan", "{\"down\":\"18446744073709551616\"}", BY_ADMIN, false, NULL, E_VALUE,
+	  "`down`: must be a whole number" },
+	{ "plan", "{\"down\":\"99999999999999999999\"}", BY_ADMIN, false, NULL, E_VALUE,
+	  "`down`: must be a whole number" },
+	{ "plan", "{\"down\":\"-1\"}", BY_ADMIN, false, NULL, E_VALUE, "`down`: must be a whole number" },
+	{ "plan", "{\"down\":\"\"}", BY_ADMIN, false, NULL, E_VALUE, "`down`: must be a whole number" },
+	{ "plan", "{\"down\":\"1 \"}", BY_ADMIN, false, NULL, E_VALUE, "`down`: must be a whole number" },
 	{ "plan", "{\"down\":9007199254740993}", BY_ADMIN, false, "81 11 cf0020000000000001", OK, "" },
 	{ "plan", "{\"down\":18446744073709551615}", BY_ADMIN, false, NULL, E_FORM,
 	  "line 1, column 28: too big integer near '18446744073709551615'" },
@@ -103,7 +117,7 @@ static const struct reading {
 	{ "gateway", "{\"latitude\":-90000000}", BY_ADMIN, false, "81 15 d2faa2b580", OK, "" },
 	{ "gateway", "{\"latitude\":-90000001}", BY_ADMIN, false, NULL, E_VALUE,
 	  "`latitude`: must be -90000000 to 90000000, is -90000001" },
-	{ "gateway", "{\"latitude\":0.5}", BY_ADMIN, false, NULL, E_VALUE, "`latitude`: must be a number" },
+	{ "gateway", "{\"latitude\":0.5}", BY_ADMIN, false, NULL, E_VALUE, "`latitude`: must be a whole number" },
 	/* Bytes. */
 	{ "certificate", "{\"chain\":\"AQID\"}", BY_OWNER, false, "81 04 c403010203", OK, "" },
 	{ "certificate", "{\"chain\":\"AQ\"}", BY_OWNER, false, NULL, E_VALUE, "`chain`: is not base64" },
@@ -168,7 +182,7 @@ static void documents_become_maps_or_errors(void **state)
 		const struct shape *shape = &model_kind_named(bytes_text(c->kind))->shape;
 		struct json_asked asked = { c->by, c->is_whole };
 		struct buf map = buf_growing(MODEL_OP_MAX);
-		struct err err = { "" };
+		struct err err = { 0 };
 		enum code code;
 
 		print_message("  %s\n", c->json);
@@ -193,7 +207,7 @@ static void the_place_is_named_from_the_outside_in(void **state)
 {
 	static const char body[] = "{\"devices\":[{},{},{},{\"split\":[\"10.0.0.0/8\",\"10.0.0.0/33\"]}]}";
 	struct json_asked asked = { BY_OWNER, false };
-	struct err err = { "" };
+	struct err err = { 0 };
 	json_t *document;
 	enum code code = OK;
 
@@ -217,7 +231,7 @@ static void the_place_is_named_from_the_outside_in(void **state)
 
 static void expect_open(struct bytes text, size_t limit, enum code code, const char *why)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 	json_t *document = NULL;
 
 	assert_int_equal(json_open(text, limit, &document, &err), code);
@@ -262,7 +276,7 @@ static void what_exceeds_an_op_is_too_big(void **state)
 {
 	struct json_asked asked = { BY_OWNER, false };
 	struct buf map = buf_growing(20);
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	(void)state;
 	assert_int_equal(read_text(&KIND_TABLE(device)->shape, "{\"note\":\"0123456789012345678\"}", asked, &map, &err),
@@ -293,7 +307,7 @@ static void random_rows_of_all_kinds_come_back(void **state)
 		void *row = arena_take(&arena, shape->size), *back = arena_take(&arena, shape->size);
 		struct json_asked asked = { EVERYBODY, false };
 		struct buf json = buf_growing(LIMIT), map = buf_growing(LIMIT), again = buf_growing(LIMIT);
-		struct err err = { "" };
+		struct err err = { 0 };
 
 		gen_row(shape, &rng, &arena, row);
 		*row_has(shape, row) &= speakable(shape);

@@ -21,8 +21,8 @@ static const struct field fields[] = {
 	{ .type = TYPE_LINE },    { .type = TYPE_NOTE, .max = 400 },
 	{ .type = TYPE_HOST },    { .type = TYPE_URL, .max = 400 },
 	{ .type = TYPE_BYTES },   { .type = TYPE_ID },
-	{ .type = TYPE_KEY },     { .type = TYPE_ADDRESS },
-	{ .type = TYPE_NETWORK },
+	{ .type = TYPE_REF },     { .type = TYPE_KEY },
+	{ .type = TYPE_ADDRESS }, { .type = TYPE_NETWORK },
 };
 
 static bool is_texted(const struct field *f)
@@ -53,6 +53,10 @@ static int naive(const struct field *f, const union slot *a, const union slot *b
 		return compare_numbers(a->time.ms, b->time.ms);
 	if (f->type == TYPE_ID)
 		return memcmp(&a->id, &b->id, sizeof a->id);
+	if (f->type == TYPE_REF && a->ref.kind != b->ref.kind)
+		return compare_numbers(a->ref.kind, b->ref.kind);
+	if (f->type == TYPE_REF)
+		return memcmp(&a->ref.id, &b->ref.id, sizeof a->ref.id);
 	if (f->type == TYPE_KEY)
 		return memcmp(&a->key, &b->key, sizeof a->key);
 	if (f->type == TYPE_ADDRESS)

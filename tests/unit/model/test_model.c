@@ -292,8 +292,9 @@ static void marks_stand_where_they_mean_something(void **state)
 		if (f->is_claim && (f->merge != MERGE_LWW || !f->is_indexed || f->is_list ||
 				    (f->type != TYPE_NAME && f->type != TYPE_SLUG)))
 			WRONG(shape, f, "is no name that can be claimed");
-		if (f->is_parent && (f->type != TYPE_ID || f->merge != MERGE_ONCE || f->is_list))
-			WRONG(shape, f, "is no parent: that is an ID that never changes");
+		if (f->is_parent &&
+		    ((f->type == TYPE_ID ? !f->of : f->type != TYPE_REF) || f->merge != MERGE_ONCE || f->is_list))
+			WRONG(shape, f, "is no parent: that is an ID of some kind, or a REF, that never changes");
 		if ((s_ >= MODEL_KINDS) != !f->by)
 			WRONG(shape, f, "must say who may set it, unless it is part of a list");
 		if (f->is_hidden && (f->by & BY_ALL))

@@ -126,7 +126,7 @@ static void random_rows_of_all_shapes_come_back(void **state)
 
 		for (int round = 0; round < ROUNDS; round++) {
 			void *row = arena_take(&arena, shape->size), *back = arena_take(&arena, shape->size);
-			struct err err = { "" };
+			struct err err = { 0 };
 			struct bytes map;
 			size_t before;
 
@@ -232,14 +232,14 @@ static const struct refusal {
 	{ "85" DEVICE "15 c0", true, OK, "" },
 	{ "85" DEVICE "19 c0", true, OK, "" },
 	{ "81 0d c0", false, E_VALUE, "`name`: is required" },
-	{ "81 12 c0", false, E_VALUE, "`ordinal`: must be a number" },
+	{ "81 12 c0", false, E_VALUE, "`ordinal`: must be a whole number" },
 	{ "81 08 c0", false, E_VALUE, "`owner`: must be an id" },
 	/* Wrong types. */
 	{ "81 0d 01", false, E_VALUE, "`name`: must be a text" },
 	{ "81 0d c40161", false, E_VALUE, "`name`: must be a text" },
-	{ "81 12 ff", false, E_VALUE, "`ordinal`: must be a number" },
-	{ "81 12 a131", false, E_VALUE, "`ordinal`: must be a number" },
-	{ "81 12 c3", false, E_VALUE, "`ordinal`: must be a number" },
+	{ "81 12 ff", false, E_VALUE, "`ordinal`: must be a whole number" },
+	{ "81 12 a131", false, E_VALUE, "`ordinal`: must be a whole number" },
+	{ "81 12 c3", false, E_VALUE, "`ordinal`: must be a whole number" },
 	{ "81 35 01", false, E_VALUE, "`kill_switch`: must be true or false" },
 	{ "81 15 a0", false, E_VALUE, "`expires`: must be a time" },
 	{ "81 29 a0", false, E_VALUE, "`keepalive`: must be a number of seconds" },
@@ -290,7 +290,7 @@ static void what_is_wrong_is_named(void **state)
 		const struct refusal *c = &refusals[i];
 		struct bytes map = exact(unhex(&arena, c->hex));
 		struct device_row row;
-		struct err err = { "" };
+		struct err err = { 0 };
 		enum code code = pack_read(&KIND_TABLE(device)->shape, map, c->is_whole, &row, &err);
 
 		print_message("  %s\n", c->hex);
@@ -335,7 +335,7 @@ static const struct nested {
 	{ KIND_password, "81 0b 92 a1 c40161", E_VALUE, "`hash`: must be a credential" },
 	{ KIND_password, "81 0b c0", E_VALUE, "`hash`: must be a credential" },
 	{ KIND_gateway, "81 15 ff", OK, "" },
-	{ KIND_gateway, "81 15 cf8000000000000000", E_VALUE, "`latitude`: must be a number" },
+	{ KIND_gateway, "81 15 cf8000000000000000", E_VALUE, "`latitude`: must be a whole number" },
 	{ KIND_gateway, "81 15 ce055d4a81", E_VALUE, "`latitude`: must be -90000000 to 90000000, is 90000001" },
 	{ KIND_gateway, "81 15 d2faa2b57f", E_VALUE, "`latitude`: must be -90000000 to 90000000, is -90000001" },
 	{ KIND_gateway, "81 15 d2faa2b580", OK, "" },
@@ -349,7 +349,7 @@ static void what_is_wrong_inside_is_named(void **state)
 		const struct shape *shape = &model_kind(c->kind)->shape;
 		struct bytes map = exact(unhex(&arena, c->hex));
 		void *row = arena_take(&arena, shape->size);
-		struct err err = { "" };
+		struct err err = { 0 };
 		enum code code = pack_read(shape, map, false, row, &err);
 
 		print_message("  %s\n", c->hex);

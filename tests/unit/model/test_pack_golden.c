@@ -49,6 +49,7 @@ static const struct value_case {
 	{ TYPE_URL, { .bytes = B("http://a") }, "a8 687474703a2f2f61" },
 	{ TYPE_BYTES, { .bytes = B("\0\377") }, "c4 02 00ff" },
 	{ TYPE_ID, { .id = ID4(0xab) }, "c4 10 abababababababababababababababab" },
+	{ TYPE_REF, { .ref = { 0x1234, ID4(0xab) } }, "92 cd1234 c4 10 abababababababababababababababab" },
 	{ TYPE_KEY, { .key = { { 1 } } }, "c4 20 0100000000000000000000000000000000000000000000000000000000000000" },
 	{ TYPE_ADDRESS, { .address = { 4, { 10, 0, 0, 1 } } }, "c4 04 0a000001" },
 	{ TYPE_ADDRESS, { .address = { 16, { 0xfd, [15] = 1 } } }, "c4 10 fd000000000000000000000000000001" },

@@ -124,7 +124,7 @@ static void one_content_has_one_form(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(forms); i++) {
 		struct bytes bytes = exact(unhex(&arena, forms[i].hex)), again;
-		struct err err = { "" };
+		struct err err = { 0 };
 		enum code code = record_read(bytes, &record, &err);
 
 		print_message("  %s\n", forms[i].hex);
@@ -245,7 +245,7 @@ static void ops_become_records(void **state)
 {
 	const struct stamp stamp = { hlc_make(5, 6), 7 };
 	struct bytes map = unhex(&arena, "84 04 01 05 c0 0a 02 0d a161");
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct buf buf = buf_growing(100);
 
 	(void)state;
@@ -273,7 +273,7 @@ static void limits_are_kept(void **state)
 	static uint8_t room[RECORD_MAX + 1];
 	struct buf buf = buf_growing(MODEL_OP_MAX + 10);
 	const struct stamp stamp = { { 0 }, 1 };
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	(void)state;
 	assert_int_equal(record_read(bytes_of(room, sizeof room), &other, &err), E_LIMIT);

@@ -102,7 +102,7 @@ static const struct text_case {
 
 static void expect(const struct field *field, const void *slot, const char *why)
 {
-	struct err err = { "" };
+	struct err err = { 0 };
 	enum code code = validate_slot(field, slot, &err);
 
 	assert_string_equal(err.text, why ? why : "");

@@ -27,7 +27,7 @@ static struct findings look(struct store *store)
 {
 	struct findings findings = { 0 };
 	struct store_txn *txn;
-	struct err err = { "" };
+	struct err err = { 0 };
 	enum code code;
 
 	assert_int_equal(store_snapshot(store, &txn, NULL), OK);

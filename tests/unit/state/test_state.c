@@ -22,7 +22,7 @@ static void assert_index_is_naive(struct store *store)
 {
 	struct buf is = buf_growing(OUTPUT), should = buf_growing(OUTPUT);
 	struct store_txn *txn;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_int_equal(store_snapshot(store, &txn, NULL), OK);
 	world_index(txn, &is);
@@ -177,7 +177,7 @@ static void readers_see_live_and_valid_rows(void **state)
 	struct world world;
 	struct store_txn *txn;
 	struct plan_row row;
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct id id;
 
 	(void)state;
@@ -242,7 +242,7 @@ static void what_is_refused_changes_nothing(void **state)
 	struct record *record = arena_take(&arena, sizeof *record);
 	struct world world;
 	struct store_txn *txn;
-	struct err err = { "" };
+	struct err err = { 0 };
 	bool is_changed = true;
 	struct id id;
 
