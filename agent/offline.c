@@ -3,11 +3,12 @@
 
 #include "agent/cleanup.h"
 #include "agent/store.h"
+#include "agent/store_pages.h"
 #include "agent/verify.h"
 #include "crdt/model/json.h"
 #include "crdt/model/pack.h"
 #include "crdt/model/record.h"
-#include "crdt/state/state.h"
+#include "crdt/state/index.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,18 +16,60 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A check that takes longer than this per gigabyte goes in circles. */
-enum { CHECK_SECONDS = 3600 };
+/* A reading that takes longer than this goes in circles. */
+enum { READING_SECONDS = 3600 };
 
-static const char remedy[] =
-	"\nWhat to do: do not start warrend on this directory. Keep a copy of it, and put back one that passes this\n"
-	"check; where other servers of the cluster hold the same records, this server can also be evicted and join\n"
-	"anew with an empty directory: it gets all of them back. Then test the disk and the memory of this machine.\n";
+static const char remedy[] = "What to do: do not start warrend on this directory. Keep a copy of it, and put\n"
+			     "back one that passes this check. Then test the disk and the memory of this\n"
+			     "machine: bits do not change by themselves.\n";
+
+/* One reading of a state, in a process of its own. */
+struct reading {
+	const char *state_dir;
+	const struct kind *only; /* of a dump; NULL: all */
+	uint64_t damages;        /* that a dump has met */
+};
 
 static enum exit_status explain(enum code code, const struct err *err)
 {
 	fprintf(stderr, "warrend: %s\n", err->text);
 	return code == E_DAMAGED || code == E_NEWER ? EXIT_FAILED : EXIT_UNREACHABLE;
+}
+
+static void live_and_die(enum exit_status (*work)(struct reading *reading), struct reading *reading)
+{
+	const struct rlimit limit = { READING_SECONDS, READING_SECONDS };
+	enum exit_status status;
+
+	setrlimit(RLIMIT_CPU, &limit);
+	status = work(reading);
+	if (fflush(stdout) || ferror(stdout)) {
+		fputs("warrend: the output could not be written\n", stderr);
+		status = EXIT_FAILED;
+	}
+	_exit((int)status);
+}
+
+/* LMDB believes what it reads: should a damaged file kill the reader, that is told to `out`, and nothing worse. */
+static enum exit_status in_child(enum exit_status (*work)(struct reading *reading), struct reading *reading, FILE *out)
+{
+	int status;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (!child)
+		live_and_die(work, reading);
+	if (child < 0 || waitpid(child, &status, 0) != child) {
+		perror("warrend: the state could not be read");
+		return EXIT_UNREACHABLE;
+	}
+	if (WIFEXITED(status))
+		return (enum exit_status)WEXITSTATUS(status);
+	fprintf(out, "damaged: the structure of the state's file: reading it ended with signal %d (%s)\n",
+		WTERMSIG(status), strsignal(WTERMSIG(status)));
+	fprintf(out, "\n%s is damaged\n\n%s", reading->state_dir, remedy);
+	return EXIT_FAILED;
 }
 
 static void print_line(void *context, const char *text)
@@ -37,54 +80,30 @@ static void print_line(void *context, const char *text)
 	fflush(stdout);
 }
 
-/* The child's whole life. */
-static enum exit_status check(const char *state_dir)
+static enum exit_status check(struct reading *reading)
 {
 	struct verify_report report = { .line = print_line, .is_daring = true };
 	struct err err = { 0 };
-	enum code code = verify_state(state_dir, &report, &err);
+	enum code code = verify_state(reading->state_dir, &report, &err);
 
 	if (code && !report.damages)
 		return explain(code, &err);
 	if (!report.damages) {
-		printf("%s is whole: %" PRIu64 " records, %" PRIu64 " index entries, each verified\n", state_dir,
-		       report.records, report.entries);
+		printf("%s is whole: %" PRIu64 " records, %" PRIu64 " index entries, each verified\n",
+		       reading->state_dir, report.records, report.entries);
 		return EXIT_OK;
 	}
-	printf("\n%s is damaged: %" PRIu64 " finding%s in %" PRIu64 " records and %" PRIu64 " index entries\n%s",
-	       state_dir, report.damages, report.damages == 1 ? "" : "s", report.records, report.entries, remedy);
+	printf("\n%s is damaged: %" PRIu64 " finding%s in %" PRIu64 " records and %" PRIu64 " index entries\n\n%s",
+	       reading->state_dir, report.damages, report.damages == 1 ? "" : "s", report.records, report.entries,
+	       remedy);
 	return EXIT_FAILED;
-}
-
-static void live_and_die(const char *state_dir)
-{
-	const struct rlimit limit = { CHECK_SECONDS, CHECK_SECONDS };
-	enum exit_status status;
-
-	setrlimit(RLIMIT_CPU, &limit);
-	status = check(state_dir);
-	fflush(stdout);
-	_exit(fflush(stderr) ? EXIT_FAILED : (int)status);
 }
 
 enum exit_status offline_check(const char *state_dir)
 {
-	int status;
-	pid_t child;
+	struct reading reading = { .state_dir = state_dir };
 
-	fflush(stdout);
-	child = fork();
-	if (!child)
-		live_and_die(state_dir);
-	if (child < 0 || waitpid(child, &status, 0) != child) {
-		perror("warrend: the check could not be run");
-		return EXIT_UNREACHABLE;
-	}
-	if (WIFEXITED(status))
-		return (enum exit_status)WEXITSTATUS(status);
-	printf("damaged: the structure of the state's file: reading it ended with signal %d (%s)\n\n%s is damaged\n%s",
-	       WTERMSIG(status), strsignal(WTERMSIG(status)), state_dir, remedy);
-	return EXIT_FAILED;
+	return in_child(check, &reading, stdout);
 }
 
 static void put_head(const struct kind *kind, uint32_t number, struct id id, struct buf *line)
@@ -158,57 +177,96 @@ static enum code dump_record(uint32_t number, struct id id, struct bytes bytes, 
 	return OK;
 }
 
-static enum code dump_all(struct store_txn *txn, uint32_t only, struct err *err)
+static void found(void *context, struct bytes key, const char *text)
 {
-	CLEANUP(buf_done) struct buf line = buf_growing(4 * (size_t)RECORD_MAX);
-	struct state_cursor *cursor;
-	struct bytes bytes;
+	struct reading *reading = context;
+	char name[VERIFY_NAME_SIZE];
+
+	reading->damages++;
+	verify_name(key, name);
+	fprintf(stderr, "warrend: damaged: %s%s%s\n", key.size ? name : "", key.size ? ": " : "", text);
+}
+
+/* The next record onto stdout; a damaged one is named, and passed over while there is a way on. */
+static enum code dump_next(struct reading *reading, struct store_cursor *cursor, struct buf *line, struct err *err)
+{
+	struct bytes key = { 0 }, value;
 	uint32_t kind;
 	struct id id;
-	enum code code = state_all(txn, only, &cursor, err);
+	enum code code = store_next(cursor, &key, &value, err);
 
+	if (!code && !record_key_read(key, &kind, &id))
+		code = fail(err, E_DAMAGED, "this is no record's key");
+	buf_clear(line);
+	if (!code)
+		code = dump_record(kind, id, value, line, err);
+	if (!code || code == E_ABSENT || code == E_IO)
+		return code;
+	found(reading, key, key.size && code == E_DAMAGED ? "its bytes do not match their hash" : err->text);
+	return key.size ? OK : code;
+}
+
+static enum code dump_all(struct reading *reading, struct store_txn *txn, struct err *err)
+{
+	CLEANUP(buf_done) struct buf line = buf_growing(4 * (size_t)RECORD_MAX);
+	uint8_t prefix[RECORD_KEY_SIZE];
+	struct store_cursor *cursor;
+	uint64_t count = 0;
+	enum code code;
+
+	record_key_write(reading->only ? reading->only->number : 0, (struct id){ { 0 } }, prefix);
+	code = store_range(txn, bytes_of(prefix, reading->only ? 3 : 1), bytes_of(NULL, 0), &cursor, err);
 	if (code)
 		return code;
-	while (!(code = state_next(cursor, &kind, &id, err))) {
-		buf_clear(&line);
-		code = state_record(txn, kind, id, &bytes, err);
-		if (!code)
-			code = dump_record(kind, id, bytes, &line, err);
-		if (code)
-			break;
-	}
-	state_find_end(cursor);
+	while (!(code = dump_next(reading, cursor, &line, err)))
+		count++;
+	store_range_end(cursor);
+	if (code == E_ABSENT && !reading->only && count != store_count(txn, TABLE_RECORD))
+		found(reading, bytes_of(NULL, 0), "there are other records than the ledger counts");
 	return code == E_ABSENT ? OK : code;
 }
 
-static enum code dump(const char *state_dir, uint32_t only, struct err *err)
+static enum code dump_state(struct reading *reading, struct err *err)
 {
 	struct lmdb_options options = { .mode = LMDB_READER };
 	CLEANUP(cleanup_store) struct store *store = NULL;
 	CLEANUP(cleanup_txn) struct store_txn *txn = NULL;
-	enum code code = lmdb_store_open(state_dir, &options, &store, err);
+	enum code code = store_pages_check(reading->state_dir, found, reading, err);
 
+	if (code && code != E_DAMAGED)
+		return code;
+	code = lmdb_store_open(reading->state_dir, &options, &store, err);
 	if (!code)
 		code = store_snapshot(store, &txn, err);
 	if (!code)
-		code = dump_all(txn, only, err);
-	if (!code && (fflush(stdout) || ferror(stdout)))
-		code = fail(err, E_IO, "the output could not be written");
+		code = dump_all(reading, txn, err);
 	return code;
+}
+
+static enum exit_status dump(struct reading *reading)
+{
+	struct err err = { 0 };
+	enum code code = dump_state(reading, &err);
+
+	if (reading->damages) {
+		fflush(stdout);
+		fprintf(stderr,
+			"warrend: %s is damaged: what could be read is shown; run warrend --check for the rest\n",
+			reading->state_dir);
+		return EXIT_FAILED;
+	}
+	return code ? explain(code, &err) : EXIT_OK;
 }
 
 enum exit_status offline_dump(const char *state_dir, const char *kind)
 {
-	const struct kind *only = kind ? model_kind_named(bytes_text(kind)) : NULL;
-	struct err err = { 0 };
-	enum code code;
+	struct reading reading = { .state_dir = state_dir, .only = kind ? model_kind_named(bytes_text(kind)) : NULL };
 
-	if (kind && !only) {
+	if (kind && !reading.only) {
 		fprintf(stderr, "warrend: there is no kind %s; these are:\n", kind);
 		for (size_t i = 0; i < MODEL_KINDS; i++)
 			fprintf(stderr, "  %-20s %s\n", model_kinds[i].shape.name, model_kinds[i].about);
 		return EXIT_USAGE;
 	}
-	code = dump(state_dir, only ? only->number : 0, &err);
-	return code ? explain(code, &err) : EXIT_OK;
+	return in_child(dump, &reading, stderr);
 }

@@ -10,12 +10,16 @@
 enum exit_status { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
 /*
- * Verifies everything, in a child process: should the file make even that one crash, this is reported as damage of its
- * structure. Findings go to stdout.
+ * Both read in a child process: should the file make even that one crash, this is reported as damage of its structure.
+ *
+ * Verifies everything. Findings go to stdout, and what to do about them.
  */
 enum exit_status offline_check(const char *state_dir);
 
-/* Prints every record, or those of one kind (NULL: all), as a line of JSON each, secrets masked. */
+/*
+ * Prints every record, or those of one kind (NULL: all), as a line of JSON each, secrets masked. What cannot be read is
+ * named on stderr, and is a failure at the end.
+ */
 enum exit_status offline_dump(const char *state_dir, const char *kind);
 
 #endif

@@ -17,12 +17,12 @@ static enum code failed(struct err *err, int number, const char *what, const cha
 	switch (number) {
 	case ENOENT: return fail(err, E_ABSENT, "%s %s: it does not exist: check the path", what, name);
 	case EACCES:
-	case EPERM:
-	case EROFS:
-		return fail(err, E_DENIED, "%s %s: %s: run as its owner, on a disk that can be written", what, name,
-			    strerror(number));
-	case ELOOP:
-	case ENOTDIR: return fail(err, E_DENIED, "%s %s: it is a link or of the wrong kind: remove it", what, name);
+	case EPERM: return fail(err, E_DENIED, "%s %s: %s: run as its owner", what, name, strerror(number));
+	case EROFS: return fail(err, E_DENIED, "%s %s: the disk can only be read: mount it for writing", what, name);
+	case ELOOP: return fail(err, E_DENIED, "%s %s: it is a symbolic link: put the file itself there", what, name);
+	case ENOTDIR:
+		return fail(err, E_DENIED, "%s %s: it is no directory: give the one that %s lies in", what, name,
+			    STORE_FILE);
 	case ENOSPC:
 	case EDQUOT: return fail(err, E_FULL, "%s %s: the disk is full: free space on it", what, name);
 	default: return fail(err, E_IO, "%s %s: %s: check the disk", what, name, strerror(number));
@@ -35,8 +35,11 @@ static enum code check_private(const struct stat *st, const char *name, struct e
 	unsigned others = st->st_mode & (S_IRWXG | S_IRWXO);
 
 	if (others)
-		return fail(err, E_DENIED, "%s is open to its group or to others (mode %04o): run chmod go-rwx %s",
-			    name, st->st_mode & 07777, name);
+		return fail(err, E_DENIED,
+			    "%s is open to its group or to others (mode %04o): make sure that it is Warren's alone, "
+			    "then take "
+			    "those rights away (chmod go-rwx)",
+			    name, st->st_mode & 07777);
 	return OK;
 }
 
@@ -92,6 +95,9 @@ static enum code open_dir(const char *state_dir, bool is_writer, int *ret_dir, s
 		return failed(err, errno, "cannot open", state_dir);
 	if (fstat(dir, &st))
 		code = failed(err, errno, "cannot examine", state_dir);
+	/* Somebody else's directory is not to be given new rights because of a mistyped path. */
+	if (!code && !is_writer && faccessat(dir, STORE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+		code = fail(err, E_ABSENT, "there is no Warren state in %s: check the path", state_dir);
 	if (!code)
 		code = check_private(&st, state_dir, err);
 	if (!code)
@@ -116,7 +122,7 @@ enum code store_files_open_one(int dir, const char *name, bool is_writer, int *r
 	if (fstat(file, &st))
 		code = failed(err, errno, "cannot examine", name);
 	else if (!S_ISREG(st.st_mode))
-		code = fail(err, E_DENIED, "%s is no plain file: remove it", name);
+		code = fail(err, E_DENIED, "%s is no plain file: put the file itself there", name);
 	else
 		code = check_private(&st, name, err);
 	if (code) {

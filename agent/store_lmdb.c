@@ -525,7 +525,7 @@ static enum code find_store(const char *state_dir, const struct lmdb_options *op
 		return code ? fail_in(err, code, "%s", state_dir) : OK;
 	}
 	if (options->mode == LMDB_READER || !options->fresh_key)
-		return fail(err, E_ABSENT, "there is no store under %s: check the path", state_dir);
+		return fail(err, E_ABSENT, "there is no Warren state in %s: check the path", state_dir);
 	code = make_store(state_dir, files->dir, options, err);
 	if (code)
 		return code;

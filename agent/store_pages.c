@@ -253,27 +253,16 @@ static bool find_page_size(struct pages *pages, uint64_t size)
 		return false;
 	}
 	pages->page_size = head.free.pad;
+	if (head.magic != magic && (head.free.pad < PAGE_SIZE_MIN || head.free.pad > PAGE_SIZE_MAX)) {
+		pages_say(pages, "page 0: either this is no Warren state at all, or its beginning was overwritten");
+		return false;
+	}
 	if (head.free.pad < PAGE_SIZE_MIN || head.free.pad > PAGE_SIZE_MAX || (head.free.pad & (head.free.pad - 1))) {
 		pages_say(pages, "page 0: it gives %" PRIu32 " for the size of a page", head.free.pad);
 		return false;
 	}
 	pages->file_count = size / pages->page_size;
 	return true;
-}
-
-enum code store_pages_check_file(int file, store_found *found, void *context, struct err *err)
-{
-	struct pages pages = { .file = file, .found = found, .context = context };
-	struct stat st;
-
-	if (fstat(file, &st))
-		return fail(err, E_IO, "cannot examine %s: %s: check the disk", STORE_FILE, strerror(errno));
-	if (find_page_size(&pages, (uint64_t)st.st_size))
-		check_all(&pages);
-	free(pages.owners);
-	free(pages.taken);
-	return pages.said ? fail(err, E_DAMAGED, "%s: its structure is damaged: restore it, or join anew", STORE_FILE)
-			  : OK;
 }
 
 /* Whether a file is LMDB's, of a format that came later: both heads say so, as one changed bit could not. */
@@ -286,6 +275,29 @@ static bool is_newer(int file)
 		return false;
 	return heads[0].magic == magic && heads[1].magic == magic && heads[0].version > FORMAT &&
 	       heads[0].version == heads[1].version;
+}
+
+static enum code newer(struct err *err)
+{
+	return fail(err, E_NEWER, "%s has a format of a newer version: install the one that wrote it again",
+		    STORE_FILE);
+}
+
+enum code store_pages_check_file(int file, store_found *found, void *context, struct err *err)
+{
+	struct pages pages = { .file = file, .found = found, .context = context };
+	struct stat st;
+
+	if (fstat(file, &st))
+		return fail(err, E_IO, "cannot examine %s: %s: check the disk", STORE_FILE, strerror(errno));
+	if (is_newer(file))
+		return newer(err);
+	if (find_page_size(&pages, (uint64_t)st.st_size))
+		check_all(&pages);
+	free(pages.owners);
+	free(pages.taken);
+	return pages.said ? fail(err, E_DAMAGED, "%s: its structure is damaged: restore it, or join anew", STORE_FILE)
+			  : OK;
 }
 
 static void keep_first(void *context, struct bytes key, const char *text)
@@ -307,8 +319,7 @@ enum code store_pages_check_heads(int file, struct err *err)
 	if (fstat(file, &st))
 		return fail(err, E_IO, "cannot examine %s: %s: check the disk", STORE_FILE, strerror(errno));
 	if (is_newer(file))
-		return fail(err, E_NEWER, "%s has a format of a newer version: install the one that wrote it again",
-			    STORE_FILE);
+		return newer(err);
 	if (find_page_size(&pages, (uint64_t)st.st_size) && read_heads(&pages, heads))
 		return OK;
 	return fail(err, E_DAMAGED, "%s is damaged (%s): restore it, or join anew", STORE_FILE, first.text);
@@ -322,7 +333,7 @@ enum code store_pages_check(const char *state_dir, store_found *found, void *con
 	if (code)
 		return code;
 	if (files.file < 0)
-		code = fail(err, E_ABSENT, "there is no store under %s: check the path", state_dir);
+		code = fail(err, E_ABSENT, "there is no Warren state in %s: check the path", state_dir);
 	else
 		code = store_pages_check_file(files.file, found, context, err);
 	store_files_close(&files);

@@ -16,8 +16,8 @@
 #include "crdt/store.h"
 
 /*
- * Tells `found` each damage, naming the page, without a key. E_DAMAGED if there was any. Offline: E_BUSY while a
- * writer has it.
+ * Tells `found` each damage, naming the page, without a key. E_DAMAGED if there was any. E_NEWER when the file is of a
+ * later format. Offline: E_BUSY while a writer has it.
  */
 enum code store_pages_check(const char *state_dir, store_found *found, void *context, struct err *err);
 

@@ -11,8 +11,7 @@
 
 #include <stdio.h>
 
-/* "device 3f2a…", "index user.login of user 3f2a…", or the bytes of a key that says nothing. */
-static void name_key(struct bytes key, char *room, size_t size)
+void verify_name(struct bytes key, char room[VERIFY_NAME_SIZE])
 {
 	const struct kind *kind;
 	const struct field *field = NULL;
@@ -23,29 +22,29 @@ static void name_key(struct bytes key, char *room, size_t size)
 	if (record_key_read(key, &number, &id)) {
 		kind = model_kind(number);
 		hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
-		snprintf(room, size, "%s %s", kind ? kind->shape.name : "record of an unknown kind", hex);
+		snprintf(room, VERIFY_NAME_SIZE, "%s %s", kind ? kind->shape.name : "record of an unknown kind", hex);
 		return;
 	}
 	if (index_key_read(key, &number, &id)) {
 		kind = model_kind(number);
 		field = kind ? model_field(&kind->shape, (uint32_t)(key.data[3] << 8 | key.data[4])) : NULL;
 		hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
-		snprintf(room, size, "index entry by %s of %s %s", field ? field->name : "an unknown field",
+		snprintf(room, VERIFY_NAME_SIZE, "index entry by %s of %s %s", field ? field->name : "an unknown field",
 			 kind ? kind->shape.name : "an unknown kind", hex);
 		return;
 	}
 	hex_write(bytes_of(key.data, key.size < 48 ? key.size : 48), hex);
-	snprintf(room, size, "entry %s", hex);
+	snprintf(room, VERIFY_NAME_SIZE, "entry %s", hex);
 }
 
 static void found(void *context, struct bytes key, const char *text)
 {
 	struct verify_report *report = context;
-	char name[160], line[512];
+	char name[VERIFY_NAME_SIZE], line[512];
 
 	report->damages++;
 	if (key.size) {
-		name_key(key, name, sizeof name);
+		verify_name(key, name);
 		snprintf(line, sizeof line, "%s: %s", name, text);
 		report->line(report->context, line);
 	} else {
@@ -77,7 +76,7 @@ enum code verify_state(const char *state_dir, struct verify_report *report, stru
 		return structure;
 	code = lmdb_store_open(state_dir, &options, &store, err);
 	if (code) {
-		if (code == E_DAMAGED && err)
+		if (code == E_DAMAGED && err && !report->damages)
 			found(report, bytes_of(NULL, 0), err->text);
 		return code;
 	}

@@ -22,6 +22,10 @@ struct verify_report {
 	uint64_t damages, records, entries; /* found; and how many records and index entries there are */
 };
 
+/* Names what a key stands for: "device 3f2a…", "index entry by owner of device 3f2a…". */
+enum { VERIFY_NAME_SIZE = 160 };
+void verify_name(struct bytes key, char room[VERIFY_NAME_SIZE]);
+
 /* Reads all of it and changes nothing. E_DAMAGED when `report` was told anything. */
 enum code verify_state(const char *state_dir, struct verify_report *report, struct err *err);
 

@@ -120,21 +120,35 @@ class Offline(unittest.TestCase):
             self.assertIn("make_state: E_DAMAGED", done.stderr)
             self.assertEqual(digest(self.state), before)
 
-    def test_a_damaged_record_is_refused_by_dump(self):
-        device = next(line for line in self.dumped("device") if "fields" in line)
+    def test_a_damaged_record_is_named_and_the_others_are_dumped(self):
+        everything = self.dumped()
+        device = next(line for line in everything if line["kind"] == "device" and "fields" in line)
         self.turn_a_bit_of(device)
-        done = run("--dump", self.state, "device")
+        done = run("--dump", self.state)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("do not match their hash", done.stderr)
+        self.assertIn(f"damaged: device {device['id']}: its bytes do not match their hash", done.stderr)
+        self.assertIn("run warrend --check", done.stderr)
+        self.assertEqual([json.loads(line) for line in done.stdout.splitlines()],
+                         [line for line in everything if line != device])
 
-    def test_no_bytes_make_it_crash_or_hang(self):
+    def test_no_bytes_make_it_crash_hang_or_lie(self):
+        """What is damaged is said to be; what is said to be whole is what was written."""
+        whole = run("--dump", self.state).stdout
         chance = random.Random(5)
-        for _ in range(25):
+        for round_ in range(60):
             shutil.copy(os.path.join(self.pristine, "state.mdb"), self.file)
-            self.change(lambda data: data.__setitem__(slice(at := chance.randrange(len(data) - 512), at + 512),
-                                                      chance.randbytes(512)))
-            done = run("--check", self.state)
-            self.assertIn(done.returncode, (0, 1), done.stdout + done.stderr)
+            if round_ % 2:
+                self.change(lambda data: data.__setitem__(slice(at := chance.randrange(len(data) - 512), at + 512),
+                                                          chance.randbytes(512)))
+            else:
+                self.change(lambda data: data.__setitem__(at := chance.randrange(len(data)),
+                                                          data[at] ^ 1 << chance.randrange(8)))
+            check, dump = run("--check", self.state), run("--dump", self.state)
+            self.assertIn(check.returncode, (0, 1), check.stdout + check.stderr)
+            self.assertIn(dump.returncode, (0, 1), dump.stderr)
+            if check.returncode == 0 or dump.returncode == 0:
+                self.assertEqual(dump.stdout, whole)
+                self.assertEqual((check.returncode, dump.stderr) if dump.stderr else dump.stderr, "")
 
     def test_a_file_cut_short_is_damage_not_a_crash(self):
         self.change(lambda data: data.__delitem__(slice(len(data) // 2 // PAGE * PAGE, None)))
@@ -172,20 +186,49 @@ class Offline(unittest.TestCase):
             self.assertIn("stop it first", done.stderr)
 
     def test_what_is_no_state_is_refused_with_what_to_do(self):
-        for path in (os.path.join(self.room, "nowhere"), self.file, "/dev/null"):
-            done = run("--check", path)
-            self.assertEqual((done.returncode, done.stdout), (3, ""), path)
-            self.assertRegex(done.stderr, "^warrend: .+")
+        for path, said in ((os.path.join(self.room, "nowhere"), "check the path"),
+                           (self.file, "give the one that state.mdb lies in"),
+                           (self.room, "there is no Warren state in"), ("/tmp", "there is no Warren state in")):
+            for command in ("--check", "--dump"):
+                done = run(command, path)
+                self.assertEqual((done.returncode, done.stdout), (3, ""), path)
+                self.assertRegex(done.stderr, f"^warrend: .*{said}")
+                self.assertIn(path, done.stderr)
+                self.assertNotRegex(done.stderr, "chmod|remove")
         os.chmod(self.state, 0o755)
         done = run("--check", self.state)
         self.assertEqual(done.returncode, 3)
         self.assertIn("chmod", done.stderr)
+
+    def test_a_later_format_of_the_file_is_no_damage(self):
+        def make_newer(data):
+            for page in (0, PAGE):
+                data[page + 20] = 2
+
+        self.change(make_newer)
+        for command in ("--check", "--dump"):
+            done = run(command, self.state)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("a newer version: install the one that wrote it", done.stderr)
+
+    def test_another_file_in_its_place_is_told_as_that(self):
+        for content in (b"", b"# A text, longer than a page\n" * 400):
+            with open(self.file, "wb") as file:
+                file.write(content)
+            done = run("--check", self.state)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("1 finding", done.stdout)
 
     def test_wrong_usage_says_how_to_use_it(self):
         for arguments in ((), ("--check",), ("--chekc", self.state), ("--check", self.state, "x"), ("--dump",)):
             done = run(*arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
             self.assertIn("warrend --check STATE", done.stderr)
+        self.assertIn("there is no command --chekc", run("--chekc", self.state).stderr)
+        self.assertIn("name the state directory behind --check", run("--check").stderr)
+        self.assertIn("too much: x", run("--check", self.state, "x").stderr)
+        for line in run("--help").stdout.splitlines():
+            self.assertLess(len(line), 81)
         done = run("--dump", self.state, "gadget")
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, "there is no kind gadget; these are:\n(.|\n)*  device ")
@@ -193,11 +236,12 @@ class Offline(unittest.TestCase):
         self.assertRegex(run("--version").stdout, r"^warrend \d+\.\d+\.\d+\n$")
 
     def test_output_that_cannot_be_written_is_a_failure(self):
-        with open("/dev/full", "w", encoding="utf-8") as full:
-            done = subprocess.run([WARREND, "--dump", self.state], stdout=full, stderr=subprocess.PIPE, text=True,
-                                  check=False)
-        self.assertEqual(done.returncode, 3)
-        self.assertIn("could not be written", done.stderr)
+        for command in ("--check", "--dump"):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                done = subprocess.run([WARREND, command, self.state], stdout=full, stderr=subprocess.PIPE, text=True,
+                                      check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("could not be written", done.stderr)
 
 
 unittest.main(argv=sys.argv[:1], verbosity=2)

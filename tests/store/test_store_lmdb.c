@@ -103,7 +103,7 @@ static void nothing_to_read_is_absent(void **state)
 	assert_refused(scratch, LMDB_READER, E_ABSENT, "check the path");
 	assert_int_equal(access(scratch->dir, F_OK), -1);
 	assert_int_equal(mkdir(scratch->dir, 0700), 0);
-	assert_refused(scratch, LMDB_READER, E_ABSENT, "there is no store under");
+	assert_refused(scratch, LMDB_READER, E_ABSENT, "there is no Warren state in");
 	assert_int_equal(access(scratch->file, F_OK), -1);
 	assert_int_equal(lmdb_store_open(scratch->dir, &options, &store, NULL), E_ABSENT);
 	assert_int_equal(access(scratch->file, F_OK), -1);
@@ -157,13 +157,13 @@ static void what_others_may_open_is_refused(void **state)
 	make_store(scratch);
 	for (size_t i = 0; i < COUNT(modes); i++) {
 		chmod(scratch->dir, modes[i]);
-		assert_refused(scratch, LMDB_WRITER, E_DENIED, "run chmod go-rwx");
-		assert_refused(scratch, LMDB_READER, E_DENIED, "run chmod go-rwx");
+		assert_refused(scratch, LMDB_WRITER, E_DENIED, "(chmod go-rwx)");
+		assert_refused(scratch, LMDB_READER, E_DENIED, "(chmod go-rwx)");
 	}
 	chmod(scratch->dir, 0700);
 	chmod(scratch->file, 0640);
-	assert_refused(scratch, LMDB_WRITER, E_DENIED, "run chmod go-rwx");
-	assert_refused(scratch, LMDB_READER, E_DENIED, "run chmod go-rwx");
+	assert_refused(scratch, LMDB_WRITER, E_DENIED, "(chmod go-rwx)");
+	assert_refused(scratch, LMDB_READER, E_DENIED, "(chmod go-rwx)");
 	chmod(scratch->file, 0600);
 	store_close(scratch_open(scratch, LMDB_WRITER));
 }
@@ -180,12 +180,12 @@ static void links_and_oddities_are_refused(void **state)
 	assert_int_equal(rename(scratch->file, other), 0);
 	assert_int_equal(stat(other, &before), 0);
 	assert_int_equal(symlink(other, scratch->file), 0);
-	assert_refused(scratch, LMDB_WRITER, E_DENIED, "remove it");
-	assert_refused(scratch, LMDB_READER, E_DENIED, "remove it");
+	assert_refused(scratch, LMDB_WRITER, E_DENIED, "put the file itself there");
+	assert_refused(scratch, LMDB_READER, E_DENIED, "put the file itself there");
 	unlink(scratch->file);
 	/* A link that leads nowhere is no invitation to make what it names. */
 	assert_int_equal(symlink("nowhere", scratch->file), 0);
-	assert_refused(scratch, LMDB_WRITER, E_DENIED, "remove it");
+	assert_refused(scratch, LMDB_WRITER, E_DENIED, "put the file itself there");
 	unlink(scratch->file);
 	assert_int_equal(mkfifo(scratch->file, 0600), 0);
 	assert_refused(scratch, LMDB_WRITER, E_DENIED, "no plain file");
@@ -197,7 +197,7 @@ static void links_and_oddities_are_refused(void **state)
 	assert_int_equal(rename(other, scratch->file), 0);
 	unlink(lock);
 	assert_int_equal(symlink("elsewhere", lock), 0);
-	assert_refused(scratch, LMDB_WRITER, E_DENIED, "remove it");
+	assert_refused(scratch, LMDB_WRITER, E_DENIED, "put the file itself there");
 	unlink(lock);
 	assert_int_equal(stat(scratch->file, &after), 0);
 	assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
