@@ -13,12 +13,12 @@ static const char usage[] = "warrend " WARREN_VERSION ", the agent of a Warren s
 			    "  warrend --check STATE        verify a state directory while no agent runs on\n"
 			    "                               it: every record, index and hash; says what is\n"
 			    "                               damaged and what to do, and changes nothing\n"
-			    "  warrend --dump STATE [KIND]  print its records as lines of JSON, secrets masked\n"
+			    "  warrend --dump STATE [KIND]  print its records as JSON lines, no secrets\n"
 			    "  warrend --version\n"
 			    "  warrend --help\n"
 			    "\n"
-			    "Exit status: 0 all is well, 1 damaged or failed, 2 wrong usage, 3 the state cannot\n"
-			    "be read.\n"
+			    "Exit status: 0 all is well, 1 damaged or failed, 2 wrong usage, 3 the state\n"
+			    "cannot be read.\n"
 			    "Example: warrend --check /var/lib/warren\n";
 
 /* What is in memory here is nobody else's: not in a core file, not for a debugger. */

@@ -120,7 +120,9 @@ static void hand_encode(void *context)
 		msgpack_pack_bin_with_body(&p, d->owner.bytes, 16);
 		pack_text(&p, 13, d->name);
 		pack_number(&p, 18, d->ordinal);
-		pack_number(&p, 21, d->expires.ms);
+		msgpack_pack_uint32(&p, 25);
+		msgpack_pack_array(&p, 2);
+		msgpack_sbuffer_write(&c->sbuffer, (const char *)d->tags.items.data, d->tags.items.size);
 		pack_number(&p, 29, d->routes);
 		msgpack_pack_uint32(&p, 37);
 		msgpack_pack_array(&p, 1);
@@ -195,9 +197,7 @@ static void hand_json(void *context)
 		buf_put(b, owner, 32);
 		LITERAL(b, "\",\"name\":");
 		json_write_text(d->name, b);
-		LITERAL(b, ",\"expires\":");
-		put_time(b, d->expires);
-		LITERAL(b, ",\"routes\":\"full\",\"dns\":[\"9.9.9.9\"],\"keepalive\":");
+		LITERAL(b, ",\"tags\":[\"work\",\"mobile\"],\"routes\":\"full\",\"dns\":[\"9.9.9.9\"],\"keepalive\":");
 		put_number(b, d->keepalive);
 		LITERAL(b, ",\"mtu\":");
 		put_number(b, d->mtu);

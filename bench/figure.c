@@ -116,7 +116,7 @@ void sample_device(struct rng *rng, struct sample_device *ret)
 		 (unsigned long long)rng_below(rng, 100000));
 	row->name = bytes_text(ret->name);
 	row->ordinal = 1 + rng_below(rng, 5);
-	row->expires.ms = 1800000000000 + rng_below(rng, 31536000000);
+	row->tags = (struct list){ bytes_of("\xa4work\xa6mobile", 12), 2 };
 	row->routes = ROUTES_FULL;
 	row->dns = (struct list){ bytes_of(ret->dns, 6), 1 };
 	row->keepalive = 25;
@@ -128,7 +128,7 @@ void sample_device(struct rng *rng, struct sample_device *ret)
 	row->platform = bytes_text("iOS 19.2");
 	row->keeps_peers = true;
 	row->has = BIT(AT_device_public_key) | BIT(AT_device_owner) | BIT(AT_device_name) | BIT(AT_device_ordinal) |
-		   BIT(AT_device_expires) | BIT(AT_device_routes) | BIT(AT_device_dns) | BIT(AT_device_keepalive) |
+		   BIT(AT_device_tags) | BIT(AT_device_routes) | BIT(AT_device_dns) | BIT(AT_device_keepalive) |
 		   BIT(AT_device_mtu) | BIT(AT_device_kill_switch) | BIT(AT_device_revision) | BIT(AT_device_note) |
 		   BIT(AT_device_made) | BIT(AT_device_platform) | BIT(AT_device_keeps_peers);
 }

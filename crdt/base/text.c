@@ -34,6 +34,13 @@ bool text_is_refused(uint32_t point)
 	       (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
 }
 
+bool text_is_invisible(uint32_t point)
+{
+	return point == 0xad || point == 0x61c || point == 0x115f || point == 0x1160 || point == 0x180e ||
+	       point == 0x200b || point == 0x200e || point == 0x200f || (point >= 0x2060 && point <= 0x2064) ||
+	       point == 0x3164 || point == 0xffa0 || (point >= 0xe0000 && point < 0xe1000);
+}
+
 /* Whether `text` is the beginning of a character whose end was cut off. */
 static bool is_cut(struct bytes text)
 {

@@ -15,6 +15,10 @@ size_t text_decode(struct bytes text, uint32_t *ret_point);
  */
 bool text_is_refused(uint32_t point);
 
+/* What shows nothing, so that two names with and without it look alike. Joiners are not among them: scripts need them.
+ */
+bool text_is_invisible(uint32_t point);
+
 /* Makes a C string printable in place: what is not UTF-8, or refused, becomes '?'; a character cut at the end goes. */
 void text_make_printable(char *text);
 

@@ -24,9 +24,9 @@ static bool counters_equal(const struct counter *a, const struct counter *b)
 	return a->total == b->total && a->reading == b->reading && a->making == b->making;
 }
 
-static bool credentials_equal(const struct credential *a, const struct credential *b)
+static bool guards_equal(const struct guard *a, const struct guard *b)
 {
-	return a->generation == b->generation && a->is_conflict == b->is_conflict && bytes_equal(a->value, b->value);
+	return a->generation == b->generation && a->is_conflict == b->is_conflict;
 }
 
 /* Lists are canonical, so equal ones are equal bytes. */
@@ -49,6 +49,7 @@ bool diff_slots_equal(const struct field *field, const void *a, const void *b)
 	case TYPE_INT: return *(const int64_t *)a == *(const int64_t *)b;
 	case TYPE_TIME: return ((const struct wall_time *)a)->ms == ((const struct wall_time *)b)->ms;
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -62,7 +63,6 @@ bool diff_slots_equal(const struct field *field, const void *a, const void *b)
 	case TYPE_ADDRESS: return addresses_equal(a, b);
 	case TYPE_NETWORK: return networks_equal(a, b);
 	case TYPE_COUNTER: return counters_equal(a, b);
-	case TYPE_CREDENTIAL: return credentials_equal(a, b);
 	}
 	return false;
 }
@@ -72,6 +72,8 @@ static bool differs(const struct shape *shape, const void *a, const void *b, siz
 	const struct field *f = &shape->fields[place];
 	bool has_a = row_has_field(shape, a, place), has_b = row_has_field(shape, b, place);
 
+	if (f->merge == MERGE_CRED && !guards_equal(field_guard_const(f, a), field_guard_const(f, b)))
+		return true;
 	return has_a != has_b || (has_a && !diff_slots_equal(f, field_slot_const(f, a), field_slot_const(f, b)));
 }
 
@@ -94,7 +96,8 @@ static enum code check_changes(const struct shape *shape, uint64_t places, const
 			continue;
 		if (f->merge == MERGE_ONCE)
 			return fail_at(err, fail(err, E_VALUE, "cannot be changed"), f->name, -1);
-		if (!row_has_field(shape, to, i) && (f->is_required || f->merge != MERGE_LWW))
+		if (f->merge == MERGE_CRED ? !field_guard_const(f, to)->generation
+					   : !row_has_field(shape, to, i) && (f->is_required || f->merge != MERGE_LWW))
 			return fail_at(err, fail(err, E_VALUE, "cannot be unset"), f->name, -1);
 	}
 	return OK;
@@ -112,8 +115,8 @@ enum code diff_write(const struct shape *shape, const void *from, const void *to
 		if (!(places & BIT(i)))
 			continue;
 		mp_put_uint(buf, shape->fields[i].number);
-		if (row_has_field(shape, to, i))
-			pack_write_field(&shape->fields[i], to, buf);
+		if (row_has_field(shape, to, i) || shape->fields[i].merge == MERGE_CRED)
+			pack_write_field(shape, i, to, buf);
 		else
 			mp_put_nil(buf);
 	}

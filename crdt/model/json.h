@@ -19,7 +19,7 @@ enum { JSON_DEPTH = 32 };
 
 enum json_view {
 	JSON_PUBLIC, /* without hidden and secret fields */
-	JSON_MASKED, /* all fields, secret ones as "(secret)" */
+	JSON_MASKED, /* all fields, secret ones as "(secret)"; and the names of those in conflict */
 };
 
 /* Appends an object: `id`, unless NULL, and the fields that the row has. */
@@ -38,7 +38,10 @@ struct json_asked {
 	bool is_whole;
 };
 
-/* Reads an object's members into the canonical map of fields (pack.h). A null unsets a field that can be unset. */
+/*
+ * Reads an object's members into the canonical map of fields (pack.h). A null unsets a field that can be unset. A CRED
+ * field gets generation 1: whoever authors the change raises that above the one it replaces.
+ */
 enum code json_read_row(const struct shape *shape, json_t *object, struct json_asked asked, struct buf *ret_map,
 			struct err *err);
 

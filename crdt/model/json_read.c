@@ -9,10 +9,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Refuses nesting before the parser recurses into it. */
-static enum code check_depth(struct bytes text, struct err *err)
+/* The parser takes some 80 bytes for the smallest value: a document of commas would take a hundred times its size. */
+enum { VALUES_MIN = 1000, BYTES_PER_VALUE = 16 };
+
+/* Refuses nesting before the parser recurses into it, and too many values before it makes them. */
+static enum code check_outline(struct bytes text, struct err *err)
 {
-	size_t depth = 0, line = 1;
+	size_t depth = 0, line = 1, values = 0;
 	bool is_inside = false;
 
 	for (size_t i = 0; i < text.size; i++) {
@@ -25,6 +28,9 @@ static enum code check_depth(struct bytes text, struct err *err)
 			is_inside = !is_inside;
 		else if (is_inside)
 			continue;
+		else if ((b == ',' || b == '[' || b == '{') && ++values > VALUES_MIN + text.size / BYTES_PER_VALUE)
+			return fail(err, E_LIMIT, "line %zu: more than %zu values in %zu bytes", line, values - 1,
+				    text.size);
 		else if ((b == '[' || b == '{') && ++depth > JSON_DEPTH)
 			return fail(err, E_LIMIT, "line %zu: nested deeper than %d levels", line, JSON_DEPTH);
 		else if ((b == ']' || b == '}') && depth)
@@ -41,7 +47,7 @@ enum code json_open(struct bytes text, size_t limit, json_t **ret_document, stru
 
 	if (text.size > limit)
 		return fail(err, E_LIMIT, "the document has %zu bytes, at most %zu are allowed", text.size, limit);
-	code = check_depth(text, err);
+	code = check_outline(text, err);
 	if (code)
 		return code;
 	/* jansson takes no NULL, which is what an empty body may be. */
@@ -196,6 +202,7 @@ static enum code to_texted(const struct field *field, json_t *value, void *slot,
 	case TYPE_ADDRESS: return address_parse(text, slot, err);
 	case TYPE_NETWORK: return network_parse(text, slot, err);
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -208,7 +215,6 @@ static enum code to_texted(const struct field *field, json_t *value, void *slot,
 	case TYPE_INT:
 	case TYPE_BYTES:
 	case TYPE_COUNTER:
-	case TYPE_CREDENTIAL:
 	case TYPE_PART: break;
 	}
 	return wrong_type(field, err);
@@ -231,6 +237,7 @@ static enum code to_slot(const struct field *field, json_t *value, void *slot, s
 	case TYPE_ADDRESS:
 	case TYPE_NETWORK:
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -238,7 +245,6 @@ static enum code to_slot(const struct field *field, json_t *value, void *slot, s
 	case TYPE_URL: return to_texted(field, value, slot, err);
 	case TYPE_BYTES:
 	case TYPE_COUNTER:
-	case TYPE_CREDENTIAL:
 	case TYPE_PART: break;
 	}
 	return fail(err, E_DENIED, "is not set this way");
@@ -336,8 +342,12 @@ static enum code read_member(const struct field *field, json_t *value, struct js
 	if (field->by && !(field->by & asked.by))
 		return not_yours(field, err);
 	mp_put_uint(map, field->number);
+	if (field->merge == MERGE_CRED) {
+		mp_put_array(map, 2);
+		mp_put_uint(map, 1);
+	}
 	if (json_is_null(value)) {
-		if (field->is_required || field->merge != MERGE_LWW)
+		if (field->is_required || (field->merge != MERGE_LWW && field->merge != MERGE_CRED))
 			return fail_at(err, fail(err, E_VALUE, "cannot be unset"), field->name, -1);
 		mp_put_nil(map);
 		return OK;

@@ -164,12 +164,6 @@ static void put_counter(const struct counter *counter, struct buf *buf)
 	buf_put_byte(buf, '}');
 }
 
-/* A credential is a hash or a box: of no use to anybody who reads JSON. */
-static void put_credential(const struct credential *credential, struct buf *buf)
-{
-	put_plain(credential->is_conflict ? "(conflict)" : credential->value.size ? "(secret)" : "(removed)", buf);
-}
-
 static void put_part(const struct field *field, struct bytes map, enum json_view view, struct buf *buf)
 {
 	_Alignas(max_align_t) uint8_t row[MODEL_PART_SIZE];
@@ -192,6 +186,7 @@ static void put_slot(const struct field *field, const void *slot, enum json_view
 	case TYPE_CHOICE: put_choice(field, *(const uint64_t *)slot, buf); break;
 	case TYPE_NODE: put_node(*(const uint64_t *)slot, buf); break;
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -204,7 +199,6 @@ static void put_slot(const struct field *field, const void *slot, enum json_view
 	case TYPE_ADDRESS: put_address(slot, buf); break;
 	case TYPE_NETWORK: put_network(slot, buf); break;
 	case TYPE_COUNTER: put_counter(slot, buf); break;
-	case TYPE_CREDENTIAL: put_credential(slot, buf); break;
 	case TYPE_PART: put_part(field, *(const struct bytes *)slot, view, buf); break;
 	}
 }
@@ -227,12 +221,34 @@ static void put_field(const struct field *field, const void *slot, enum json_vie
 {
 	put_plain(field->name, buf);
 	buf_put_byte(buf, ':');
-	if (field->is_secret && field->type != TYPE_CREDENTIAL)
+	if (field->is_secret)
 		put_plain("(secret)", buf);
 	else if (field->is_list)
 		put_list(field, slot, view, buf);
 	else
 		put_slot(field, slot, view, buf);
+}
+
+static bool is_in_conflict(const struct field *field, const void *row)
+{
+	return field->merge == MERGE_CRED && field_guard_const(field, row)->is_conflict;
+}
+
+/* The names of the fields in conflict, which have no value to show. */
+static void put_conflicts(const struct shape *shape, const void *row, bool *is_first, struct buf *buf)
+{
+	bool is_open = false;
+
+	for (size_t i = 0; i < shape->count; i++) {
+		if (!is_in_conflict(&shape->fields[i], row))
+			continue;
+		buf_put_text(buf, is_open ? "," : *is_first ? "\"conflicts\":[" : ",\"conflicts\":[");
+		put_plain(shape->fields[i].name, buf);
+		is_open = true;
+		*is_first = false;
+	}
+	if (is_open)
+		buf_put_byte(buf, ']');
 }
 
 void json_write_row(const struct shape *shape, const struct id *id, const void *row, enum json_view view,
@@ -255,5 +271,7 @@ void json_write_row(const struct shape *shape, const struct id *id, const void *
 		is_first = false;
 		put_field(f, field_slot_const(f, row), view, buf);
 	}
+	if (view == JSON_MASKED)
+		put_conflicts(shape, row, &is_first, buf);
 	buf_put_byte(buf, '}');
 }

@@ -7,7 +7,7 @@ static const uint64_t sign = UINT64_C(1) << 63;
 
 bool key_takes(enum type type)
 {
-	return type != TYPE_COUNTER && type != TYPE_CREDENTIAL && type != TYPE_PART;
+	return type != TYPE_COUNTER && type != TYPE_PART;
 }
 
 static void put_text(struct bytes text, struct buf *key)
@@ -91,6 +91,7 @@ void key_put_slot(const struct field *field, const void *slot, struct buf *key)
 	case TYPE_TIME: buf_put_big_endian(key, ((const struct wall_time *)slot)->ms, 8); break;
 	case TYPE_INT: buf_put_big_endian(key, (uint64_t) * (const int64_t *)slot ^ sign, 8); break;
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -109,7 +110,6 @@ void key_put_slot(const struct field *field, const void *slot, struct buf *key)
 		buf_put_byte(key, network->prefix);
 		break;
 	case TYPE_COUNTER:
-	case TYPE_CREDENTIAL:
 	case TYPE_PART: assert(key_takes((enum type)field->type)); break;
 	}
 }
@@ -148,6 +148,7 @@ bool key_read_slot(const struct field *field, struct reader *key, struct buf *ro
 	case TYPE_TIME: return read_number(key, 0, &((struct wall_time *)ret_slot)->ms);
 	case TYPE_INT: return read_number(key, sign, ret_slot);
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -160,7 +161,6 @@ bool key_read_slot(const struct field *field, struct reader *key, struct buf *ro
 	case TYPE_ADDRESS: return read_address(key, ret_slot);
 	case TYPE_NETWORK: return read_network(key, ret_slot);
 	case TYPE_COUNTER:
-	case TYPE_CREDENTIAL:
 	case TYPE_PART: break;
 	}
 	return false;

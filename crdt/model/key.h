@@ -12,7 +12,7 @@
 #include "crdt/base/buf.h"
 #include "crdt/model/model.h"
 
-/* Whether values of the type can be part of a key: not counters, credentials and parts. */
+/* Whether values of the type can be part of a key: not counters and parts. */
 bool key_takes(enum type type);
 
 /* Appends one value, or one item of a list. */

@@ -3,6 +3,7 @@
 
 #include "crdt/base/buf.h"
 #include "crdt/base/hash.h"
+#include "crdt/model/validate.h"
 
 const struct model_limits model_limits[] = {
 #define X(type, c_type, least, most) { least, most },
@@ -16,7 +17,13 @@ const struct model_limits model_limits[] = {
 	  .merge = MERGE_##how,                           \
 	  .type = TYPE_##what,                            \
 	  .offset = offsetof(struct owner##_row, called), \
+	  .guard = GUARD_AT_##how(owner, called),         \
 	  __VA_ARGS__ },
+
+#define GUARD_AT_ONCE(owner, called) 0
+#define GUARD_AT_LWW(owner, called) 0
+#define GUARD_AT_MAX(owner, called) 0
+#define GUARD_AT_CRED(owner, called) offsetof(struct owner##_row, called##_guard)
 
 #define KIND(name, ...) static const struct field fields_##name[] = {
 #define PART(name) static const struct field fields_##name[] = {
@@ -122,6 +129,7 @@ struct id model_fingerprint(void)
 	struct bytes whole;
 	struct id id;
 
+	buf_put_big_endian(&buf, VALIDATE_RULES, 4);
 	for (size_t i = 0; i < MODEL_KINDS; i++) {
 		buf_put_big_endian(&buf, model_kinds[i].number, 4);
 		describe_shape(&buf, &model_kinds[i].shape);

@@ -22,8 +22,9 @@ struct field {
 	uint64_t min, max; /* of a number; of a text or bytes, their size; 0: the type's own */
 	uint32_t number;   /* place in the record << 2 | merge */
 	uint16_t offset;   /* in the row */
+	uint16_t guard;    /* of a CRED field, in the row */
 	uint16_t most;     /* items of a list */
-	uint16_t of;       /* an ID's kind, a CHOICE's choices, a PART's shape */
+	uint16_t of;       /* an ID's kind, a CHOICE's choices, a PART's shape, an address's version (0: any) */
 	uint8_t type, merge, by;
 	bool is_list, is_required, is_indexed, is_claim, is_parent, is_secret, is_hidden;
 };
@@ -51,19 +52,15 @@ struct choices {
 	size_t count;
 };
 
-enum {
-	MODEL_FIELDS_MAX = 64,    /* of a kind: a bit of `has` each */
-	MODEL_KIND_MAX = 0xffff,  /* a kind's number, also of those that only later versions know */
-	MODEL_FIELD_MAX = 0xff,   /* a field's number */
-	MODEL_PART_SIZE = 256,    /* of the row of a part */
-	MODEL_OP_MAX = 60 * 1024, /* the fields of one op, so that a batch can carry any */
-};
-
 /* clang-format off */
 #define KIND(name, ...) struct name##_row { struct id id; uint64_t has;
 #define PART(name) struct name##_row { uint64_t has;
-#define FIELD(owner, place, merge, name, type, ...) type_##type name;
-#define LIST(owner, place, merge, name, type, ...) struct list name;
+#define FIELD(owner, place, merge, name, type, ...) GUARD_##merge(name) type_##type name;
+#define LIST(owner, place, merge, name, type, ...) GUARD_##merge(name) struct list name;
+#define GUARD_ONCE(name)
+#define GUARD_LWW(name)
+#define GUARD_MAX(name)
+#define GUARD_CRED(name) struct guard name##_guard;
 #define KIND_END(name) };
 #define PART_END(name) };
 #include MODEL_DEF
@@ -110,7 +107,6 @@ enum {
 extern const struct kind model_kinds[MODEL_KINDS];
 extern const struct shape model_parts[MODEL_PARTS];
 extern const struct choices model_choices[MODEL_CHOICES];
-
 /* The table of a kind that is named in the code: KIND_TABLE(device). */
 #define KIND_TABLE(name) (&model_kinds[KIND_AT_##name])
 #define FIELD_TABLE(owner, name) (&KIND_TABLE(owner)->shape.fields[AT_##owner##_##name])
@@ -133,11 +129,14 @@ static inline uint64_t field_max(const struct field *field)
 	return field->max ? field->max : model_limits[field->type].max;
 }
 
-static inline enum merge field_merge(uint32_t number)
+static inline const struct guard *field_guard_const(const struct field *field, const void *row)
 {
-	return (enum merge)(number & 3);
+	return (const void *)((const uint8_t *)row + field->guard);
 }
-
+static inline struct guard *field_guard(const struct field *field, void *row)
+{
+	return (void *)((uint8_t *)row + field->guard);
+}
 static inline void *field_slot(const struct field *field, void *row)
 {
 	return (uint8_t *)row + field->offset;

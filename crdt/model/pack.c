@@ -107,21 +107,6 @@ static bool read_counter(struct reader *r, struct counter *ret_counter)
 	       read_uint(r, &ret_counter->reading) && read_uint(r, &ret_counter->making);
 }
 
-/* [generation, value], [generation, nil] once removed, [generation] in conflict. */
-static bool read_credential(struct reader *r, struct credential *ret_credential)
-{
-	struct mp_head head = mp_read(r);
-
-	*ret_credential = (struct credential){ .is_conflict = head.value == 1 };
-	if (head.class != MP_ARRAY || head.value < 1 || head.value > 2 || !read_uint(r, &ret_credential->generation))
-		return false;
-	if (head.value == 1)
-		return true;
-	if (r->at < r->end && *r->at == 0xc0)
-		return mp_read(r).class == MP_NIL;
-	return read_bin(r, &ret_credential->value) && ret_credential->value.size;
-}
-
 static inline bool read_form(enum type type, struct reader *r, void *slot)
 {
 	switch (type) {
@@ -134,6 +119,7 @@ static inline bool read_form(enum type type, struct reader *r, void *slot)
 	case TYPE_TIME: return read_uint(r, &((struct wall_time *)slot)->ms);
 	case TYPE_INT: return read_int(r, slot);
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -146,7 +132,6 @@ static inline bool read_form(enum type type, struct reader *r, void *slot)
 	case TYPE_ADDRESS: return read_address(r, slot);
 	case TYPE_NETWORK: return read_network(r, slot);
 	case TYPE_COUNTER: return read_counter(r, slot);
-	case TYPE_CREDENTIAL: return read_credential(r, slot);
 	case TYPE_PART: *(struct bytes *)slot = mp_skip(r); return !r->is_short;
 	}
 	return false;
@@ -205,18 +190,44 @@ static enum code missing(const struct field *field, struct err *err)
 	return fail_at(err, fail(err, E_VALUE, "is required"), field->name, -1);
 }
 
-/* Reads the field into its slot; *ret_is_set says whether it has a value. */
-static enum code read_field(const struct field *field, struct reader *r, void *slot, bool *ret_is_set, struct err *err)
+static enum code read_value(const struct field *field, struct reader *r, void *row, struct err *err)
 {
 	enum code code;
 
+	if (field->is_list)
+		return read_list(field, r, field_slot(field, row), err);
+	code = pack_read_slot(field, r, field_slot(field, row), err);
+	return code ? fail_at(err, code, field->name, -1) : OK;
+}
+
+/* [generation, value], [generation, nil] once removed, [generation] in conflict. */
+static enum code read_guarded(const struct field *field, struct reader *r, void *row, bool *ret_is_set, struct err *err)
+{
+	struct guard *guard = field_guard(field, row);
+	struct mp_head head = mp_read(r);
+
+	*ret_is_set = false;
+	if (head.class != MP_ARRAY || head.value < 1 || head.value > 2 || !read_uint(r, &guard->generation) ||
+	    !guard->generation)
+		return fail_at(err, fail(err, E_VALUE, "must have a generation"), field->name, -1);
+	guard->is_conflict = head.value == 1;
+	if (guard->is_conflict)
+		return OK;
+	*ret_is_set = reader_left(r) && *r->at != 0xc0;
+	if (*ret_is_set)
+		return read_value(field, r, row, err);
+	return mp_read(r).class == MP_NIL ? OK : E_FORM;
+}
+
+/* Reads the field into the row; *ret_is_set says whether it has a value. */
+static enum code read_field(const struct field *field, struct reader *r, void *row, bool *ret_is_set, struct err *err)
+{
+	if (field->merge == MERGE_CRED)
+		return read_guarded(field, r, row, ret_is_set, err);
 	*ret_is_set = !is_unset(field, r);
 	if (!*ret_is_set)
 		return field->is_required ? missing(field, err) : OK;
-	if (field->is_list)
-		return read_list(field, r, slot, err);
-	code = pack_read_slot(field, r, slot, err);
-	return code ? fail_at(err, code, field->name, -1) : OK;
+	return read_value(field, r, row, err);
 }
 
 /*
@@ -290,6 +301,7 @@ static inline bool quick_value(const struct field *field, struct reader *r, void
 	case TYPE_KEY: return quick_fixed(r, slot, sizeof(struct key32));
 	case TYPE_INT:
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_HOST:
 	case TYPE_URL:
 	case TYPE_BYTES:
@@ -297,7 +309,6 @@ static inline bool quick_value(const struct field *field, struct reader *r, void
 	case TYPE_NETWORK:
 	case TYPE_REF:
 	case TYPE_COUNTER:
-	case TYPE_CREDENTIAL:
 	case TYPE_PART: break;
 	}
 	return false;
@@ -318,6 +329,19 @@ static enum code seek(const struct field **at, const struct field *end, uint64_t
 static enum code not_canonical(const struct shape *shape, struct err *err)
 {
 	return fail(err, E_FORM, "%s: its fields are not canonical msgpack", shape->name);
+}
+
+/* A row of a kind begins with its id; a part has none. */
+static bool is_part(const struct shape *shape)
+{
+	return !shape->has_at;
+}
+
+/* What a later version added to a part may narrow it: whoever cannot read that must not act on the rest. */
+static enum code unknown_part(const struct shape *shape, uint64_t number, struct err *err)
+{
+	return fail(err, E_VALUE, "the %s has a field %u that this version does not know", shape->name,
+		    (unsigned)number);
 }
 
 enum code pack_read(const struct shape *shape, struct bytes map, bool is_whole, void *ret_row, struct err *err)
@@ -343,13 +367,15 @@ enum code pack_read(const struct shape *shape, struct bytes map, bool is_whole, 
 			return code;
 		if (f == end || f->number != number) {
 			mp_skip(&r);
+			if (is_part(shape))
+				return unknown_part(shape, number, err);
 			continue;
 		}
 		before = r;
-		is_set = !f->is_list && quick_value(f, &r, field_slot(f, ret_row));
+		is_set = !f->is_list && f->merge != MERGE_CRED && quick_value(f, &r, field_slot(f, ret_row));
 		if (!is_set) {
 			r = before;
-			code = read_field(f, &r, field_slot(f, ret_row), &is_set, err);
+			code = read_field(f, &r, ret_row, &is_set, err);
 			if (code)
 				return r.is_short ? not_canonical(shape, err) : code;
 		}
@@ -391,18 +417,6 @@ static void write_counter(const struct counter *counter, struct buf *buf)
 	mp_put_uint(buf, counter->making);
 }
 
-static void write_credential(const struct credential *credential, struct buf *buf)
-{
-	mp_put_array(buf, credential->is_conflict ? 1 : 2);
-	mp_put_uint(buf, credential->generation);
-	if (credential->is_conflict)
-		return;
-	if (credential->value.size)
-		mp_put_bin(buf, credential->value);
-	else
-		mp_put_nil(buf);
-}
-
 void pack_write_slot(const struct field *field, const void *slot, struct buf *buf)
 {
 	switch ((enum type)field->type) {
@@ -415,6 +429,7 @@ void pack_write_slot(const struct field *field, const void *slot, struct buf *bu
 	case TYPE_TIME: mp_put_uint(buf, ((const struct wall_time *)slot)->ms); break;
 	case TYPE_INT: mp_put_int(buf, *(const int64_t *)slot); break;
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -427,7 +442,6 @@ void pack_write_slot(const struct field *field, const void *slot, struct buf *bu
 	case TYPE_ADDRESS: write_address(slot, buf); break;
 	case TYPE_NETWORK: write_network(slot, buf); break;
 	case TYPE_COUNTER: write_counter(slot, buf); break;
-	case TYPE_CREDENTIAL: write_credential(slot, buf); break;
 	case TYPE_PART: buf_put_bytes(buf, *(const struct bytes *)slot); break;
 	}
 }
@@ -438,7 +452,7 @@ static void write_list(const struct list *list, struct buf *buf)
 	buf_put_bytes(buf, list->items);
 }
 
-void pack_write_field(const struct field *field, const void *row, struct buf *buf)
+static void write_value(const struct field *field, const void *row, struct buf *buf)
 {
 	if (field->is_list)
 		write_list(field_slot_const(field, row), buf);
@@ -446,20 +460,52 @@ void pack_write_field(const struct field *field, const void *row, struct buf *bu
 		pack_write_slot(field, field_slot_const(field, row), buf);
 }
 
+static void write_guarded(const struct field *field, const void *row, bool is_set, struct buf *buf)
+{
+	const struct guard *guard = field_guard_const(field, row);
+
+	mp_put_array(buf, guard->is_conflict ? 1 : 2);
+	mp_put_uint(buf, guard->generation);
+	if (guard->is_conflict)
+		return;
+	if (is_set)
+		write_value(field, row, buf);
+	else
+		mp_put_nil(buf);
+}
+
+void pack_write_field(const struct shape *shape, size_t place, const void *row, struct buf *buf)
+{
+	const struct field *field = &shape->fields[place];
+
+	if (field->merge == MERGE_CRED)
+		write_guarded(field, row, row_has_field(shape, row, place), buf);
+	else
+		write_value(field, row, buf);
+}
+
+/* A CRED field says something also without a value: that it was removed, or is in conflict. */
+static bool is_written(const struct shape *shape, size_t place, const void *row)
+{
+	const struct field *field = &shape->fields[place];
+
+	if (field->merge == MERGE_CRED)
+		return field_guard_const(field, row)->generation;
+	return row_has_field(shape, row, place);
+}
+
 void pack_write(const struct shape *shape, const void *row, struct buf *buf)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < shape->count; i++)
-		count += row_has_field(shape, row, i);
+		count += is_written(shape, i, row);
 	mp_put_map(buf, count);
 	for (size_t i = 0; i < shape->count; i++) {
-		const struct field *f = &shape->fields[i];
-
-		if (!row_has_field(shape, row, i))
+		if (!is_written(shape, i, row))
 			continue;
-		mp_put_uint(buf, f->number);
-		pack_write_field(f, row, buf);
+		mp_put_uint(buf, shape->fields[i].number);
+		pack_write_field(shape, i, row, buf);
 	}
 }
 

@@ -5,9 +5,10 @@
 /*
  * Rows to canonical msgpack and back, by the tables of model.h.
  *
- * A row is a map from field number to value, ascending. Reading allocates nothing: texts, bytes and lists are borrowed
- * from the bytes that were read. Fields that this version does not know are stepped over; whoever must keep them works
- * on the bytes (record.h), never on a row.
+ * A row is a map from field number to value, ascending; the value of a CRED field is [generation, value], with nil once
+ * removed, and [generation] in conflict. Reading allocates nothing: texts, bytes and lists are borrowed
+ * from the bytes that were read. Fields that this version does not know are stepped over, in a PART refused; whoever
+ * must keep them works on the bytes (record.h), never on a row.
  */
 
 #include "crdt/base/buf.h"
@@ -23,8 +24,8 @@ enum code pack_read(const struct shape *shape, struct bytes map, bool is_whole, 
 /* Appends the fields that `row` has, whose values keep their limits. */
 void pack_write(const struct shape *shape, const void *row, struct buf *buf);
 
-/* The value that `row` has for the field, a list whole. */
-void pack_write_field(const struct field *field, const void *row, struct buf *buf);
+/* The value that `row` has for the field at `place`: a list whole, a CRED one with its generation. */
+void pack_write_field(const struct shape *shape, size_t place, const void *row, struct buf *buf);
 
 /* One value of a field, or one item of its list: the form first, then the limits. */
 enum code pack_read_slot(const struct field *field, struct reader *r, void *ret_slot, struct err *err);

@@ -20,25 +20,48 @@ static enum code broken(struct err *err, const char *what)
 	return fail(err, E_FORM, "record: %s", what);
 }
 
-/* A credential's value must be [generation] or [generation, value]; all else is any canonical value. */
-static bool is_value_of(enum merge merge, struct bytes value)
+/* A number, a truth, or a few numbers: of these the larger bytes are the larger value. */
+static bool is_countable(struct bytes value)
 {
 	struct reader r = reader_over(value);
 	struct mp_head head = mp_read(&r);
-	struct mp_head generation;
+	size_t count = head.class == MP_ARRAY && head.value <= 4 ? head.value : 0;
 
-	if (merge != MERGE_CRED)
-		return head.class != MP_NIL || merge == MERGE_LWW;
-	if (head.class != MP_ARRAY || head.value < 1 || head.value > 2)
-		return false;
-	generation = mp_read(&r);
-	return generation.class == MP_UINT && generation.value;
+	if (head.class == MP_UINT || head.class == MP_BOOL)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		if (mp_read(&r).class != MP_UINT)
+			return false;
+	return count;
+}
+
+/* [generation] or [generation, value] */
+static bool is_guarded(struct bytes value)
+{
+	struct reader r = reader_over(value);
+	struct mp_head head = mp_read(&r), generation = mp_read(&r);
+
+	return head.class == MP_ARRAY && (head.value == 1 || head.value == 2) && generation.class == MP_UINT &&
+	       generation.value;
+}
+
+/* What a field's value must be by its merge alone, whether this version knows the field or not. */
+static bool is_value_of(enum merge merge, struct bytes value)
+{
+	switch (merge) {
+	case MERGE_ONCE: return value.data[0] != 0xc0;
+	case MERGE_LWW: return value.size <= MODEL_CELL_MAX;
+	case MERGE_MAX: return is_countable(value);
+	case MERGE_CRED: return value.size <= MODEL_CELL_MAX && is_guarded(value);
+	}
+	return false;
 }
 
 /* The map of fields into cells without stamps; `r` stands behind it afterwards. */
 static enum code read_map(struct reader *r, struct record *record, struct err *err)
 {
 	struct mp_head head = mp_read(r);
+	size_t identity = 0;
 
 	if (head.class != MP_MAP)
 		return broken(err, "its fields are no map");
@@ -57,9 +80,11 @@ static enum code read_map(struct reader *r, struct record *record, struct err *e
 			return broken(err, "its fields do not ascend");
 		cell->value = mp_skip(r);
 		if (r->is_short || !is_value_of(field_merge(cell->number), cell->value))
-			return broken(err, "a field's value is not canonical");
+			return broken(err, "a field's value is not canonical, or too large");
+		identity += field_merge(cell->number) == MERGE_ONCE ? cell->value.size : 0;
 	}
-	return OK;
+	/* One op brings all of it, so whatever merges there is no more. */
+	return identity <= MODEL_OP_MAX ? OK : broken(err, "its identity is too large");
 }
 
 static struct stamp read_stamp(const uint8_t *bytes)

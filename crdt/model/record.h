@@ -16,9 +16,13 @@
 #include "crdt/model/model.h"
 
 /*
- * So whatever ops merge into one record, it has room: no field number is larger, and none brings more than an op holds.
+ * Whatever ops merge into one record, it has room: its identity comes in one op, each value that may change is at most
+ * MODEL_CELL_MAX, and there are no more numbers than these.
  */
-enum { RECORD_CELLS_MAX = MODEL_FIELD_MAX + 1, RECORD_MAX = RECORD_CELLS_MAX * (MODEL_OP_MAX + 32) };
+enum {
+	RECORD_CELLS_MAX = MODEL_FIELD_MAX + 1,
+	RECORD_MAX = MODEL_OP_MAX + RECORD_CELLS_MAX / 4 * 3 * MODEL_CELL_MAX + RECORD_CELLS_MAX * 32,
+};
 
 /* When and where an LWW value was written. */
 struct stamp {

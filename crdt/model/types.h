@@ -17,6 +17,11 @@ enum merge {
 	MERGE_CRED, /* the larger generation; two values at one generation are a conflict */
 };
 
+static inline enum merge field_merge(uint32_t number)
+{
+	return (enum merge)(number & 3);
+}
+
 /* Who may author a kind. The low two bits of its number. */
 enum tier {
 	TIER_STATEMENT, /* operators, by signature */
@@ -50,10 +55,12 @@ struct ref {
 	struct id id;
 };
 
-/* Empty once removed. In conflict it accepts nobody. */
-struct credential {
+/*
+ * What stands beside a CRED value in a row. Generation 0: never set. In conflict the field has no value, and whoever
+ * reads it grants the least.
+ */
+struct guard {
 	uint64_t generation;
-	struct bytes value;
 	bool is_conflict;
 };
 
@@ -74,6 +81,7 @@ struct list {
 	X(CHOICE, uint64_t, 0, UINT32_MAX)                                      \
 	X(NODE, uint64_t, 1, UINT64_MAX)                                        \
 	X(SLUG, struct bytes, 1, 32)                                            \
+	X(LOGIN, struct bytes, 1, 64)                                           \
 	X(NAME, struct bytes, 1, 64)                                            \
 	X(LINE, struct bytes, 1, 255)                                           \
 	X(NOTE, struct bytes, 1, 4000)                                          \
@@ -86,7 +94,6 @@ struct list {
 	X(ADDRESS, struct address, 0, 0)                                        \
 	X(NETWORK, struct network, 0, 0)                                        \
 	X(COUNTER, struct counter, 0, 0)                                        \
-	X(CREDENTIAL, struct credential, 1, 1000)                               \
 	X(PART, struct bytes, 0, 0)
 
 enum type {
@@ -108,12 +115,20 @@ union slot {
 	struct address address;
 	struct network network;
 	struct counter counter;
-	struct credential credential;
 };
 
 #define X(type, c_type, least, most) typedef c_type type_##type;
 MODEL_TYPES(X)
 #undef X
+
+enum {
+	MODEL_FIELDS_MAX = 64,    /* of a kind: a bit of `has` each */
+	MODEL_KIND_MAX = 0xffff,  /* a kind's number, also of those that only later versions know */
+	MODEL_FIELD_MAX = 0xff,   /* a field's number */
+	MODEL_PART_SIZE = 256,    /* of the row of a part */
+	MODEL_OP_MAX = 60 * 1024, /* the fields of one op, so that a batch can carry any */
+	MODEL_CELL_MAX = 4096,    /* a value that may change: so that no record grows without end */
+};
 
 /* What a type is limited to where its field does not say. */
 extern const struct model_limits {

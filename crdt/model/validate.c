@@ -72,48 +72,89 @@ static enum code check_note(struct bytes text, struct err *err)
 	return check_characters(text, true, err);
 }
 
-static enum code check_slug(struct bytes text, struct err *err)
+/* Small letters and digits, and behind the first also the `others`. */
+static enum code check_word(struct bytes text, const char *others, const char *shown, struct err *err)
 {
 	for (size_t i = 0; i < text.size; i++) {
 		uint8_t b = text.data[i];
 		bool is_plain = (b >= 'a' && b <= 'z') || (b >= '0' && b <= '9');
 
-		if (!is_plain && (!i || !strchr("-_.", b) || !b))
+		if (!is_plain && (!i || !b || !strchr(others, b)))
 			return fail(err, E_VALUE,
-				    "use small letters and digits, and behind the first also - _ . (byte %zu is none)",
-				    i);
+				    "use small letters and digits, and behind the first also %s (byte %zu is none)",
+				    shown, i);
+	}
+	return OK;
+}
+
+static enum code check_slug(struct bytes text, struct err *err)
+{
+	return check_word(text, "-_.", "- _ .", err);
+}
+
+/* ASCII alone, so that no two logins look alike. */
+static enum code check_login(struct bytes text, struct err *err)
+{
+	return check_word(text, "-_.@+", "- _ . @ +", err);
+}
+
+static enum code check_visible(struct bytes text, struct err *err)
+{
+	uint32_t point;
+
+	for (size_t at = 0; at < text.size; at += text_decode(bytes_of(text.data + at, text.size - at), &point)) {
+		text_decode(bytes_of(text.data + at, text.size - at), &point);
+		if (text_is_invisible(point))
+			return fail(err, E_VALUE, "the character U+%04" PRIX32 " at byte %zu cannot be seen", point,
+				    at);
 	}
 	return OK;
 }
 
 static enum code check_name(struct bytes text, struct err *err)
 {
+	enum code code = check_characters(text, false, err);
+
+	if (code)
+		return code;
 	if (text.data[0] == ' ' || text.data[text.size - 1] == ' ')
 		return fail(err, E_VALUE, "must not begin or end with a space");
 	/* "name~3f2a" is how one of several holders of a name is told apart. */
 	if (memchr(text.data, '~', text.size))
 		return fail(err, E_VALUE, "must not contain ~");
-	return check_characters(text, false, err);
+	return check_visible(text, err);
 }
 
+static bool is_letter(uint8_t b)
+{
+	return (b | 0x20) >= 'a' && (b | 0x20) <= 'z';
+}
+
+/* A name whose last label is a number, such as 10.0.0.256 or 127.1, is a mistyped address to some and a name to none.
+ */
 static enum code check_host(struct bytes text, struct err *err)
 {
 	struct address address;
 	size_t label = 0;
+	bool has_letter = false;
 
 	if (!address_parse(text, &address, NULL))
 		return OK;
 	for (size_t i = 0; i < text.size; i++) {
 		uint8_t b = text.data[i];
 		bool is_inner = b == '-' && label && i + 1 < text.size && text.data[i + 1] != '.';
-		bool is_plain = ((b | 0x20) >= 'a' && (b | 0x20) <= 'z') || (b >= '0' && b <= '9') || is_inner;
+		bool is_plain = is_letter(b) || (b >= '0' && b <= '9') || is_inner;
 
-		if (b == '.' && label && i + 1 < text.size)
+		if (b == '.' && label && i + 1 < text.size) {
 			label = 0;
-		else if (!is_plain || ++label > 63)
+			has_letter = false;
+			continue;
+		}
+		if (!is_plain || ++label > 63)
 			return fail(err, E_VALUE, "is neither a DNS name nor an address (byte %zu)", i);
+		has_letter |= is_letter(b);
 	}
-	return OK;
+	return has_letter ? OK : fail(err, E_VALUE, "is neither a DNS name nor an address");
 }
 
 static enum code check_url(struct bytes text, struct err *err)
@@ -158,23 +199,22 @@ static enum code check_choice(const struct field *field, uint64_t number, struct
 	return fail(err, E_VALUE, "%" PRIu64 " is no %s that this version knows", number, choices->name);
 }
 
-static enum code check_address(const struct address *address, struct err *err)
+static enum code check_address(const struct field *field, const struct address *address, struct err *err)
 {
-	return address->size == 4 || address->size == 16 ? OK : fail(err, E_VALUE, "is not an IP address");
+	if (address->size != 4 && address->size != 16)
+		return fail(err, E_VALUE, "is not an IP address");
+	if (field->of && address->size != (field->of == 4 ? 4 : 16))
+		return fail(err, E_VALUE, "must be IPv%u", field->of);
+	return OK;
 }
 
-static enum code check_network(const struct network *network, struct err *err)
+static enum code check_network(const struct field *field, const struct network *network, struct err *err)
 {
-	return network_is_valid(network) ? OK : fail(err, E_VALUE, "is not a network: it has bits behind its prefix");
-}
+	enum code code = check_address(field, &network->address, err);
 
-static enum code check_credential(const struct field *field, const struct credential *credential, struct err *err)
-{
-	if (!credential->generation)
-		return fail(err, E_VALUE, "its generation must be 1 or more");
-	if (credential->is_conflict || !credential->value.size)
-		return OK;
-	return check_size(field, credential->value.size, err);
+	if (!code && !network_is_valid(network))
+		code = fail(err, E_VALUE, "is not a network: it has bits behind its prefix");
+	return code;
 }
 
 static enum code check_text(const struct field *field, struct bytes text,
@@ -196,15 +236,15 @@ enum code validate_slot(const struct field *field, const void *slot, struct err 
 	case TYPE_TIME: return check_number(field, ((const struct wall_time *)slot)->ms, err);
 	case TYPE_CHOICE: return check_choice(field, *(const uint64_t *)slot, err);
 	case TYPE_SLUG: return check_text(field, *(const struct bytes *)slot, check_slug, err);
+	case TYPE_LOGIN: return check_text(field, *(const struct bytes *)slot, check_login, err);
 	case TYPE_NAME: return check_text(field, *(const struct bytes *)slot, check_name, err);
 	case TYPE_LINE: return check_text(field, *(const struct bytes *)slot, check_line, err);
 	case TYPE_NOTE: return check_text(field, *(const struct bytes *)slot, check_note, err);
 	case TYPE_HOST: return check_text(field, *(const struct bytes *)slot, check_host, err);
 	case TYPE_URL: return check_text(field, *(const struct bytes *)slot, check_url, err);
 	case TYPE_BYTES: return check_size(field, ((const struct bytes *)slot)->size, err);
-	case TYPE_ADDRESS: return check_address(slot, err);
-	case TYPE_NETWORK: return check_network(slot, err);
-	case TYPE_CREDENTIAL: return check_credential(field, slot, err);
+	case TYPE_ADDRESS: return check_address(field, slot, err);
+	case TYPE_NETWORK: return check_network(field, slot, err);
 	case TYPE_BOOL:
 	case TYPE_ID:
 	case TYPE_REF:
@@ -227,6 +267,7 @@ const char *validate_type_text(const struct field *field)
 		[TYPE_CHOICE] = "a choice",
 		[TYPE_NODE] = "a node's id",
 		[TYPE_SLUG] = "a text",
+		[TYPE_LOGIN] = "a text",
 		[TYPE_NAME] = "a text",
 		[TYPE_LINE] = "a text",
 		[TYPE_NOTE] = "a text",
@@ -239,7 +280,6 @@ const char *validate_type_text(const struct field *field)
 		[TYPE_ADDRESS] = "an IP address",
 		[TYPE_NETWORK] = "a network",
 		[TYPE_COUNTER] = "a counter",
-		[TYPE_CREDENTIAL] = "a credential",
 		[TYPE_PART] = "an object",
 	};
 

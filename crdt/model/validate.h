@@ -9,6 +9,12 @@
 
 #include "crdt/model/model.h"
 
+/*
+ * To be raised with every change of what validate.c takes or key.c writes: indexes that an older version made are then
+ * made anew.
+ */
+enum { VALIDATE_RULES = 1 };
+
 /* `slot` is what the field's type is in C (model.h). E_VALUE or E_LIMIT with what is wrong and what is allowed. */
 enum code validate_slot(const struct field *field, const void *slot, struct err *err);
 

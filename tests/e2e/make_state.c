@@ -80,18 +80,20 @@ static void put_marked(struct store *store)
 {
 	static const uint8_t hash[32] = "hash of an api key's secret";
 	struct api_key_row key = {
+		.nonce = bytes_text("a nonce."),
 		.hash = bytes_of(hash, sizeof hash),
 		.prefix = bytes_text("abcdefgh"),
 		.owner = { { 1 } },
 		.name = bytes_text("nightly \"backup\" \\ job"),
 		.expires = { 1800000000000 },
-		.has = BIT(AT_api_key_hash) | BIT(AT_api_key_prefix) | BIT(AT_api_key_owner) | BIT(AT_api_key_name) |
-		       BIT(AT_api_key_expires),
+		.has = BIT(AT_api_key_nonce) | BIT(AT_api_key_hash) | BIT(AT_api_key_prefix) | BIT(AT_api_key_owner) |
+		       BIT(AT_api_key_name) | BIT(AT_api_key_expires),
 	};
 	struct sealed_secret_row box = {
 		.subject = { KIND_user, { { 1 } } },
 		.member = 7,
-		.box = { .generation = 1, .value = bytes_text(secret_mark) },
+		.box = bytes_text(secret_mark),
+		.box_guard = { .generation = 1 },
 		.has = BIT(AT_sealed_secret_subject) | BIT(AT_sealed_secret_member) | BIT(AT_sealed_secret_box),
 	};
 	const void *rows[] = { &key, &box };

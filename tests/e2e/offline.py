@@ -23,7 +23,7 @@ ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:hand
 
 
 def run(*arguments):
-    return subprocess.run([WARREND, *arguments], capture_output=True, text=True, check=False, timeout=60,
+    return subprocess.run([WARREND, *arguments], capture_output=True, text=True, errors="replace", check=False, timeout=60,
                           env=ENVIRONMENT)
 
 

@@ -23,7 +23,7 @@ static bool is_public(const struct field *field)
 
 static bool can_come(const struct field *field)
 {
-	return is_public(field) && field->type != TYPE_COUNTER && field->type != TYPE_CREDENTIAL;
+	return is_public(field) && field->type != TYPE_COUNTER;
 }
 
 /* Parts are left to the comparison of texts: an unset field of theirs may be said in two ways. */

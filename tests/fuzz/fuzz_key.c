@@ -62,6 +62,7 @@ static int order_slots(enum type type, const union slot *a, const union slot *b)
 	case TYPE_TIME: return order_numbers(a->time.ms, b->time.ms);
 	case TYPE_INT: return (a->signed_number > b->signed_number) - (a->signed_number < b->signed_number);
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -78,7 +79,6 @@ static int order_slots(enum type type, const union slot *a, const union slot *b)
 		order = order_addresses(&a->network.address, &b->network.address);
 		return order ? order : order_numbers(a->network.prefix, b->network.prefix);
 	case TYPE_COUNTER:
-	case TYPE_CREDENTIAL:
 	case TYPE_PART: break;
 	}
 	return 0;

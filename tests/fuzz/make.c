@@ -67,34 +67,23 @@ static struct bytes make_text(struct maker *maker, const struct field *field)
 	return bytes_of(text, size);
 }
 
-static struct address make_address(struct maker *maker)
+static struct address make_address(struct maker *maker, const struct field *field)
 {
-	struct address address = { .size = one_in(maker, 2) ? 4 : 16 };
+	struct address address = { .size = field->of == 4 || (!field->of && one_in(maker, 2)) ? 4 : 16 };
 
 	rng_fill(&maker->rng, address.bytes, address.size);
 	return address;
 }
 
-static struct network make_network(struct maker *maker)
+static struct network make_network(struct maker *maker, const struct field *field)
 {
-	struct network network = { .address = make_address(maker) };
+	struct network network = { .address = make_address(maker, field) };
 	unsigned bits = network.address.size * 8U;
 
 	network.prefix = (uint8_t)make_number(maker, 0, bits);
 	for (unsigned i = network.prefix; i < bits; i++)
 		network.address.bytes[i / 8] &= (uint8_t) ~(0x80U >> i % 8);
 	return network;
-}
-
-static struct credential make_credential(struct maker *maker, const struct field *field)
-{
-	struct credential credential = { .generation = 1 + rng_below(&maker->rng, 3) };
-
-	if (one_in(maker, 4))
-		credential.is_conflict = true;
-	else if (!one_in(maker, 4))
-		credential.value = make_bytes(maker, make_size(maker, field));
-	return credential;
 }
 
 void make_slot(struct maker *maker, const struct field *field, union slot *ret_slot)
@@ -113,6 +102,7 @@ void make_slot(struct maker *maker, const struct field *field, union slot *ret_s
 	case TYPE_TIME: ret_slot->time.ms = make_number(maker, min, max); break;
 	case TYPE_CHOICE: ret_slot->number = choices->all[rng_below(&maker->rng, choices->count)].number; break;
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -125,15 +115,26 @@ void make_slot(struct maker *maker, const struct field *field, union slot *ret_s
 		break;
 	case TYPE_ID:
 	case TYPE_KEY: rng_fill(&maker->rng, ret_slot, field->type == TYPE_ID ? 16 : 32); break;
-	case TYPE_ADDRESS: ret_slot->address = make_address(maker); break;
-	case TYPE_NETWORK: ret_slot->network = make_network(maker); break;
+	case TYPE_ADDRESS: ret_slot->address = make_address(maker, field); break;
+	case TYPE_NETWORK: ret_slot->network = make_network(maker, field); break;
 	case TYPE_COUNTER:
 		ret_slot->counter.total = make_number(maker, 0, UINT64_MAX);
 		ret_slot->counter.making = rng_below(&maker->rng, 3);
 		break;
-	case TYPE_CREDENTIAL: ret_slot->credential = make_credential(maker, field); break;
 	case TYPE_PART: ret_slot->bytes = make_map(maker, &model_parts[field->of], true, NULL); break;
 	}
+}
+
+/* The front of a CRED value; whether the value itself is still to come. */
+static bool put_guard(struct maker *maker, struct buf *buf)
+{
+	bool is_conflict = one_in(maker, 4), is_removed = one_in(maker, 4);
+
+	mp_put_array(buf, is_conflict ? 1 : 2);
+	mp_put_uint(buf, 1 + rng_below(&maker->rng, 3));
+	if (!is_conflict && is_removed)
+		mp_put_nil(buf);
+	return !is_conflict && !is_removed;
 }
 
 static void put_value(struct maker *maker, const struct field *field, struct buf *buf)
@@ -145,6 +146,8 @@ static void put_value(struct maker *maker, const struct field *field, struct buf
 		mp_put_nil(buf);
 		return;
 	}
+	if (field->merge == MERGE_CRED && !put_guard(maker, buf))
+		return;
 	if (field->is_list) {
 		count = rng_below(&maker->rng, field->most < 3 ? field->most + 1U : 4);
 		mp_put_array(buf, count);

@@ -123,9 +123,9 @@ static struct bytes gen_bytes(size_t size, struct rng *rng, struct arena *arena)
 	return bytes_of(bytes, size);
 }
 
-static struct address gen_address(struct rng *rng)
+static struct address gen_address(const struct field *field, struct rng *rng)
 {
-	struct address address = { .size = one_in(rng, 2) ? 4 : 16 };
+	struct address address = { .size = field->of == 4 || (!field->of && one_in(rng, 2)) ? 4 : 16 };
 
 	rng_fill(rng, address.bytes, address.size);
 	if (one_in(rng, 3))
@@ -133,9 +133,9 @@ static struct address gen_address(struct rng *rng)
 	return address;
 }
 
-static struct network gen_network(struct rng *rng)
+static struct network gen_network(const struct field *field, struct rng *rng)
 {
-	struct network network = { .address = gen_address(rng) };
+	struct network network = { .address = gen_address(field, rng) };
 	unsigned bits = network.address.size * 8U;
 
 	network.prefix = (uint8_t)rng_below(rng, bits + 1);
@@ -144,14 +144,12 @@ static struct network gen_network(struct rng *rng)
 	return network;
 }
 
-static struct credential gen_credential(const struct field *field, struct rng *rng, struct arena *arena)
+/* Whether the field has a value beside its guard: else it was removed, or is in conflict. */
+static bool gen_guard(struct rng *rng, struct guard *ret_guard)
 {
-	struct credential credential = { .generation = gen_number(1, UINT64_MAX, rng) };
-
-	credential.is_conflict = one_in(rng, 4);
-	if (!credential.is_conflict && !one_in(rng, 4))
-		credential.value = gen_bytes(gen_size(field, rng), rng, arena);
-	return credential;
+	ret_guard->generation = gen_number(1, UINT64_MAX, rng);
+	ret_guard->is_conflict = one_in(rng, 4);
+	return !ret_guard->is_conflict && !one_in(rng, 4);
 }
 
 static struct bytes gen_part(const struct field *field, struct rng *rng, struct arena *arena)
@@ -186,7 +184,7 @@ static struct counter gen_counter(struct rng *rng)
 
 static struct bytes gen_texted(const struct field *field, struct rng *rng, struct arena *arena)
 {
-	if (field->type == TYPE_SLUG)
+	if (field->type == TYPE_SLUG || field->type == TYPE_LOGIN)
 		return gen_slug(field, rng, arena);
 	if (field->type == TYPE_HOST)
 		return gen_host(field, rng, arena);
@@ -211,6 +209,7 @@ void gen_slot(const struct field *field, struct rng *rng, struct arena *arena, v
 	case TYPE_TIME: ((struct wall_time *)slot)->ms = gen_number(field_min(field), field_max(field), rng); break;
 	case TYPE_INT: *(int64_t *)slot = gen_signed(field, rng); break;
 	case TYPE_SLUG:
+	case TYPE_LOGIN:
 	case TYPE_NAME:
 	case TYPE_LINE:
 	case TYPE_NOTE:
@@ -224,10 +223,9 @@ void gen_slot(const struct field *field, struct rng *rng, struct arena *arena, v
 		break;
 	case TYPE_ID: rng_fill(rng, slot, sizeof(struct id)); break;
 	case TYPE_KEY: rng_fill(rng, slot, sizeof(struct key32)); break;
-	case TYPE_ADDRESS: *(struct address *)slot = gen_address(rng); break;
-	case TYPE_NETWORK: *(struct network *)slot = gen_network(rng); break;
+	case TYPE_ADDRESS: *(struct address *)slot = gen_address(field, rng); break;
+	case TYPE_NETWORK: *(struct network *)slot = gen_network(field, rng); break;
 	case TYPE_COUNTER: *(struct counter *)slot = gen_counter(rng); break;
-	case TYPE_CREDENTIAL: *(struct credential *)slot = gen_credential(field, rng, arena); break;
 	}
 }
 
@@ -258,7 +256,7 @@ static void gen_fields(const struct shape *shape, uint64_t wanted, struct rng *r
 	for (size_t i = 0; i < shape->count; i++) {
 		const struct field *f = &shape->fields[i];
 
-		if (!(wanted & BIT(i)))
+		if (!(wanted & BIT(i)) || (f->merge == MERGE_CRED && !gen_guard(rng, field_guard(f, row))))
 			continue;
 		*row_has(shape, row) |= BIT(i);
 		if (f->is_list)

@@ -10,6 +10,11 @@ enum { ROUNDS = 60 };
 static struct rng rng;
 static struct arena arena;
 
+static bool is_guarded(const struct field *f, const void *row)
+{
+	return f->merge == MERGE_CRED && field_guard_const(f, row)->generation;
+}
+
 /* The oracle: two rows differ in a field when its bytes in their canonical maps do. */
 static uint64_t naive_diff(const struct shape *shape, const void *a, const void *b)
 {
@@ -20,8 +25,8 @@ static uint64_t naive_diff(const struct shape *shape, const void *a, const void 
 		const void *rows[2] = { a, b };
 
 		for (size_t k = 0; k < 2; k++)
-			if (row_has_field(shape, rows[k], i))
-				pack_write_field(&shape->fields[i], rows[k], &bytes[k]);
+			if (row_has_field(shape, rows[k], i) || is_guarded(&shape->fields[i], rows[k]))
+				pack_write_field(shape, i, rows[k], &bytes[k]);
 		places |= (uint64_t)!bytes_equal(buf_bytes(&bytes[0]), buf_bytes(&bytes[1])) << i;
 		buf_done(&bytes[0]);
 		buf_done(&bytes[1]);
@@ -48,6 +53,16 @@ static void a_diff_names_the_fields_whose_bytes_differ(void **state)
 	}
 }
 
+/* Where the slot ends: before the next one, and before its guard. */
+static size_t slot_end(const struct shape *shape, size_t place)
+{
+	const struct field *next = &shape->fields[place + 1];
+
+	if (place + 1 == shape->count)
+		return shape->size;
+	return next->merge == MERGE_CRED ? next->guard : next->offset;
+}
+
 /* `to` becomes `from` with some of what may change taken from another row, or unset. */
 static void change_some(const struct shape *shape, const void *from, void *to)
 {
@@ -57,14 +72,18 @@ static void change_some(const struct shape *shape, const void *from, void *to)
 	memcpy(to, from, shape->size);
 	for (size_t i = 0; i < shape->count; i++) {
 		const struct field *f = &shape->fields[i];
-		size_t end = i + 1 < shape->count ? shape->fields[i + 1].offset : shape->size;
+		size_t end = slot_end(shape, i);
 
 		if (f->merge == MERGE_ONCE || rng_below(&rng, 2))
 			continue;
+		if (f->merge == MERGE_CRED && !field_guard_const(f, other)->generation)
+			continue;
+		if (f->merge == MERGE_CRED)
+			*field_guard(f, to) = *field_guard_const(f, other);
 		if (row_has_field(shape, other, i)) {
 			memcpy(field_slot(f, to), field_slot_const(f, other), end - f->offset);
 			*row_has(shape, to) |= BIT(i);
-		} else if (f->merge == MERGE_LWW && !f->is_required) {
+		} else if ((f->merge == MERGE_LWW && !f->is_required) || f->merge == MERGE_CRED) {
 			*row_has(shape, to) &= ~BIT(i);
 		}
 	}

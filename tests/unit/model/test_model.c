@@ -156,6 +156,8 @@ static void what_a_field_is_of_exists(void **state)
 
 		if (f->type == TYPE_ID)
 			is_right = !f->of || model_kind(f->of);
+		else if (f->type == TYPE_ADDRESS || f->type == TYPE_NETWORK)
+			is_right = !f->of || f->of == 4 || f->of == 6;
 		else if (f->type == TYPE_CHOICE)
 			is_right = f->of < MODEL_CHOICES;
 		else if (f->type == TYPE_PART)
@@ -195,7 +197,7 @@ static void check_limits(const struct shape *shape, const struct field *f)
 	if (f->type == TYPE_INT) {
 		if ((int64_t)min >= (int64_t)max || (!f->min && !f->max))
 			WRONG(shape, f, "needs limits of its own");
-	} else if (is_number(f) || is_texted(f) || f->type == TYPE_CREDENTIAL) {
+	} else if (is_number(f) || is_texted(f)) {
 		if (min > max)
 			WRONG(shape, f, "has its limits the wrong way round");
 	} else if (f->min || f->max) {
@@ -208,7 +210,7 @@ static void check_limits(const struct shape *shape, const struct field *f)
 	if ((f->type == TYPE_SLUG || f->type == TYPE_NAME) && max > 64)
 		WRONG(shape, f, "is too long for a name");
 	/* Base64 of it comes through a buf as large as an op. */
-	if ((is_texted(f) || f->type == TYPE_CREDENTIAL) && (max > MODEL_OP_MAX * 3 / 4 || !max))
+	if ((is_texted(f)) && (max > MODEL_OP_MAX * 3 / 4 || !max))
 		WRONG(shape, f, "does not fit into an op");
 }
 
@@ -220,7 +222,7 @@ static void limits_make_sense(void **state)
 		check_limits(shape, f);
 		if (f->is_list != (f->most > 0))
 			WRONG(shape, f, "is a list without .most, or the other way round");
-		if (f->is_list && (f->type == TYPE_CREDENTIAL || f->type == TYPE_COUNTER || f->merge == MERGE_MAX))
+		if (f->is_list && (f->type == TYPE_COUNTER || f->merge == MERGE_MAX))
 			WRONG(shape, f, "cannot be a list");
 	}
 }
@@ -231,8 +233,8 @@ static void types_fit_their_merge(void **state)
 	(void)state;
 	FOR_EACH_FIELD(shape, f)
 	{
-		if ((f->merge == MERGE_CRED) != (f->type == TYPE_CREDENTIAL))
-			WRONG(shape, f, "must be a CREDENTIAL exactly when it merges as one");
+		if (f->merge == MERGE_CRED && f->is_required)
+			WRONG(shape, f, "is required, and yet a conflict leaves it without a value");
 		/* Larger as bytes is larger as a number only without a sign. */
 		if (f->merge == MERGE_MAX && (f->type == TYPE_INT || !(is_number(f) || f->type == TYPE_COUNTER)))
 			WRONG(shape, f, "has no largest value");
@@ -275,8 +277,6 @@ static void secrets_stay_inside(void **state)
 	{
 		if (f->is_secret && (f->is_indexed || f->is_claim))
 			WRONG(shape, f, "is secret and can be looked up");
-		if (f->type == TYPE_CREDENTIAL && !f->is_secret)
-			WRONG(shape, f, "is a credential and must be secret");
 		if (f->is_secret && (f->by & (BY_ALL | BY_MEMBER)))
 			WRONG(shape, f, "is secret and set by somebody");
 		if (f->is_secret && s_ >= MODEL_KINDS)
@@ -290,7 +290,7 @@ static void marks_stand_where_they_mean_something(void **state)
 	FOR_EACH_FIELD(shape, f)
 	{
 		if (f->is_claim && (f->merge != MERGE_LWW || !f->is_indexed || f->is_list ||
-				    (f->type != TYPE_NAME && f->type != TYPE_SLUG)))
+				    (f->type != TYPE_NAME && f->type != TYPE_LOGIN && f->type != TYPE_SLUG)))
 			WRONG(shape, f, "is no name that can be claimed");
 		if (f->is_parent &&
 		    ((f->type == TYPE_ID ? !f->of : f->type != TYPE_REF) || f->merge != MERGE_ONCE || f->is_list))
@@ -315,7 +315,7 @@ static void a_row_of_single_values_fits_into_an_op(void **state)
 			const struct field *f = &shape->fields[k];
 
 			if (!f->is_list)
-				worst += 2 + 5 + (is_texted(f) || f->type == TYPE_CREDENTIAL ? field_max(f) + 10 : 34);
+				worst += 2 + 5 + (is_texted(f) ? field_max(f) + 10 : 34);
 		}
 		if (worst > MODEL_OP_MAX)
 			fail_msg("%s may take %u bytes, an op has %d", shape->name, (unsigned)worst, MODEL_OP_MAX);

@@ -56,9 +56,6 @@ static const struct value_case {
 	{ TYPE_NETWORK, { .network = { { 4, { 10 } }, 8 } }, "c4 05 0a000000 08" },
 	{ TYPE_NETWORK, { .network = { { 16, { 0xfd } }, 64 } }, "c4 11 fd000000000000000000000000000000 40" },
 	{ TYPE_COUNTER, { .counter = { 300, 200, 1 } }, "93 cd012c ccc8 01" },
-	{ TYPE_CREDENTIAL, { .credential = { 7, B("xy"), false } }, "92 07 c4027879" },
-	{ TYPE_CREDENTIAL, { .credential = { 8, { 0 }, false } }, "92 08 c0" },
-	{ TYPE_CREDENTIAL, { .credential = { 256, { 0 }, true } }, "91 cd0100" },
 };
 
 static void every_type_has_its_bytes(void **state)

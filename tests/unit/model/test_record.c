@@ -31,7 +31,7 @@ static const struct form {
 	{ "93 c2 c433 " STAMP_A STAMP_B STAMP_C "02 00 01 83 01 01 05 01 09 01", OK, "" },
 	{ "93 c2 c423 " STAMP_A STAMP_B "01 00 01 84 01 c0 05 01 06 02 09 01", OK, "" },
 	{ "93 c2 c410 7fffffffffffffff ffffffffffffffff 81 ccfd 01", OK, "" },
-	{ "93 c2 c400 83 00 01 02 a0 03 92 01 c0", OK, "" },
+	{ "93 c2 c400 83 00 01 02 05 03 92 01 c0", OK, "" },
 #define FRAME "record: its frame is not canonical"
 	{ "", E_FORM, FRAME },
 	{ "92 c2 c400", E_FORM, FRAME },
@@ -52,7 +52,7 @@ static const struct form {
 	{ "93 c2 c400 81 cd0100 01", E_FORM, "record: a field has no number" },
 	{ "93 c2 c400 82 04 01 04 01", E_FORM, "record: its fields do not ascend" },
 	{ "93 c2 c400 82 08 01 04 01", E_FORM, "record: its fields do not ascend" },
-#define VALUE "record: a field's value is not canonical"
+#define VALUE "record: a field's value is not canonical, or too large"
 	{ "93 c2 c400 81 04 c0", E_FORM, VALUE },
 	{ "93 c2 c400 81 06 c0", E_FORM, VALUE },
 	{ "93 c2 c400 81 04 cc01", E_FORM, VALUE },
@@ -67,6 +67,13 @@ static const struct form {
 	{ "93 c2 c400 81 07 91 ff", E_FORM, VALUE },
 	{ "93 c2 c400 81 07 93 01 01 01", E_FORM, VALUE },
 	{ "93 c2 c400 81 07 91 01", OK, "" },
+	{ "93 c2 c400 81 06 a131", E_FORM, VALUE },
+	{ "93 c2 c400 81 06 ff", E_FORM, VALUE },
+	{ "93 c2 c400 81 06 90", E_FORM, VALUE },
+	{ "93 c2 c400 81 06 92 01 ff", E_FORM, VALUE },
+	{ "93 c2 c400 81 06 95 01 01 01 01 01", E_FORM, VALUE },
+	{ "93 c2 c400 81 06 94 01 01 01 01", OK, "" },
+	{ "93 c2 c400 81 06 c3", OK, "" },
 #define DEAD "record: it is dead and yet has more than its identity"
 	{ "93 c3 c410 " STAMP_A "81 01 01", E_FORM, DEAD },
 	{ "93 c3 c400 81 02 01", E_FORM, DEAD },
@@ -155,7 +162,13 @@ static struct bytes random_value(enum merge merge)
 			mp_put_bin(&buf, bytes_of(text, dice_below(sizeof text)));
 	} else if (merge == MERGE_LWW && !dice_below(4)) {
 		mp_put_nil(&buf);
-	} else if (dice_below(2)) {
+	} else if (merge == MERGE_MAX && !dice_below(3)) {
+		size_t count = 1 + dice_below(4);
+
+		mp_put_array(&buf, count);
+		for (size_t i = 0; i < count; i++)
+			mp_put_uint(&buf, dice() >> dice_below(64));
+	} else if (merge == MERGE_MAX || dice_below(2)) {
 		mp_put_uint(&buf, dice() >> dice_below(64));
 	} else {
 		mp_put_map(&buf, 1);
@@ -268,6 +281,36 @@ static void ops_become_records(void **state)
 	arena_reset(&arena);
 }
 
+/* However many ops merge: what may change is small, and the identity comes once. */
+static void no_record_grows_without_end(void **state)
+{
+	static uint8_t room[MODEL_OP_MAX];
+	struct buf buf = buf_growing(4 * MODEL_OP_MAX);
+	const struct stamp stamp = { { 0 }, 1 };
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t size = MODEL_CELL_MAX - 4; size <= MODEL_CELL_MAX; size++) {
+		buf_clear(&buf);
+		mp_put_map(&buf, 1);
+		mp_put_uint(&buf, 5);
+		mp_put_bin(&buf, bytes_of(room, size));
+		assert_int_equal(record_from_op(buf_bytes(&buf), stamp, &other, &err),
+				 size + 3 <= MODEL_CELL_MAX ? OK : E_FORM);
+	}
+	assert_string_equal(err.text, VALUE);
+	buf_clear(&buf);
+	buf_put_bytes(&buf, unhex(&arena, "93 c2 c400 83"));
+	for (uint64_t number = 0; number < 12; number += 4) {
+		mp_put_uint(&buf, number);
+		mp_put_bin(&buf, bytes_of(room, MODEL_OP_MAX / 2));
+	}
+	assert_int_equal(record_read(buf_bytes(&buf), &other, &err), E_FORM);
+	assert_string_equal(err.text, "record: its identity is too large");
+	buf_done(&buf);
+	arena_reset(&arena);
+}
+
 static void limits_are_kept(void **state)
 {
 	static uint8_t room[RECORD_MAX + 1];
@@ -365,6 +408,7 @@ int main(void)
 		cmocka_unit_test(random_records_come_back),
 		cmocka_unit_test(whatever_is_read_is_canonical),
 		cmocka_unit_test(ops_become_records),
+		cmocka_unit_test(no_record_grows_without_end),
 		cmocka_unit_test(limits_are_kept),
 		cmocka_unit_test(the_map_is_found_without_the_rest),
 		cmocka_unit_test(ids_are_hashes_of_kind_and_identity),

@@ -48,7 +48,7 @@ KIND(sensor, sensors, 60, SHARED, .is_urgent = true, .about = "something that a 
 	LIST(sensor, 6, LWW, ranges, PART, .of = PART_range, .most = 8, .by = BY_ALL, .about = "that it is used in")
 	LIST(sensor, 7, LWW, labels, SLUG, .most = 16, .by = BY_ALL, .is_indexed = true, .about = "for finding it")
 	FIELD(sensor, 8, MAX, reading, COUNTER, .by = BY_AGENT, .about = "what it counted")
-	FIELD(sensor, 9, CRED, pin, CREDENTIAL, .max = 32, .by = BY_AGENT, .is_secret = true, .about = "to set it")
+	FIELD(sensor, 9, CRED, pin, BYTES, .max = 32, .by = BY_AGENT, .is_secret = true, .about = "to set it")
 	FIELD(sensor, 10, LWW, address, ADDRESS, .by = BY_ALL, .is_indexed = true, .about = "where it answers")
 	FIELD(sensor, 11, LWW, since, TIME, .by = BY_ALL, .is_indexed = true, .about = "from when on")
 	FIELD(sensor, 12, LWW, is_on, BOOL, .by = BY_ALL, .is_indexed = true, .about = "whether")
