@@ -132,7 +132,9 @@ class Files(Case):
     def test_no_licence_line(self):
         self.write("deploy/go", "#!/bin/sh\n")
         self.write("crdt/base/b.c", "int base_two;\n")
+        self.write("ctl/say.py", "pass\n")
         self.expect("files", "crdt/base/b.c:1: has no SPDX-License-Identifier line",
+                    "ctl/say.py:1: has no SPDX-License-Identifier line",
                     "deploy/go:1: has no SPDX-License-Identifier line")
 
     def test_a_long_source(self):

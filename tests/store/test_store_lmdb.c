@@ -273,13 +273,17 @@ static void a_size_that_leads_out_of_the_file_is_damage(void **state)
 {
 	const struct scratch *scratch = *state;
 	uint8_t file[16 * 4096], room[5];
-	struct bytes key = number_key(1, room), value;
+	struct bytes key = number_key(1, room), value, found = { 0 };
 	struct store *store;
 	struct store_txn *txn;
+	struct store_cursor *cursor;
 	int handle;
 	ssize_t size;
 
 	make_store(scratch);
+	store = scratch_open(scratch, LMDB_WRITER);
+	commit_one(store, 2, 1);
+	store_close(store);
 	handle = open(scratch->file, O_RDWR | O_CLOEXEC);
 	size = pread(handle, file, sizeof file, 0);
 	for (ssize_t at = 8; at + 5 <= size; at++)
@@ -290,6 +294,12 @@ static void a_size_that_leads_out_of_the_file_is_damage(void **state)
 	store = scratch_open(scratch, LMDB_READER);
 	assert_int_equal(store_snapshot(store, &txn, NULL), OK);
 	assert_int_equal(store_get(txn, key, &value, NULL), E_DAMAGED);
+	/* Nor is there a way on behind it. */
+	assert_int_equal(store_range(txn, bytes_of(key.data, 1), bytes_of(NULL, 0), &cursor, NULL), OK);
+	assert_int_equal(store_next(cursor, &found, &value, NULL), E_DAMAGED);
+	assert_int_equal(found.size, 0);
+	assert_int_equal(store_next(cursor, &found, &value, NULL), E_ABSENT);
+	store_range_end(cursor);
 	store_end(txn);
 	assert_true(scratch_scan(store).count > 0);
 	assert_true(scratch_pages(scratch).count > 0);

@@ -451,6 +451,27 @@ static void numbers_are_judged_alike_on_both_ways(void **state)
 		}
 }
 
+/* Each length that a head can give, before as many bytes as there should be. */
+static void ids_and_keys_are_judged_alike_on_both_ways(void **state)
+{
+	const struct {
+		const struct field *field;
+		size_t size;
+	} cases[] = { { FIELD_TABLE(device, public_key), sizeof(struct key32) },
+		      { FIELD_TABLE(device, owner), sizeof(struct id) } };
+
+	(void)state;
+	for (size_t c = 0; c < COUNT(cases); c++)
+		for (unsigned head = 0xa0; head < 0x100; head++)
+			for (unsigned size = 0; size < 0x100; size++) {
+				uint8_t value[2 + sizeof(struct key32)] = { (uint8_t)head, (uint8_t)size, 1 };
+
+				if (head != 0xc0)
+					expect_as_slowly(KIND_TABLE(device), cases[c].field,
+							 bytes_of(value, 2 + cases[c].size));
+			}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +481,7 @@ int main(void)
 		cmocka_unit_test(changed_rows_do_no_harm),
 		cmocka_unit_test(texts_are_judged_alike_on_both_ways),
 		cmocka_unit_test(numbers_are_judged_alike_on_both_ways),
+		cmocka_unit_test(ids_and_keys_are_judged_alike_on_both_ways),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(what_is_wrong_inside_is_named),
 	};

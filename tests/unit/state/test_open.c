@@ -37,7 +37,7 @@ static void assert_index(struct store *store, const struct buf *wanted)
 	buf_done(&is);
 }
 
-/* What another model would have left: entries of its own, some of ours missing, another fingerprint. */
+/* What another model would have left: entries of its own, among ours and last; some of ours missing; its mark. */
 static void make_foreign(struct store *store)
 {
 	struct store_txn *txn;
@@ -48,7 +48,8 @@ static void make_foreign(struct store *store)
 
 	put(store, bytes_of(model_key, sizeof model_key), bytes_of("another", 7));
 	for (uint8_t i = 0; i < 200; i++)
-		put(store, bytes_of((uint8_t[30]){ TABLE_INDEX, 0, 77, 0, 13, i }, 30), bytes_of(NULL, 0));
+		put(store, bytes_of((uint8_t[30]){ TABLE_INDEX, i % 2 ? 0xff : 0, 77, 0, 13, i }, 30),
+		    bytes_of(NULL, 0));
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(store_begin(store, &txn, NULL), OK);
 		assert_int_equal(store_range(txn, bytes_of(&table, 1), bytes_of(NULL, 0), &cursor, NULL), OK);
@@ -190,6 +191,42 @@ static void a_crash_in_the_middle_loses_nothing(void **state)
 	world_end(&world);
 }
 
+/* The mark says "all of them": while any transaction of many is to come it must not be there. */
+static void a_crash_between_two_transactions_leaves_no_mark(void **state)
+{
+	struct world world;
+	struct buf before;
+	struct mem_disk *copy;
+	size_t crashes = 0;
+	bool is_done = false;
+
+	(void)state;
+	world_start(&world, 2);
+	for (int i = 0; i < 20; i++)
+		world_step(&world, 900);
+	before = index_of(world.store);
+	make_foreign(world.store);
+	store_close(world.store);
+	copy = mem_disk_clone(world.disk);
+	for (uint64_t step = 1000; !is_done; step += 1000) {
+		mem_disk_restore(world.disk, copy);
+		assert_int_equal(mem_store_open(world.disk, &(struct hash_key){ { 7 } }, &world.store, NULL), OK);
+		mem_disk_crash_at(world.disk, step);
+		is_done = !state_open(world.store, NULL);
+		crashes += !is_done;
+		mem_disk_crash_at(world.disk, 0);
+		reopen(&world);
+		assert_int_equal(state_open(world.store, NULL), OK);
+		assert_index(world.store, &before);
+		store_close(world.store);
+	}
+	world.store = NULL;
+	assert_true(crashes > 5);
+	mem_disk_free(copy);
+	buf_done(&before);
+	world_end(&world);
+}
+
 static void an_empty_store_is_marked(void **state)
 {
 	struct id fingerprint = model_fingerprint();
@@ -212,6 +249,7 @@ int main(void)
 		cmocka_unit_test(indexes_are_made_anew),
 		cmocka_unit_test(many_records_take_many_transactions),
 		cmocka_unit_test(a_crash_in_the_middle_loses_nothing),
+		cmocka_unit_test(a_crash_between_two_transactions_leaves_no_mark),
 		cmocka_unit_test(an_empty_store_is_marked),
 	};
 
