@@ -16,18 +16,20 @@ def fault(line, group):
         figure = json.loads(line)
     except ValueError as error:
         return f"is no JSON: {error}"
-    if list(figure) != KEYS:
-        return f"has the keys {list(figure)}, not {KEYS}"
+    if not isinstance(figure, dict) or list(figure) != KEYS:
+        return f"is no object with the keys {KEYS}"
     if not figure["figure"].startswith(group + "."):
         return f"is not of the group {group}"
     if not math.isfinite(figure["value"]) or figure["value"] < 0:
         return "has no value"
-    if figure["peer"] and abs(figure["ratio"] * figure["peer_value"] / figure["value"] - 1) > 0.01:
+    if figure["peer"] and not math.isclose(figure["ratio"] * figure["peer_value"], figure["value"], rel_tol=0.01):
         return "has a ratio that is not ours by the peer's"
     return None
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     program, group = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([program, "--quick"], cwd=folder, stdout=subprocess.PIPE, text=True, check=False)

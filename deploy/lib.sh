@@ -1,41 +1,62 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What deploy/up and tests/run share: messages, packages, builds. To be sourced; it does nothing by itself. Whoever
-# sources it sets ROOT, the top of the tree.
+# What deploy/up, tests/run and bench/run share: messages, packages, builds. To be sourced; it does nothing by itself.
+# Whoever sources it sets ROOT, the top of the tree, and ME, what messages call the script.
 
 say() {
-    printf '%s\n' "$*"
+    printf '%s\n' "$*" | fmt -s -w 80
+}
+
+# complain_of TEXT…: to standard error, each text with the script's name before it.
+complain_of() {
+    local text
+    for text in "$@"; do
+        printf '%s: %s\n' "$ME" "$text" | fmt -s -w 80
+    done >&2
 }
 
 # die TEXT [REMEDY]: ends the script, with what went wrong and what to do about it.
 die() {
-    printf '%s: %s\n' "${0##*/}" "$1" >&2
-    if [[ $# -gt 1 ]]; then
-        printf '%s: %s\n' "${0##*/}" "$2" >&2
-    fi
+    complain_of "$@"
     exit 1
 }
 
-# as_root COMMAND…: as it is for root, else through sudo, and aloud.
+# wrong_usage TEXT: the same for wrong arguments: first what is wrong, then how it is right.
+wrong_usage() {
+    complain_of "$1"
+    { printf '\n' && usage; } >&2
+    exit 2
+}
+
+may_be_root() {
+    [[ $EUID -eq 0 ]] || command -v sudo >/dev/null
+}
+
+# as_root COMMAND…: as it is for root, else through sudo, and aloud. Ask may_be_root first.
 as_root() {
     if [[ $EUID -eq 0 ]]; then
         "$@"
-        return
+    else
+        say "With sudo: $*"
+        sudo "$@"
     fi
-    command -v sudo >/dev/null || die "this needs root: $*" "run this script as root, or install sudo"
-    say "With sudo: $*"
-    sudo "$@"
 }
 
+# require_debian FILE: FILE says what system this is: /etc/os-release. Debian's coming version has no number yet.
 require_debian() {
-    local id=unknown
-    if [[ -r /etc/os-release ]]; then
-        id=$(. /etc/os-release && printf '%s' "${ID:-unknown}")
+    local id='' version='' is=''
+    local by_hand="or install what deploy/packages.build names in any other way, and run: cmake --preset release &&\
+ cmake --build --preset release"
+    if [[ -r $1 ]]; then
+        # shellcheck source=/dev/null
+        read -r id version is < <(. "$1" && printf '%s %s %s\n' "${ID:-unknown}" "${VERSION_ID:-99}" \
+            "${PRETTY_NAME:-${ID:-unknown}}")
     fi
-    [[ $id == debian ]] && command -v dpkg-query >/dev/null && return
-    die "this system is '$id', not Debian" \
-        "use Debian 12; or install what deploy/packages.build names, and run cmake --preset release by hand"
+    [[ $id == debian ]] || die "this is ${is:-no system that says its name}, and this script knows Debian only" \
+        "use Debian 12 or newer, a container will do; $by_hand"
+    [[ ${version%%.*} -ge 12 ]] || die "this is $is, which is too old: its compiler and libraries are" \
+        "upgrade to Debian 12 or newer, or use a container of it; $by_hand"
 }
 
 # packages_in FILE…: the names alone, without the comments.
@@ -62,20 +83,29 @@ ensure_packages() {
     local missing
     mapfile -t missing < <(missing_packages "$@")
     [[ ${#missing[@]} -gt 0 ]] || return 0
+    may_be_root || die "packages are missing, and you are neither root nor is there sudo" \
+        "run this as root, then this script again as yourself: apt-get install ${missing[*]}"
     say "Installing ${missing[*]}"
     apt update || die "apt-get could not read its package lists" \
         "check the network and /etc/apt/sources.list*, then run this again"
     apt install --yes --no-install-recommends "${missing[@]}" || die "apt-get could not install ${missing[*]}" \
-        "read its message above; often 'apt-get -f install' or a Debian mirror that works helps; then run this again"
+        "read its message above; often 'apt-get -f install' or another Debian mirror helps; then run this again"
 }
 
 # configure_preset NAME: quiet, unless it fails. Always anew: the build itself would not notice a folder that came.
 configure_preset() {
-    local log
-    if ! log=$(cmake -S "$ROOT" --preset "$1" 2>&1); then
-        printf '%s\n' "$log" >&2
+    local log=$ROOT/build/$1.log
+    mkdir -p "$ROOT/build"
+    if ! cmake -S "$ROOT" --preset "$1" >"$log" 2>&1; then
+        cat "$log" >&2
         return 1
     fi
+}
+
+# where_cmake_says NAME: the remedy when configure_preset failed.
+where_cmake_says() {
+    printf 'CMake says why, above and in build/%s.log, behind "CMake Error"; ' "$1"
+    printf 'if it speaks of a directory that moved, remove build/%s; then run this again' "$1"
 }
 
 # build_preset NAME: shows the work, if there is any.

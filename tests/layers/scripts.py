@@ -1,178 +1,151 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Proves that tests/run, deploy/up and bench/check.py tell failure from success: in a small tree with real builds."""
+"""Reads what the commands of the tree say: their help, and to wrong arguments, wrong systems and missing rights."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent.parent
-
-PRESETS = {
-    "version": 5,
-    "configurePresets": [{"name": name, "generator": "Ninja", "binaryDir": "${sourceDir}/build/${presetName}"}
-                         for name in ("debug", "fuzz", "tsan", "release")],
-    "buildPresets": [{"name": name, "configurePreset": name} for name in ("debug", "fuzz", "tsan", "release")],
-}
-
-CMAKE = """cmake_minimum_required(VERSION 3.25)
-project(small LANGUAGES NONE)
-include(CTest)
-function(small_test NAME LABEL)
-  add_test(NAME ${NAME} COMMAND ${ARGN})
-  set_tests_properties(${NAME} PROPERTIES LABELS "${LABEL}" SKIP_RETURN_CODE 77)
-endfunction()
-small_test(unit/good unit true)
-small_test(store/good store true)
-if(CMAKE_BINARY_DIR MATCHES "fuzz$")
-  small_test(fuzz/good fuzz true)
-endif()
-small_test(soak/good soak true)
-install(PROGRAMS ${PROJECT_SOURCE_DIR}/program DESTINATION bin)
-"""
+TREE = Path(__file__).resolve().parents[2]
+COMMANDS = ("deploy/up", "tests/run", "bench/run")
+FIGURE = {"figure": "store.put_ns", "value": 2.0, "unit": "ns", "peer": "LMDB", "peer_value": 4.0, "ratio": 0.5,
+          "demand": "none", "machine": "any"}
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.tree = Path(tempfile.mkdtemp(prefix="warren-scripts-"))
-        self.addCleanup(shutil.rmtree, self.tree)
-        for path in ("tests/run", "deploy/up", "deploy/lib.sh"):
-            (self.tree / path).parent.mkdir(exist_ok=True)
-            shutil.copy(TOP / path, self.tree / path)
-        (self.tree / "tests/packages").write_text("# none\n")
-        (self.tree / "deploy/packages.build").write_text("# none\n")
-        (self.tree / "CMakePresets.json").write_text(json.dumps(PRESETS))
-        self.write_cmake("")
-        (self.tree / "program").write_text("#!/bin/sh\n")
-
-    def write_cmake(self, more):
-        (self.tree / "CMakeLists.txt").write_text(CMAKE + more)
-
-    def run_script(self, script, *arguments, **environment):
-        return subprocess.run([self.tree / script, *arguments], capture_output=True, text=True, check=False,
-                              env={**os.environ, **environment})
+def run(*command, **options):
+    return subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, **options)
 
 
-class Run(Case):
-    def expect(self, status, last, *arguments, complaints=()):
-        done = self.run_script("tests/run", *arguments)
-        said = done.stdout + done.stderr
-        self.assertEqual((done.returncode, done.stdout.splitlines()[-1]), (status, last), said)
-        self.assertEqual([line for line in done.stderr.splitlines() if line.startswith("FAILED: ")],
-                         [f"FAILED: {complaint}" for complaint in complaints], said)
+class Words(unittest.TestCase):
+    def narrow(self, text):
+        for line in text.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+        return text
 
-    def test_all_that_passes_is_counted(self):
-        self.expect(0, "3 passed, 0 failed")
+    def wrong(self, command, *arguments):
+        done = run(TREE / command, *arguments)
+        self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+        return self.narrow(done.stderr)
 
-    def test_a_label_runs_alone(self):
-        self.expect(0, "1 passed, 0 failed", "unit")
-        self.expect(0, "2 passed, 0 failed", "unit", "fuzz")
-        self.expect(0, "1 passed, 0 failed", "soak")
+    def test_help_is_help_wherever_it_stands(self):
+        for command in COMMANDS:
+            for arguments in (("-h",), ("--help",)):
+                done = run(TREE / command, *arguments)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertTrue(self.narrow(done.stdout).startswith(f"Usage: {command} [-h | --help]"))
+        self.assertEqual(run(TREE / "tests/run", "unit", "-h").returncode, 0)
+        self.assertEqual(run(TREE / "bench/run", "codec", "-h").returncode, 0)
 
-    def test_a_failing_test_fails_the_run(self):
-        self.write_cmake("small_test(unit/bad unit false)\n")
-        self.expect(1, "3 passed, 1 failed", complaints=["unit/bad (preset debug)"])
+    def test_what_is_wrong_comes_before_the_usage(self):
+        for command, argument, said in (("deploy/up", "now", "it takes no arguments, so not 'now' either"),
+                                        ("deploy/up", "", "it takes no arguments, so not '' either"),
+                                        ("tests/run", "--fast", "there is no option '--fast'"),
+                                        ("bench/run", "--fast", "there is no group '--fast'"),
+                                        ("bench/run", "", "there is no group ''")):
+            self.assertTrue(self.wrong(command, argument).startswith(f"{command}: {said}\n\nUsage: {command} "))
 
-    def test_a_failing_fuzz_target_fails_the_run(self):
-        self.write_cmake("small_test(fuzz/bad fuzz false)\n")
-        self.expect(1, "3 passed, 1 failed", complaints=["fuzz/bad (preset fuzz)"])
+    def test_all_arguments_are_judged_before_anything_is_done(self):
+        self.assertIn("there is no option '--fast'", self.wrong("tests/run", "unit", "--fast"))
+        said = self.wrong("bench/run", "codec", "codex")
+        self.assertIn("there is no group 'codex'", said)
+        self.assertIn("Groups: codec ", said)
 
-    def test_a_skipped_test_did_not_pass(self):
-        self.write_cmake("small_test(unit/idle unit sh -c \"exit 77\")\n")
-        self.expect(1, "1 passed, 1 failed", "unit", complaints=["unit/idle (preset debug)"])
-
-    def test_a_program_that_is_not_there_did_not_pass(self):
-        self.write_cmake("small_test(unit/gone unit ${CMAKE_BINARY_DIR}/gone)\n")
-        self.expect(1, "1 passed, 1 failed", "unit", complaints=["unit/gone (preset debug)"])
-
-    def test_a_disabled_test_did_not_pass(self):
-        self.write_cmake("set_tests_properties(unit/good PROPERTIES DISABLED ON)\n")
-        self.expect(1, "0 passed, 1 failed", "unit", complaints=["unit/good (preset debug)"])
-
-    def test_a_build_that_breaks_is_a_failure_and_nothing_runs(self):
-        self.write_cmake("add_custom_target(broken ALL COMMAND false)\n")
-        self.expect(1, "0 passed, 1 failed", "unit", complaints=["preset debug does not build"])
-
-    def test_what_cannot_be_configured_is_a_failure(self):
-        self.write_cmake("message(FATAL_ERROR no)\n")
-        self.expect(1, "0 passed, 1 failed")
-
-    def test_a_label_that_nobody_carries_is_wrong_usage(self):
-        self.expect(2, "0 passed, 0 failed", "unti")
-        self.assertEqual(self.run_script("tests/run", "--unti").returncode, 2)
-        self.assertEqual(self.run_script("tests/run", "--help").returncode, 0)
-
-    def test_threads_run_again_under_tsan(self):
-        self.write_cmake("small_test(unit/threads \"unit;thread\" true)\n"
-                         "if(CMAKE_BINARY_DIR MATCHES \"tsan$\")\n  small_test(unit/race \"unit;thread\" false)\nendif()\n")
-        self.expect(1, "3 passed, 1 failed", "unit", complaints=["unit/race (preset tsan)"])
+    def test_the_groups_named_are_those_that_are_there(self):
+        groups = next(line for line in run(TREE / "bench/run", "-h").stdout.splitlines() if line.startswith("Groups: "))
+        self.assertGreater(len(groups.split()), 3)
+        for group in groups.split()[1:]:
+            self.assertTrue((TREE / "bench" / f"{group}.c").is_file(), group)
 
 
-class Up(Case):
-    def up(self, *arguments):
-        return self.run_script("deploy/up", *arguments, PREFIX=str(self.tree / "there"))
+class Library(Words):
+    def with_library(self, script, **options):
+        done = run("bash", "-c", f"set -euo pipefail; ROOT={TREE} ME=some/thing; . {TREE}/deploy/lib.sh; {script}",
+                   **options)
+        self.narrow(done.stdout + done.stderr)
+        return done
 
-    def installs(self, *names):
-        done = self.up()
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertEqual([line for line in done.stdout.splitlines() if line.startswith("Installed ")],
-                         [f"Installed {self.tree}/there/{name}" for name in names])
+    def on(self, release):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(release)
+            file.flush()
+            return self.with_library(f"require_debian {file.name}; echo fine")
 
-    def test_what_changed_is_installed_and_nothing_else(self):
-        self.installs("bin/program")
-        self.assertEqual((self.tree / "there/bin/program").stat().st_mode & 0o777, 0o755)
-        self.installs()
-        (self.tree / "there/bin/program").chmod(0o644)
-        self.installs("bin/program")
-        (self.tree / "program").write_text("#!/bin/sh\ntrue\n")
-        self.installs("bin/program")
-        self.assertEqual((self.tree / "there/bin/program").read_text(), "#!/bin/sh\ntrue\n")
+    def test_debian_12_and_later_ones_will_do(self):
+        for release in ("ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n",
+                        "ID=debian\nVERSION_ID=13\n", "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux forky/sid\"\n"):
+            done = self.on(release)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "fine\n", ""))
 
-    def test_a_build_that_breaks_installs_nothing(self):
-        for broken in ("add_custom_target(broken ALL COMMAND false)\n", "message(FATAL_ERROR no)\n",
-                       "install(FILES gone DESTINATION bin)\n"):
-            self.write_cmake(broken)
-            done = self.up()
-            self.assertEqual(done.returncode, 1, broken)
-            self.assertRegex(done.stderr, "(?m)^up: the build .+\nup: read ")
-            self.assertFalse((self.tree / "there").exists())
+    def test_any_other_system_is_named_and_a_way_out_told(self):
+        for release, said in (("ID=debian\nVERSION_ID=11\nPRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"\n",
+                               "this is Debian GNU/Linux 11 (bullseye), which is too old"),
+                              ("ID=ubuntu\nVERSION_ID=24.04\nPRETTY_NAME=Ubuntu\n", "this is Ubuntu, and this"),
+                              ("NAME=X\n", "this is unknown, and this")):
+            done = self.on(release)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertTrue(done.stderr.startswith("some/thing: " + said), done.stderr)
+            self.assertIn("cmake --preset release", done.stderr.replace("\n", " "))
+        done = self.with_library("require_debian /nowhere")
+        self.assertIn("no system that says its name", done.stderr)
 
-    def test_wrong_usage_is_told(self):
-        self.assertEqual(self.up("--prefix").returncode, 2)
-        self.assertEqual(self.up("--help").returncode, 0)
+    def test_without_rights_there_is_one_remedy(self):
+        done = self.with_library("may_be_root() { false; }; missing_packages() { echo one; echo two; }; "
+                                 "apt() { echo called; }; ensure_packages x")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        said = done.stderr.replace("\n", " ")
+        self.assertIn("run this as root, then this script again as yourself: apt-get install one two", said)
+        self.assertEqual(done.stderr.count("some/thing: "), 2)
+
+    def test_a_build_that_cannot_be_configured_says_where_to_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            script = f"ROOT={folder}; configure_preset release || die \"no build\" \"$(where_cmake_says release)\""
+            done = self.with_library(script)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("some/thing: no build\n", done.stderr)
+            self.assertIn("build/release.log", done.stderr)
+            self.assertIn("CMake Error", Path(folder, "build/release.log").read_text())
+
+    def test_a_file_that_may_not_be_written_has_one_remedy(self):
+        main = (TREE / "deploy/up").read_text().replace('main "$@"\n', "")
+        main = main[main.index("usage() {"):]
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "f").write_text("")
+            done = self.with_library(main + f"\nSTAGE={folder}; may_write() {{ false; }}; may_be_root() {{ false; }}; "
+                                            "install_file /f")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertEqual(done.stderr, "some/thing: you may not write /f, and there is no sudo\n"
+                                          "some/thing: choose a place that is yours: PREFIX=DIR deploy/up\n")
 
 
-class Bench(Case):
-    GOOD = {"figure": "small.size", "value": 4.0, "unit": "s", "peer": "raw", "peer_value": 2.0, "ratio": 2.0,
-            "demand": 0, "machine": "m"}
+class Figures(unittest.TestCase):
+    def judged(self, *lines):
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, "program")
+            program.write_text("#!/bin/sh\ncat <<'END'\n" + "".join(line + "\n" for line in lines) + "END\n")
+            os.chmod(program, 0o755)
+            return run(sys.executable, "-B", TREE / "bench/check.py", program, "store")
 
-    def check(self, *figures, status=0, group="small"):
-        program = self.tree / "bench_small"
-        lines = [figure if isinstance(figure, str) else json.dumps(figure) for figure in figures]
-        program.write_text("#!/bin/sh\ncat <<'EOF'\n" + "".join(f"{line}\n" for line in lines) +
-                           f"EOF\nexit {status}\n")
-        program.chmod(0o755)
-        done = subprocess.run([sys.executable, TOP / "bench/check.py", program, group], capture_output=True, text=True,
-                              check=False)
-        return done.returncode
+    def test_a_figure_passes(self):
+        alone = {**FIGURE, "peer": None, "peer_value": None, "ratio": None, "value": 0}
+        done = self.judged(json.dumps(FIGURE), json.dumps(alone))
+        self.assertEqual(done.returncode, 0, done.stderr)
 
-    def test_good_figures_pass(self):
-        self.assertEqual(self.check(self.GOOD, {**self.GOOD, "peer": "", "peer_value": 0, "ratio": 0}), 0)
-
-    def test_each_fault_fails(self):
-        without = {key: self.GOOD[key] for key in self.GOOD if key != "unit"}
-        for bad in (without, {**self.GOOD, "figure": "other.size"}, {**self.GOOD, "value": -1.0},
-                    {**self.GOOD, "value": float("nan")}, {**self.GOOD, "ratio": 0.5}, "no json"):
-            self.assertEqual(self.check(self.GOOD, bad), 1, bad)
-
-    def test_no_figure_or_a_failing_program_fails(self):
-        self.assertEqual(self.check(), 1)
-        self.assertEqual(self.check(self.GOOD, status=3), 1)
+    def test_what_is_no_figure_is_named(self):
+        for line, said in (("none", "is no JSON"), ("7", "is no object with the keys"),
+                           (json.dumps({**FIGURE, "more": 1}), "is no object with the keys"),
+                           (json.dumps({**FIGURE, "figure": "other.x"}), "is not of the group store"),
+                           (json.dumps({**FIGURE, "value": -1}), "has no value"),
+                           (json.dumps({**FIGURE, "value": 0}), "has a ratio that is not ours by the peer's"),
+                           (json.dumps({**FIGURE, "ratio": 2.0}), "has a ratio that is not ours by the peer's")):
+            done = self.judged(line)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(said, done.stdout)
+            self.assertIn("1 of them wrong", done.stderr)
+        self.assertIn("0 figures", self.judged().stderr)
 
 
 if __name__ == "__main__":
