@@ -5,7 +5,7 @@
 check.py includes TREE          who includes whom, against the table in rooms.py
 check.py files TREE             licence lines, length of files and functions
 check.py format TREE            clang-format has nothing to change
-check.py symbols TREE BUILD     what pure code calls and keeps, from its objects, which it builds in BUILD
+check.py symbols TREE BUILD     what pure objects call and keep, and that assertions stay on; builds them in BUILD
 """
 
 import json
@@ -173,7 +173,7 @@ def check_format(tree):
 
 
 def build_objects(tree, build):
-    """Builds what is pure with the flags of a release; returns {source path: object}."""
+    """Builds what is pure with the flags of a release; returns {source path: object}, and who lost its assertions."""
     log = ["cmake", "-S", tree, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
            "-DCMAKE_C_COMPILER=gcc", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", "-DWARREN_TESTS=OFF", "-DWARREN_BENCH=OFF",
            "-DWARREN_SANITIZE="]
@@ -182,12 +182,15 @@ def build_objects(tree, build):
         run = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if run.returncode:
             sys.exit(f"{run.stdout}\nthe objects to look at do not build")
-    objects = {}
+    objects, silent = {}, set()
     for entry in json.loads((build / "compile_commands.json").read_text()):
         source = Path(entry["file"])
         if source.is_relative_to(tree):
-            objects[str(source.relative_to(tree))] = build / re.search(r" -o (\S+) -c ", entry["command"])[1]
-    return objects
+            path = str(source.relative_to(tree))
+            objects[path] = build / re.search(r" -o (\S+) -c ", entry["command"])[1]
+            if re.search(r"\s-D\s*NDEBUG\b", entry["command"]):
+                silent.add(path)
+    return objects, silent
 
 
 def undefined_and_defined(file):
@@ -231,7 +234,8 @@ def call_breach(room, name, homes):
 
 
 def check_symbols(tree, build):
-    objects = {path: file for path, file in build_objects(tree, build).items() if room_of(path)}
+    objects, silent = build_objects(tree, build)
+    objects = {path: file for path, file in objects.items() if room_of(path)}
     breaches, pure, homes = [], {}, {}
     for path in sources(tree, ".c"):
         room = room_of(path)
@@ -246,6 +250,7 @@ def check_symbols(tree, build):
         return ["no pure object was found: the check looks at nothing"]
     for path, (undefined, _) in pure.items():
         found = [call_breach(room_of(path), name, homes) for name in sorted(undefined)]
+        found += ["is compiled without its assertions (-DNDEBUG)"] if path in silent else []
         found += [f"keeps data that can change: {name} in {where}" for name, where in mutable_data(objects[path])]
         breaches += [f"{path}:1: {breach}" for breach in found if breach]
     return breaches

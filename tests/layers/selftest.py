@@ -23,6 +23,7 @@ cmake_minimum_required(VERSION 3.25)
 project(small LANGUAGES C)
 include_directories(${PROJECT_SOURCE_DIR})
 add_compile_options(-fno-common)
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
 add_subdirectory(crdt)
 """
 
@@ -203,6 +204,11 @@ class Symbols(Case):
 
     def test_a_static_of_each_thread(self):
         self.breaks("__thread int mine;\n", "keeps data that can change: mine in .tbss")
+
+    def test_assertions_are_left_out(self):
+        self.append("crdt/CMakeLists.txt",
+                    "set_source_files_properties(store.c PROPERTIES COMPILE_DEFINITIONS NDEBUG)\n")
+        self.expect("symbols", "crdt/store.c:1: is compiled without its assertions (-DNDEBUG)")
 
     def test_a_pure_source_that_no_archive_has(self):
         self.write("crdt/base/b.c", LICENCE)
