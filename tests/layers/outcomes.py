@@ -139,7 +139,7 @@ class Up(Case):
             self.write_cmake(broken)
             done = self.up()
             self.assertEqual(done.returncode, 1, broken)
-            self.assertRegex(done.stderr, "(?m)^deploy/up: the build .+\ndeploy/up: ")
+            self.assertRegex(done.stderr, "(?ms)^deploy/up: the build .+^deploy/up: ")
             self.assertFalse((self.tree / "there").exists())
 
     def test_wrong_usage_is_told(self):
