@@ -64,6 +64,9 @@ static void messages_become_printable(void **state)
 		{ "\xff\xfe!", "?\x3f!" },
 		{ "cut \xe2\x82", "cut " },
 		{ "cut \xf0\x9f\x98", "cut " },
+		{ "no beginning \xf5", "no beginning ?" },
+		{ "no beginning \xc1", "no beginning ?" },
+		{ "the last beginning \xf4\x8f", "the last beginning " },
 		{ "\xe2\x80\xae"
 		  "evil\xc2\x85",
 		  "?evil?" },

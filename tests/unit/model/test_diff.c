@@ -127,13 +127,14 @@ static void what_cannot_change_is_refused_by_name(void **state)
 		{ AT_device_owner, "`owner`: cannot be changed" },
 		{ AT_device_name, "`name`: cannot be unset" },
 		{ AT_device_ordinal, "`ordinal`: cannot be unset" },
+		{ AT_device_revision, "`revision`: cannot be unset" },
 	};
 	const struct shape *shape = &KIND_TABLE(device)->shape;
 	struct device_row from = { .name = { (const uint8_t *)"a", 1 } }, to;
 	struct err err = { 0 };
 
 	(void)state;
-	from.has = BIT(AT_device_owner) | BIT(AT_device_name) | BIT(AT_device_ordinal);
+	from.has = BIT(AT_device_owner) | BIT(AT_device_name) | BIT(AT_device_ordinal) | BIT(AT_device_revision);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct buf map = buf_growing(100);
 
