@@ -41,6 +41,19 @@ static bool is(const char *command, const char *name)
 	return !strcmp(command, name);
 }
 
+/* How many words the command has at most, its own included; 0 when there is no such command. */
+static int most_words(const char *command)
+{
+	if (is(command, "--help") || is(command, "-h") || is(command, "--version"))
+		return 2;
+	return is(command, "--check") ? 3 : is(command, "--dump") ? 4 : 0;
+}
+
+static enum exit_status say(const char *text)
+{
+	return fputs(text, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+}
+
 static enum exit_status run(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : NULL;
@@ -48,17 +61,17 @@ static enum exit_status run(int argc, char **argv)
 
 	if (!command)
 		return wrong_usage("say what to do", NULL);
-	if (is(command, "--help") || is(command, "-h"))
-		return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_OK;
-	if (is(command, "--version"))
-		return puts("warrend " WARREN_VERSION) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_OK;
-	if (!is(command, "--check") && !is(command, "--dump"))
+	most = most_words(command);
+	if (!most)
 		return wrong_usage("there is no command", command);
-	most = is(command, "--check") ? 3 : 4;
-	if (argc < 3 || !*argv[2])
-		return wrong_usage("name the state directory behind", command);
 	if (argc > most)
 		return wrong_usage("this is too much:", argv[most]);
+	if (is(command, "--version"))
+		return say("warrend " WARREN_VERSION "\n");
+	if (most == 2)
+		return say(usage);
+	if (argc < 3 || !*argv[2])
+		return wrong_usage("name the state directory behind", command);
 	return is(command, "--check") ? offline_check(argv[2]) : offline_dump(argv[2], argv[3]);
 }
 

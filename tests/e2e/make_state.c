@@ -7,6 +7,7 @@
 
 #include "agent/verify.h"
 #include "crdt/base/rng.h"
+#include "crdt/model/mp.h"
 #include "crdt/model/pack.h"
 #include "crdt/state/state.h"
 #include "tests/unit/model/gen_row.h"
@@ -33,7 +34,7 @@ static void print_line(void *context, const char *text)
 	fprintf(stderr, "make_state: damaged: %s\n", text);
 }
 
-static void merge(struct store_txn *txn, const struct kind *kind, struct id id, struct bytes map, uint64_t at,
+static void merge(struct store_txn *txn, uint32_t kind, struct id id, struct bytes map, uint64_t at,
 		  struct arena *arena)
 {
 	struct record *record = arena_take(arena, sizeof *record);
@@ -41,7 +42,7 @@ static void merge(struct store_txn *txn, const struct kind *kind, struct id id, 
 	bool is_changed;
 
 	must(record_from_op(map, (struct stamp){ hlc_make(1790000000000 + at, 0), 7 }, record, &err), &err);
-	must(state_merge(txn, kind->number, id, record, arena, &is_changed, &err), &err);
+	must(state_merge(txn, kind, id, record, arena, &is_changed, &err), &err);
 }
 
 static void remove_record(struct store_txn *txn, const struct kind *kind, struct id id, struct arena *arena)
@@ -65,9 +66,9 @@ static void put_kind(struct store *store, const struct kind *kind, struct rng *r
 		struct id id;
 		struct bytes op = gen_op(kind, rng, &arena, &id);
 
-		merge(txn, kind, id, op, i, &arena);
+		merge(txn, kind->number, id, op, i, &arena);
 		if (i % 3 == 1)
-			merge(txn, kind, id, gen_change(kind, rng, &arena), 100 + i, &arena);
+			merge(txn, kind->number, id, gen_change(kind, rng, &arena), 100 + i, &arena);
 		if (i % 6 == 5)
 			remove_record(txn, kind, id, &arena);
 	}
@@ -107,7 +108,32 @@ static void put_marked(struct store *store)
 		struct buf map = buf_over(arena_take(&arena, MODEL_OP_MAX), MODEL_OP_MAX);
 
 		pack_write(&kinds[i]->shape, rows[i], &map);
-		merge(txn, kinds[i], gen_id_of(kinds[i]->number, buf_bytes(&map)), buf_bytes(&map), 0, &arena);
+		merge(txn, kinds[i]->number, gen_id_of(kinds[i]->number, buf_bytes(&map)), buf_bytes(&map), 0, &arena);
+	}
+	must(store_commit(txn, &err), &err);
+	arena_done(&arena);
+}
+
+/* What only a later version knows: a kind, and a field of a policy. */
+static void put_later(struct store *store)
+{
+	const uint32_t kinds[] = { 0xfff1, KIND_policy };
+	struct arena arena = { 0 };
+	struct err err = { "" };
+	struct store_txn *txn;
+
+	must(store_begin(store, &txn, &err), &err);
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct buf map = buf_over(arena_take(&arena, 100), 100);
+
+		mp_put_map(&map, 3);
+		mp_put_uint(&map, 0);
+		mp_put_bin(&map, bytes_text("nonce of 16 byte"));
+		mp_put_uint(&map, 1 << 2 | MERGE_LWW);
+		mp_put_text(&map, bytes_text("of a later version"));
+		mp_put_uint(&map, 60 << 2 | MERGE_LWW);
+		mp_put_uint(&map, 7);
+		merge(txn, kinds[i], gen_id_of(kinds[i], buf_bytes(&map)), buf_bytes(&map), 0, &arena);
 	}
 	must(store_commit(txn, &err), &err);
 	arena_done(&arena);
@@ -128,6 +154,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < MODEL_KINDS; i++)
 		put_kind(store, &model_kinds[i], &rng);
 	put_marked(store);
+	put_later(store);
 	store_close(store);
 	return 0;
 }
