@@ -119,7 +119,7 @@ static void put_later(struct store *store)
 {
 	const uint32_t kinds[] = { 0xfff1, KIND_policy };
 	struct arena arena = { 0 };
-	struct err err = { "" };
+	struct err err = { 0 };
 	struct store_txn *txn;
 
 	must(store_begin(store, &txn, &err), &err);
