@@ -28,8 +28,7 @@ static void note(struct store *store, enum store_health from, enum store_health 
 	atomic_compare_exchange_strong(&store->health, &expected, (int)to);
 }
 
-/* Notes what a failure of the disk says about it, and passes the code on. */
-static enum code judged(struct store *store, enum code code)
+enum code store_judged(struct store *store, enum code code)
 {
 	if (code == E_IO)
 		atomic_store(&store->health, STORE_STOPPED);
@@ -92,19 +91,19 @@ static enum code unseal(const struct store *store, struct bytes key, struct byte
 	return OK;
 }
 
-static enum code get_sealed(struct store_txn *txn, struct bytes key, struct bytes *ret_value, uint64_t *ret_seal,
-			    struct err *err)
+enum code store_get_sealed(struct store_txn *txn, struct bytes key, struct bytes *ret_value, uint64_t *ret_seal,
+			   struct err *err)
 {
 	struct bytes sealed;
 	enum code code = txn->store->backend->get(txn->below, key, &sealed, err);
 
 	if (code)
-		return judged(txn->store, code);
+		return store_judged(txn->store, code);
 	return unseal(txn->store, key, sealed, ret_value, ret_seal, err);
 }
 
-static enum code put_sealed(struct store_txn *txn, struct bytes key, struct bytes value, uint64_t *ret_seal,
-			    struct err *err)
+enum code store_put_sealed(struct store_txn *txn, struct bytes key, struct bytes value, uint64_t *ret_seal,
+			   struct err *err)
 {
 	uint64_t seal = seal_of(secret_for(txn->store, key), key, value);
 	uint8_t *room;
@@ -113,7 +112,7 @@ static enum code put_sealed(struct store_txn *txn, struct bytes key, struct byte
 
 	code = txn->store->backend->put(txn->below, key, value.size + SEAL_SIZE, &room, err);
 	if (code)
-		return judged(txn->store, code);
+		return store_judged(txn->store, code);
 	buf = buf_over(room, value.size + SEAL_SIZE);
 	buf_put_bytes(&buf, value);
 	buf_put_big_endian(&buf, seal, SEAL_SIZE);
@@ -127,7 +126,7 @@ enum code store_read_ledger(struct store_txn *txn, struct ledger *ret_ledger, st
 	struct bytes value;
 	struct reader r;
 	uint64_t seal;
-	enum code code = get_sealed(txn, bytes_of(store_ledger_key, sizeof store_ledger_key), &value, &seal, err);
+	enum code code = store_get_sealed(txn, bytes_of(store_ledger_key, sizeof store_ledger_key), &value, &seal, err);
 
 	if (code == E_ABSENT)
 		return fail(err, E_DAMAGED, "the store's ledger is missing");
@@ -157,7 +156,7 @@ static enum code write_ledger(struct store_txn *txn, struct err *err)
 		buf_put_big_endian(&buf, txn->ledger.tables[i].count, 8);
 		buf_put_big_endian(&buf, txn->ledger.tables[i].sum, 8);
 	}
-	return put_sealed(txn, bytes_of(store_ledger_key, sizeof store_ledger_key), buf_bytes(&buf), &seal, err);
+	return store_put_sealed(txn, bytes_of(store_ledger_key, sizeof store_ledger_key), buf_bytes(&buf), &seal, err);
 }
 
 static enum code begin(struct store *store, bool is_writer, struct store_txn **ret_txn, struct err *err)
@@ -169,7 +168,7 @@ static enum code begin(struct store *store, bool is_writer, struct store_txn **r
 	if (store_health(store) == STORE_STOPPED)
 		return fail(err, E_IO,
 			    "the disk failed before: stop the agent, check the disk, then run warrend --check");
-	code = judged(store, store->backend->begin(store->self, is_writer, &below, err));
+	code = store_judged(store, store->backend->begin(store->self, is_writer, &below, err));
 	if (code)
 		return code;
 	txn = must_alloc(sizeof *txn);
@@ -223,7 +222,7 @@ static enum code commit_changes(struct store_txn *txn, struct err *err)
 		store_end(txn);
 		return code;
 	}
-	code = judged(store, store->backend->commit(txn->below, err));
+	code = store_judged(store, store->backend->commit(txn->below, err));
 	free(txn);
 	if (!code)
 		note(store, STORE_IS_FULL, STORE_WELL);
@@ -243,7 +242,7 @@ enum code store_commit(struct store_txn *txn, struct err *err)
 	return failed;
 }
 
-static void check_key(struct bytes key)
+void store_check_key(struct bytes key)
 {
 	assert(key.size >= 1 && key.size <= STORE_KEY_MAX);
 	assert(key.data[0] != OWN_TABLE && key.data[0] < STORE_TABLES);
@@ -253,8 +252,8 @@ enum code store_get(struct store_txn *txn, struct bytes key, struct bytes *ret_v
 {
 	uint64_t seal;
 
-	check_key(key);
-	return get_sealed(txn, key, ret_value, &seal, err);
+	store_check_key(key);
+	return store_get_sealed(txn, key, ret_value, &seal, err);
 }
 
 /* Takes what stands under `key` out of the ledger; whether anything does. */
@@ -263,7 +262,7 @@ static enum code forget(struct store_txn *txn, struct bytes key, bool *ret_is_th
 	struct tally *tally = &txn->ledger.tables[key.data[0]];
 	struct bytes old;
 	uint64_t seal;
-	enum code code = get_sealed(txn, key, &old, &seal, err);
+	enum code code = store_get_sealed(txn, key, &old, &seal, err);
 
 	*ret_is_there = code == OK;
 	if (code)
@@ -273,7 +272,7 @@ static enum code forget(struct store_txn *txn, struct bytes key, bool *ret_is_th
 	return OK;
 }
 
-static enum code put(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
+enum code store_put_inside(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
 {
 	struct tally *tally = &txn->ledger.tables[key.data[0]];
 	bool is_there;
@@ -281,7 +280,7 @@ static enum code put(struct store_txn *txn, struct bytes key, struct bytes value
 	enum code code = forget(txn, key, &is_there, err);
 
 	if (!code)
-		code = put_sealed(txn, key, value, &seal, err);
+		code = store_put_sealed(txn, key, value, &seal, err);
 	if (code)
 		return code;
 	tally->count++;
@@ -293,11 +292,10 @@ static enum code delete (struct store_txn *txn, struct bytes key, struct err *er
 	bool is_there; enum code code = forget(txn, key, &is_there, err);
 
 	if (code || !is_there) return code;
-	return judged(txn->store, txn->store->backend->remove(txn->below, key, err));
+	return store_judged(txn->store, txn->store->backend->remove(txn->below, key, err));
 }
 
-/* Half a transaction is none: the first failure decides what its commit will say. */
-static enum code changed(struct store_txn *txn, enum code code, const struct err *own, struct err *err)
+enum code store_changed(struct store_txn *txn, enum code code, const struct err *own, struct err *err)
 {
 	txn->is_changed = true;
 	if (!code)
@@ -316,10 +314,10 @@ enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value,
 	struct err own = { 0 };
 	enum code code;
 
-	check_key(key);
+	store_check_key(key);
 	assert(txn->is_writer && value.size <= STORE_VALUE_MAX);
-	code = put(txn, key, value, &own);
-	return changed(txn, code, &own, err);
+	code = store_put_inside(txn, key, value, &own);
+	return store_changed(txn, code, &own, err);
 }
 
 enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err)
@@ -327,10 +325,10 @@ enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err)
 	struct err own = { 0 };
 	enum code code;
 
-	check_key(key);
+	store_check_key(key);
 	assert(txn->is_writer);
 	code = delete (txn, key, &own);
-	return changed(txn, code, &own, err);
+	return store_changed(txn, code, &own, err);
 }
 
 enum code store_range_raw(struct store_txn *txn, struct bytes prefix, struct bytes from,
@@ -343,7 +341,7 @@ enum code store_range_raw(struct store_txn *txn, struct bytes prefix, struct byt
 	assert(prefix.size <= STORE_KEY_MAX && from.size <= STORE_KEY_MAX);
 	if (bytes_compare(from, prefix) < 0)
 		from = prefix;
-	code = judged(txn->store, txn->store->backend->range(txn->below, from, &below, err));
+	code = store_judged(txn->store, txn->store->backend->range(txn->below, from, &below, err));
 	if (code)
 		return code;
 	cursor = must_alloc(sizeof *cursor);
@@ -375,7 +373,7 @@ enum code store_next_sealed(struct store_cursor *cursor, struct bytes *ret_key, 
 	enum code code = store->backend->next(cursor->below, ret_key, &sealed, err);
 
 	if (code)
-		return judged(store, code);
+		return store_judged(store, code);
 	code = unseal(store, *ret_key, sealed, ret_value, ret_seal, err);
 	/* Only a sound entry may end the range: a changed bit in a key can carry it out of where it belongs. */
 	if (!code && !bytes_start_with(*ret_key, bytes_of(cursor->prefix, cursor->prefix_size)))
@@ -425,7 +423,7 @@ static enum code make_header(struct store *store, const struct hash_key *fresh_k
 	buf_put(&buf, magic, sizeof magic);
 	buf_put_big_endian(&buf, STORE_FORMAT, 4);
 	buf_put(&buf, fresh_key->bytes, sizeof fresh_key->bytes);
-	code = put_sealed(txn, bytes_of(header_key, sizeof header_key), buf_bytes(&buf), &seal, err);
+	code = store_put_sealed(txn, bytes_of(header_key, sizeof header_key), buf_bytes(&buf), &seal, err);
 	if (code) {
 		store_end(txn);
 		return code;
@@ -439,7 +437,7 @@ static enum code read_header(struct store *store, struct store_txn *txn, struct 
 	struct reader r;
 	const uint8_t *mark;
 	uint64_t seal, format;
-	enum code code = get_sealed(txn, bytes_of(header_key, sizeof header_key), &value, &seal, err);
+	enum code code = store_get_sealed(txn, bytes_of(header_key, sizeof header_key), &value, &seal, err);
 
 	if (code)
 		return code == E_ABSENT ? code : fail_in(err, code, "the store's header");

@@ -61,6 +61,23 @@ enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value,
 enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err);
 
 /*
+ * Repair, for who can make anew what was damaged. Both go on past seals that do not fit; they need a sound structure.
+ *
+ * Puts a good value, over a damaged one too. The seal of the damaged one is unknown, so the table's sum is worked out
+ * from the entries that are there: slow. The count stays, so that an entry that is missing is still missed. To be rid
+ * of a damaged entry, replace it, then delete it.
+ */
+enum code store_replace(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err);
+
+/*
+ * Takes up to `most` entries out of a table, sound or not; *ret_is_empty when none is left. Whatever was wrong with the
+ * table is forgotten: with `is_first`, its ledger is first set to what is there, so that it is right at each commit on
+ * the way. An emptied table's ledger is that of an empty one.
+ */
+enum code store_clear_some(struct store_txn *txn, uint8_t table, size_t most, bool is_first, bool *ret_is_empty,
+			   struct err *err);
+
+/*
  * The entries whose key begins with `prefix` and is not less than `from` (empty: from the first), in order. The
  * cursor ends before its transaction does, and in a writing one before the next put or delete.
  */
@@ -69,14 +86,16 @@ enum code store_range(struct store_txn *txn, struct bytes prefix, struct bytes f
 
 /*
  * E_ABSENT after the last. E_DAMAGED gives the key of the entry whose bytes are wrong, and the next call goes on behind
- * it; where it gives none, the structure is damaged and there is no going on.
+ * it; where it gives none, the structure is damaged and there is no going on. Only a sound entry ends a range, for a
+ * changed key may have belonged into it: so the damaged ones right behind the range are told too, with the keys that
+ * they show now.
  */
 enum code store_next(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value, struct err *err);
 void store_range_end(struct store_cursor *cursor);
 
 /*
- * Reads every entry and the ledger of a snapshot: `found` is told each damage, in words (and the key, where one is
- * known). Returns E_DAMAGED if there was any.
+ * Reads every entry and the ledger of a snapshot: `found` is told each damage in words, with the key of the entry, or
+ * the table's byte alone for what the ledger says of a whole table, or no key. Returns E_DAMAGED if there was any.
  */
 typedef void store_found(void *context, struct bytes key, const char *text);
 enum code store_scan(struct store_txn *txn, store_found *found, void *context, struct err *err);

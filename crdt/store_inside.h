@@ -45,6 +45,24 @@ struct store_cursor {
 	size_t prefix_size;
 };
 
+/* Asserts that it can be an entry's. */
+void store_check_key(struct bytes key);
+
+/* Notes what a failure of the disk says about it, and passes the code on. */
+enum code store_judged(struct store *store, enum code code);
+
+/* One entry, with its seal and past the ledger. */
+enum code store_get_sealed(struct store_txn *txn, struct bytes key, struct bytes *ret_value, uint64_t *ret_seal,
+			   struct err *err);
+enum code store_put_sealed(struct store_txn *txn, struct bytes key, struct bytes value, uint64_t *ret_seal,
+			   struct err *err);
+
+/* As store_put, without the last word on how the transaction ends, which is: */
+enum code store_put_inside(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err);
+
+/* Half a transaction is none: the first failure decides what its commit will say. */
+enum code store_changed(struct store_txn *txn, enum code code, const struct err *own, struct err *err);
+
 /* E_DAMAGED also when it is missing. */
 enum code store_read_ledger(struct store_txn *txn, struct ledger *ret_ledger, struct err *err);
 

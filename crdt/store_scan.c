@@ -24,6 +24,18 @@ static void report(struct scan *scan, struct bytes key, const char *text)
 	scan->found(scan->context, key, text);
 }
 
+/* The structure is at fault, and no one entry: so the key is only in the words. */
+static void report_disorder(struct scan *scan, struct bytes key, const char *text)
+{
+	char words[160];
+	size_t used =
+		(size_t)snprintf(words, sizeof words, "the file's structure is damaged: this key does not ascend: ");
+
+	for (size_t i = 0; i < key.size && used + 3 < sizeof words; i++)
+		used += (size_t)snprintf(words + used, sizeof words - used, "%02x", key.data[i]);
+	report(scan, bytes_of(NULL, 0), key.size ? words : text);
+}
+
 /* False when the order of keys is broken: then the structure is, and a walk on could go in circles. */
 static bool ascends(struct scan *scan, struct bytes key)
 {
@@ -48,7 +60,7 @@ static bool scan_entry(struct scan *scan, struct store_cursor *cursor, enum code
 	if (code && code != E_DAMAGED)
 		return false;
 	if (!key.size || !ascends(scan, key)) {
-		report(scan, key, key.size ? "its key does not ascend: the file's structure is damaged" : own.text);
+		report_disorder(scan, key, own.text);
 		return false;
 	}
 	if (code)
@@ -74,7 +86,7 @@ static void compare_tally(struct scan *scan, const struct ledger *ledger, size_t
 		snprintf(text, sizeof text, "table %zu: an entry is not the one that was last written", table);
 	else
 		return;
-	report(scan, bytes_of(NULL, 0), text);
+	report(scan, bytes_of(&(uint8_t){ (uint8_t)table }, 1), text);
 }
 
 static void compare_ledger(struct scan *scan, struct store_txn *txn)

@@ -22,6 +22,9 @@ struct store_maker {
 /* The number of tests that failed. */
 int conformance_run(const struct store_maker *maker);
 
+/* What is damaged beneath a store, and repaired through it; also the number that failed. */
+int conformance_repair(const struct store_maker *maker);
+
 /* `value` as the store below sees it: with the seal that `secret` gives it under `key`; in `room`, 8 bytes more. */
 struct bytes conformance_seal(struct hash_key secret, struct bytes key, struct bytes value, uint8_t *room);
 

@@ -123,7 +123,7 @@ static const struct store_maker in_a_file = { "in a file", 500, make_folder, dro
 
 int main(void)
 {
-	int failed = conformance_run(&in_memory);
+	int failed = conformance_run(&in_memory) + conformance_repair(&in_memory);
 
-	return failed + conformance_run(&in_a_file);
+	return failed + conformance_run(&in_a_file) + conformance_repair(&in_a_file);
 }
