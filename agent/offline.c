@@ -23,6 +23,11 @@ static const char remedy[] = "What to do: do not start warrend on this directory
 			     "back one that passes this check. Then test the disk and the memory of this\n"
 			     "machine: bits do not change by themselves.\n";
 
+/* Where all records are sound, and only what follows from them is not. */
+static const char remedy_of_indexes[] =
+	"What to do: nothing is lost: the next start of warrend makes the indexes anew. But\n"
+	"test the disk and the memory of this machine: bits do not change by themselves.\n";
+
 /* One reading of a state, in a process of its own. */
 struct reading {
 	const char *state_dir;
@@ -80,6 +85,17 @@ static void print_line(void *context, const char *text)
 	fflush(stdout);
 }
 
+static void tell_whole(const char *state_dir, const struct verify_report *report)
+{
+	if (report->is_current)
+		printf("%s is whole: %" PRIu64 " records, %" PRIu64 " index entries, each verified\n", state_dir,
+		       report->records, report->entries);
+	else
+		printf("%s is whole: %" PRIu64 " records, each verified\n"
+		       "its indexes are of another version, or half made: they are made anew at the next start\n",
+		       state_dir, report->records);
+}
+
 static enum exit_status check(struct reading *reading)
 {
 	struct verify_report report = { .line = print_line, .is_daring = true };
@@ -89,13 +105,12 @@ static enum exit_status check(struct reading *reading)
 	if (code && !report.damages)
 		return explain(code, &err);
 	if (!report.damages) {
-		printf("%s is whole: %" PRIu64 " records, %" PRIu64 " index entries, each verified\n",
-		       reading->state_dir, report.records, report.entries);
+		tell_whole(reading->state_dir, &report);
 		return EXIT_OK;
 	}
 	printf("\n%s is damaged: %" PRIu64 " finding%s in %" PRIu64 " records and %" PRIu64 " index entries\n\n%s",
 	       reading->state_dir, report.damages, report.damages == 1 ? "" : "s", report.records, report.entries,
-	       remedy);
+	       report.damages == report.derived ? remedy_of_indexes : remedy);
 	return EXIT_FAILED;
 }
 

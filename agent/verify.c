@@ -9,6 +9,7 @@
 #include "crdt/state/index.h"
 #include "crdt/state/state.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 void verify_name(struct bytes key, char room[VERIFY_NAME_SIZE])
@@ -43,7 +44,9 @@ static void found(void *context, struct bytes key, const char *text)
 	char name[VERIFY_NAME_SIZE], line[512];
 
 	report->damages++;
-	if (key.size) {
+	report->derived += state_is_derived(key);
+	/* One byte is a whole table, which the words name. */
+	if (key.size > 1) {
 		verify_name(key, name);
 		snprintf(line, sizeof line, "%s: %s", name, text);
 		report->line(report->context, line);
@@ -61,9 +64,11 @@ static enum code check_content(struct store *store, struct verify_report *report
 		return code;
 	scanned = store_scan(txn, found, report, err);
 	checked = scanned && scanned != E_DAMAGED ? scanned : state_check(txn, found, report, err);
+	if (!checked || checked == E_DAMAGED)
+		code = state_is_current(txn, &report->is_current, err);
 	report->records = store_count(txn, TABLE_RECORD);
 	report->entries = store_count(txn, TABLE_INDEX);
-	return checked ? checked : scanned;
+	return code ? code : checked ? checked : scanned;
 }
 
 enum code verify_state(const char *state_dir, struct verify_report *report, struct err *err)
@@ -86,18 +91,36 @@ enum code verify_state(const char *state_dir, struct verify_report *report, stru
 	return code;
 }
 
+/* The indexes follow from the records, which are sound: so damage in them alone, as well as age, is mended. */
+static enum code bring_to_date(struct store *store, bool is_mendable, struct verify_report *report, struct err *err)
+{
+	char line[128];
+	enum code code;
+
+	if (report->is_current && !is_mendable)
+		return OK;
+	if (is_mendable) {
+		snprintf(line, sizeof line, "only indexes: %" PRIu64 " finding%s: they are made anew", report->damages,
+			 report->damages == 1 ? "" : "s");
+		report->line(report->context, line);
+	}
+	code = is_mendable ? state_rebuild(store, err) : state_open(store, err);
+	return code ? code : check_content(store, report, err);
+}
+
 enum code verify_and_open(const char *state_dir, const struct hash_key *fresh_key, struct verify_report *report,
 			  struct store **ret_store, struct err *err)
 {
 	struct lmdb_options options = { .mode = LMDB_WRITER, .fresh_key = fresh_key };
 	CLEANUP(cleanup_store) struct store *store = NULL;
 	enum code code = verify_state(state_dir, report, err);
+	bool is_mendable = code == E_DAMAGED && report->damages && report->damages == report->derived;
 
-	if (code && code != E_ABSENT)
+	if (code && code != E_ABSENT && !is_mendable)
 		return code;
 	code = lmdb_store_open(state_dir, &options, &store, err);
 	if (!code)
-		code = state_open(store, err);
+		code = bring_to_date(store, is_mendable, report, err);
 	if (code)
 		return code;
 	*ret_store = store;

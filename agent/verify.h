@@ -19,7 +19,10 @@ struct verify_report {
 	 * may take the process down then.
 	 */
 	bool is_daring;
-	uint64_t damages, records, entries; /* found; and how many records and index entries there are */
+	uint64_t damages; /* found */
+	uint64_t derived; /* of these, in the indexes, which the next start makes anew when nothing else is damaged */
+	bool is_current;  /* the indexes are this version's, and were checked; else the next start makes them anew */
+	uint64_t records, entries; /* how many records and index entries there are */
 };
 
 /* Names what a key stands for: "device 3f2a…", "index entry by owner of device 3f2a…". */
@@ -30,8 +33,8 @@ void verify_name(struct bytes key, char room[VERIFY_NAME_SIZE]);
 enum code verify_state(const char *state_dir, struct verify_report *report, struct err *err);
 
 /*
- * Opens the state for the agent: verified first, its indexes brought to this version's model. `fresh_key` is the
- * secret of a store that is not there yet.
+ * Opens the state for the agent: verified first, its indexes made anew where they are another version's or are all that
+ * is damaged, and then verified again. `fresh_key` is the secret of a store that is not there yet.
  */
 enum code verify_and_open(const char *state_dir, const struct hash_key *fresh_key, struct verify_report *report,
 			  struct store **ret_store, struct err *err);

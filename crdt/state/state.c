@@ -205,45 +205,49 @@ void state_find_end(struct state_cursor *cursor)
 	free(cursor);
 }
 
-/* Whether the indexes are those of this version's model. */
-static enum code is_current(struct store_txn *txn, bool *ret_is_current, struct err *err)
+enum code state_is_current(struct store_txn *txn, bool *ret_is_current, struct err *err)
 {
 	struct id fingerprint = model_fingerprint();
 	struct bytes stored = { 0 };
 	enum code code = store_get(txn, bytes_of(model_key, sizeof model_key), &stored, err);
 
-	if (code && code != E_ABSENT)
+	/* A mark that cannot be read says as little as none. */
+	if (code && code != E_ABSENT && code != E_DAMAGED)
 		return code;
 	*ret_is_current = bytes_equal(stored, bytes_of(fingerprint.bytes, sizeof fingerprint.bytes));
 	return OK;
 }
 
-/* Takes out up to REBUILD_CHUNK entries, and the mark that says whose they are; *ret_is_done when none is left. */
-static enum code drop_some(struct store_txn *txn, struct arena *arena, bool *ret_is_done, struct err *err)
+bool state_is_derived(struct bytes key)
 {
-	static const uint8_t prefix[] = { TABLE_INDEX };
-	struct bytes *keys = arena_take(arena, REBUILD_CHUNK * sizeof *keys), key, value;
-	struct store_cursor *cursor;
-	size_t count = 0;
-	enum code code = store_range(txn, bytes_of(prefix, sizeof prefix), bytes_of(NULL, 0), &cursor, err);
+	return (key.size && key.data[0] == TABLE_INDEX) || bytes_equal(key, bytes_of(model_key, sizeof model_key));
+}
 
-	if (code)
-		return code;
-	while (count < REBUILD_CHUNK && !(code = store_next(cursor, &key, &value, err)))
-		keys[count++] = arena_copy(arena, key);
-	store_range_end(cursor);
-	*ret_is_done = code == E_ABSENT;
-	code = code == E_ABSENT ? OK : code;
-	for (size_t i = 0; !code && i < count; i++)
-		code = store_delete(txn, keys[i], err);
+/* The mark goes with the first entries: half of the indexes are nobody's. It may be damaged itself. */
+static enum code drop_mark(struct store_txn *txn, struct err *err)
+{
+	enum code code = store_replace(txn, bytes_of(model_key, sizeof model_key), bytes_of(NULL, 0), err);
+
 	return code ? code : store_delete(txn, bytes_of(model_key, sizeof model_key), err);
 }
 
-/* Where a rebuild stands: the key behind which it goes on. */
+/* Where a rebuild stands: what is done, and the key behind which it goes on. */
 struct progress {
+	bool is_begun, is_dropped, is_done;
 	uint8_t last[RECORD_KEY_SIZE + 1];
 	size_t size;
 };
+
+/* Takes out up to REBUILD_CHUNK entries. */
+static enum code drop_some(struct store_txn *txn, struct progress *at, struct err *err)
+{
+	enum code code = at->is_begun ? OK : drop_mark(txn, err);
+
+	if (!code)
+		code = store_clear_some(txn, TABLE_INDEX, REBUILD_CHUNK, !at->is_begun, &at->is_dropped, err);
+	at->is_begun = true;
+	return code;
+}
 
 struct pending {
 	struct index_keys keys[REBUILD_CHUNK];
@@ -252,7 +256,7 @@ struct pending {
 
 /* Works out the entries of the next records; their puts come when the cursor is closed. */
 static enum code gather_some(struct store_txn *txn, struct progress *at, struct arena *arena, struct pending *pending,
-			     bool *ret_is_done, struct err *err)
+			     struct err *err)
 {
 	static const uint8_t prefix[] = { TABLE_RECORD };
 	struct store_cursor *cursor;
@@ -274,29 +278,27 @@ static enum code gather_some(struct store_txn *txn, struct progress *at, struct 
 		at->size = key.size + 1;
 	}
 	store_range_end(cursor);
-	*ret_is_done = code == E_ABSENT;
+	at->is_done = code == E_ABSENT;
 	return code == E_ABSENT ? OK : code;
 }
 
-static enum code index_some(struct store_txn *txn, struct progress *at, struct arena *arena, bool *ret_is_done,
-			    struct err *err)
+static enum code index_some(struct store_txn *txn, struct progress *at, struct arena *arena, struct err *err)
 {
 	struct pending *pending = arena_take(arena, sizeof *pending);
 	struct index_keys none = { 0 };
 	struct id fingerprint = model_fingerprint();
-	enum code code = gather_some(txn, at, arena, pending, ret_is_done, err);
+	enum code code = gather_some(txn, at, arena, pending, err);
 
 	for (size_t i = 0; !code && i < pending->count; i++)
 		code = move_index(txn, &none, &pending->keys[i], err);
-	if (code || !*ret_is_done)
+	if (code || !at->is_done)
 		return code;
 	return store_put(txn, bytes_of(model_key, sizeof model_key),
 			 bytes_of(fingerprint.bytes, sizeof fingerprint.bytes), err);
 }
 
 /* One transaction of the rebuild. Whenever it is cut short, the next start finds no mark and begins again. */
-static enum code rebuild_step(struct store *store, struct progress *at, bool *is_dropped, bool *ret_is_done,
-			      struct err *err)
+static enum code rebuild_step(struct store *store, struct progress *at, struct err *err)
 {
 	struct arena arena = { 0 };
 	struct store_txn *txn;
@@ -304,10 +306,10 @@ static enum code rebuild_step(struct store *store, struct progress *at, bool *is
 
 	if (code)
 		return code;
-	if (!*is_dropped)
-		code = drop_some(txn, &arena, is_dropped, err);
+	if (!at->is_dropped)
+		code = drop_some(txn, at, err);
 	else
-		code = index_some(txn, at, &arena, ret_is_done, err);
+		code = index_some(txn, at, &arena, err);
 	arena_done(&arena);
 	if (code) {
 		store_end(txn);
@@ -316,18 +318,25 @@ static enum code rebuild_step(struct store *store, struct progress *at, bool *is
 	return store_commit(txn, err);
 }
 
-enum code state_open(struct store *store, struct err *err)
+enum code state_rebuild(struct store *store, struct err *err)
 {
 	struct progress at = { .size = 0 };
-	bool is_dropped = false, is_done = false;
+	enum code code = OK;
+
+	while (!code && !at.is_done)
+		code = rebuild_step(store, &at, err);
+	return code;
+}
+
+enum code state_open(struct store *store, struct err *err)
+{
+	bool is_current = false;
 	struct store_txn *txn;
 	enum code code = store_snapshot(store, &txn, err);
 
 	if (code)
 		return code;
-	code = is_current(txn, &is_done, err);
+	code = state_is_current(txn, &is_current, err);
 	store_end(txn);
-	while (!code && !is_done)
-		code = rebuild_step(store, &at, &is_dropped, &is_done, err);
-	return code;
+	return code || is_current ? code : state_rebuild(store, err);
 }

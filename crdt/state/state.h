@@ -18,6 +18,18 @@
 enum code state_open(struct store *store, struct err *err);
 
 /*
+ * Makes the indexes anew whatever they are, from records that are all sound. Cut short, it leaves indexes that are
+ * nobody's, and the next state_open ends it.
+ */
+enum code state_rebuild(struct store *store, struct err *err);
+
+/* Whether the indexes are those of this version's model; not so while a rebuild has not ended. */
+enum code state_is_current(struct store_txn *txn, bool *ret_is_current, struct err *err);
+
+/* Whether an entry, or all of a table, follows from the records and so can be made anew. */
+bool state_is_derived(struct bytes key);
+
+/*
  * Merges `with` into the record; *ret_is_changed says whether that made a difference: nothing merged into nothing does
  * not. E_VALUE when its identity does not give `id`.
  */
@@ -49,8 +61,8 @@ enum code state_next(struct state_cursor *cursor, uint32_t *ret_kind, struct id 
 void state_find_end(struct state_cursor *cursor);
 
 /*
- * Checks every record's form and identity, and that the index entries are exactly those that the records ask for.
- * E_DAMAGED if `found` was told anything.
+ * Checks every record's form and identity; and, when the indexes are current, that their entries are exactly those that
+ * the records ask for. E_DAMAGED if `found` was told anything.
  */
 enum code state_check(struct store_txn *txn, store_found *found, void *context, struct err *err);
 

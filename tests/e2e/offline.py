@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,17 @@ class Offline(unittest.TestCase):
 
         self.change(turn)
 
+    def turn_a_bit_of_index(self, device):
+        """In the seals of its entries, which have no value."""
+        key = re.compile(re.escape(b"\x02\x00" + bytes([19 << 2 | 1])) + b".{2,60}?" +
+                         re.escape(bytes.fromhex(device["id"])), re.DOTALL)
+
+        def turn(data):
+            for found in key.finditer(bytes(data)):
+                data[found.end() + 3] ^= 16
+
+        self.change(turn)
+
     def dumped(self, *kind):
         done = run("--dump", self.state, *kind)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -119,6 +131,38 @@ class Offline(unittest.TestCase):
             self.assertIn("make_state: damaged: ", done.stderr)
             self.assertIn("make_state: E_DAMAGED", done.stderr)
             self.assertEqual(digest(self.state), before)
+
+    def test_damage_of_indexes_alone_is_told_and_mended_by_the_next_start(self):
+        device = next(line for line in self.dumped("device") if "fields" in line)
+        whole = run("--dump", self.state).stdout
+        self.turn_a_bit_of_index(device)
+        before = digest(self.state)
+        done = run("--check", self.state)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, rf"damaged: index entry by \w+ of device {device['id']}: its bytes do not match")
+        self.assertIn("the next start of warrend makes the indexes anew", done.stdout)
+        self.assertNotIn("do not start", done.stdout)
+        self.assertEqual(digest(self.state), before)
+        done = subprocess.run([MAKE_STATE, self.state, "1"], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"damaged: only indexes: \d+ findings?: they are made anew")
+        done = run("--check", self.state)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, "index entries, each verified\n$")
+        self.assertTrue({line["id"] for line in map(json.loads, whole.splitlines())} <=
+                        {line["id"] for line in self.dumped()})
+
+    def test_damage_of_a_record_and_of_indexes_is_not_mended(self):
+        first, second = [line for line in self.dumped("device") if "fields" in line][:2]
+        self.turn_a_bit_of(first)
+        self.turn_a_bit_of_index(second)
+        done = run("--check", self.state)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("do not start warrend on this directory", done.stdout)
+        before = digest(self.state)
+        done = subprocess.run([MAKE_STATE, self.state], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(digest(self.state), before)
 
     def test_a_damaged_record_is_named_and_the_others_are_dumped(self):
         everything = self.dumped()

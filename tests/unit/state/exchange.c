@@ -3,7 +3,10 @@
  * One version of Warren at work on a state directory; test_evolution runs two builds of it, which know different
  * model.defs, on each other's ops and directories.
  *
- *     exchange DIR open             opens it (and makes its indexes anew, when another version wrote it)
+ *     exchange DIR open             opens it as the agent does (and makes its indexes anew, when another version
+ *                                   wrote it)
+ *     exchange DIR open COMMITS     the same, and is gone after so many commits; it prints whether it came to that
+ *     exchange DIR offline          what `warrend --check` says of it
  *     exchange DIR write SEED OPS   merges random records of all kinds, and appends their ops to the file OPS
  *     exchange DIR edit SEED OPS    merges random changes of all records there are, and appends their ops
  *     exchange DIR merge OPS        merges the ops of a file
@@ -14,7 +17,8 @@
  *     exchange DIR read             prints what readers see: rows, invalid, dead and unknown records
  *     exchange DIR check            reads all and checks all
  */
-#include "agent/store.h"
+#include "agent/offline.h"
+#include "agent/verify.h"
 #include "crdt/state/index.h"
 #include "crdt/state/state.h"
 #include "tests/unit/model/gen_row.h"
@@ -23,6 +27,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { PER_KIND = 6, OPS_MAX = 1 << 26 };
 
@@ -44,6 +49,24 @@ struct run {
 };
 
 static struct err err;
+
+/* How many commits there are until the process is gone; 0: it stays. */
+static uint64_t commits_left;
+
+enum code __real_store_commit(struct store_txn *txn, struct err *err_of_it);
+enum code __wrap_store_commit(struct store_txn *txn, struct err *err_of_it);
+
+enum code __wrap_store_commit(struct store_txn *txn, struct err *err_of_it)
+{
+	enum code code = __real_store_commit(txn, err_of_it);
+
+	if (commits_left && !--commits_left) {
+		printf("gone\n");
+		fflush(stdout);
+		_exit(0);
+	}
+	return code;
+}
 
 static void must(enum code code, const char *what)
 {
@@ -312,17 +335,23 @@ static int act(struct run *run, const char *what, const char *const *more, int c
 		do_read(run);
 	else if (!strcmp(what, "check") && !count)
 		do_check(run);
-	else if (strcmp(what, "open") || count)
+	else if (strcmp(what, "open") || count > 1)
 		return 2;
 	if (count == 2)
 		write_file(more[1], "ab", buf_bytes(&run->ops));
 	return 0;
 }
 
+static void tell_line(void *context, const char *text)
+{
+	(void)context;
+	fprintf(stderr, "damaged: %s\n", text);
+}
+
 int main(int argc, char **argv)
 {
 	const struct hash_key key = { { 1 } };
-	struct lmdb_options options = { .mode = LMDB_WRITER, .fresh_key = &key, .map_size = 1 << 28 };
+	struct verify_report report = { .line = tell_line };
 	struct run run = { .ops = buf_growing(OPS_MAX) };
 	int result;
 
@@ -330,8 +359,11 @@ int main(int argc, char **argv)
 		return 2;
 	run.node = argc == 5 ? strtoull(argv[3], NULL, 10) : 1;
 	run.rng = rng_from_number(run.node);
-	must(lmdb_store_open(argv[1], &options, &run.store, &err), "store");
-	must(state_open(run.store, &err), "state");
+	if (!strcmp(argv[2], "offline"))
+		return (int)offline_check(argv[1]);
+	commits_left = argc == 4 && !strcmp(argv[2], "open") ? strtoull(argv[3], NULL, 10) : 0;
+	must(verify_and_open(argv[1], &key, &report, &run.store, &err), "state");
+	commits_left = 0;
 	must(store_begin(run.store, &run.txn, &err), "begin");
 	result = act(&run, argv[2], (const char *const *)argv + 3, argc - 3);
 	if (!strcmp(argv[2], "check"))

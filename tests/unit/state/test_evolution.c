@@ -101,6 +101,14 @@ static void copy(const char *from, const char *to)
 	assert_int_equal(system(command), 0);
 }
 
+static void remove_dir(const char *name)
+{
+	char command[2 * PATH];
+
+	snprintf(command, sizeof command, "rm -r '%s/%s'", home, name);
+	assert_int_equal(system(command), 0);
+}
+
 struct seen {
 	size_t records, rows, invalid, dead, unknown;
 };
@@ -240,6 +248,51 @@ static void a_downgrade_loses_nothing(void **state)
 	assert_int_equal(look(later, "downgraded").unknown, 0);
 }
 
+/* Every version starts on what any other left, wherever that one was stopped; nothing is damaged on the way. */
+static void a_rebuild_cut_short_harms_nobody(void **state)
+{
+	static const char *const seeds[] = { "11", "12", "13", "14", "15", "16" };
+	char commits[16];
+	int cuts = 0;
+
+	(void)state;
+	copy("upgraded", "large");
+	/* So many that they take more than one transaction. */
+	for (size_t i = 0; i < COUNT(seeds); i++)
+		run(later, "large", "write", seeds[i], "ops-large");
+	for (int i = 1;; i++, cuts++) {
+		snprintf(commits, sizeof commits, "%d", i);
+		copy("large", "cut");
+		run(older, "cut", "open", commits, NULL);
+		if (strcmp(output, "gone\n"))
+			break;
+		run(older, "cut", "offline", NULL, NULL);
+		if (!strstr(output, "each verified\n"))
+			fail_msg("after %d commits: %s", i, output);
+		/* Back to the one that wrote the old indexes, which are half gone; and again to the other. */
+		copy("cut", "cut-back");
+		run(later, "cut-back", "open", NULL, NULL);
+		run(later, "cut-back", "check", NULL, NULL);
+		run(older, "cut", "open", "1", NULL);
+		run(older, "cut", "check", NULL, NULL);
+		remove_dir("cut-back");
+		remove_dir("cut");
+	}
+	assert_true(cuts >= 4);
+}
+
+static void what_another_version_left_is_told(void **state)
+{
+	(void)state;
+	copy("older", "told");
+	run(later, "told", "offline", NULL, NULL);
+	assert_non_null(strstr(output, "its indexes are of another version, or half made"));
+	run(later, "told", "open", NULL, NULL);
+	run(later, "told", "offline", NULL, NULL);
+	assert_null(strstr(output, "another version"));
+	assert_non_null(strstr(output, "index entries, each verified"));
+}
+
 static int make_home(void **state)
 {
 	const char *temporary = getenv("TMPDIR");
@@ -266,6 +319,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_upgrade_in_place_makes_the_indexes),
 		cmocka_unit_test(an_upgraded_one_lives_on),
 		cmocka_unit_test(a_downgrade_loses_nothing),
+		cmocka_unit_test(a_rebuild_cut_short_harms_nobody),
+		cmocka_unit_test(what_another_version_left_is_told),
 	};
 
 	if (argc != 3)

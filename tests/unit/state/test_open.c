@@ -227,6 +227,81 @@ static void a_crash_between_two_transactions_leaves_no_mark(void **state)
 	world_end(&world);
 }
 
+static size_t damages;
+
+static void count_derived(void *context, struct bytes key, const char *text)
+{
+	(void)context;
+	damages++;
+	if (!state_is_derived(key))
+		fail_msg("not of the indexes: %s", text);
+}
+
+/* Changes index entries beneath the store, takes one away, puts a stray one in, and damages the mark. */
+static size_t damage_indexes(struct world *world)
+{
+	static const uint8_t stray[] = { TABLE_INDEX, 0, 1, 2, 3 };
+	uint8_t table = TABLE_INDEX, copy[STORE_KEY_MAX];
+	struct bytes key, value;
+	size_t count = 0;
+
+	for (size_t i = 0; i < 40; i += 8) {
+		struct store_cursor *cursor;
+		struct store_txn *txn;
+
+		assert_int_equal(store_snapshot(world->store, &txn, NULL), OK);
+		assert_int_equal(store_range(txn, bytes_of(&table, 1), bytes_of(NULL, 0), &cursor, NULL), OK);
+		for (size_t k = 0; k <= i; k++)
+			if (store_next(cursor, &key, &value, NULL) != E_DAMAGED)
+				memcpy(copy, key.data, key.size);
+		key.data = copy;
+		store_range_end(cursor);
+		store_end(txn);
+		mem_disk_poke(world->disk, key, i ? bytes_text("no seal fits this") : bytes_of(NULL, 0));
+		count++;
+	}
+	mem_disk_poke(world->disk, bytes_of(stray, sizeof stray), bytes_text("nor this"));
+	mem_disk_poke(world->disk, bytes_of(model_key, sizeof model_key), bytes_text("nor this one"));
+	return count + 2;
+}
+
+/* Also when it is cut short: they follow from the records. */
+static void damaged_indexes_are_made_anew(void **state)
+{
+	struct world world;
+	struct buf before;
+	struct store_txn *txn;
+	size_t crashes = 0;
+
+	(void)state;
+	world_start(&world, 5);
+	for (int i = 0; i < 6; i++)
+		world_step(&world, 900);
+	before = index_of(world.store);
+	for (uint64_t step = 1; step < 12000; step += step) {
+		size_t planted = damage_indexes(&world);
+
+		damages = 0;
+		assert_int_equal(store_snapshot(world.store, &txn, NULL), OK);
+		assert_int_equal(store_scan(txn, count_derived, NULL, NULL), E_DAMAGED);
+		assert_int_equal(state_check(txn, count_derived, NULL, NULL), OK);
+		store_end(txn);
+		assert_true(damages >= planted - 1);
+		mem_disk_crash_at(world.disk, step);
+		while (state_rebuild(world.store, NULL)) {
+			crashes++;
+			reopen(&world);
+			mem_disk_crash_at(world.disk, 0);
+		}
+		mem_disk_crash_at(world.disk, 0);
+		assert_index(world.store, &before);
+		assert_sound(world.store);
+	}
+	assert_true(crashes > 5);
+	buf_done(&before);
+	world_end(&world);
+}
+
 static void an_empty_store_is_marked(void **state)
 {
 	struct id fingerprint = model_fingerprint();
@@ -250,6 +325,7 @@ int main(void)
 		cmocka_unit_test(many_records_take_many_transactions),
 		cmocka_unit_test(a_crash_in_the_middle_loses_nothing),
 		cmocka_unit_test(a_crash_between_two_transactions_leaves_no_mark),
+		cmocka_unit_test(damaged_indexes_are_made_anew),
 		cmocka_unit_test(an_empty_store_is_marked),
 	};
 
