@@ -11,6 +11,7 @@
 #include "crdt/state/index.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -55,6 +56,12 @@ static void live_and_die(enum exit_status (*work)(struct reading *reading), stru
 	_exit((int)status);
 }
 
+/* What a reader brings upon itself by what it reads; any other signal came from somebody else. */
+static bool is_by_itself(int number)
+{
+	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGABRT;
+}
+
 /* LMDB believes what it reads: should a damaged file kill the reader, that is told to `out`, and nothing worse. */
 static enum exit_status in_child(enum exit_status (*work)(struct reading *reading), struct reading *reading, FILE *out)
 {
@@ -71,6 +78,12 @@ static enum exit_status in_child(enum exit_status (*work)(struct reading *readin
 	}
 	if (WIFEXITED(status))
 		return (enum exit_status)WEXITSTATUS(status);
+	if (!is_by_itself(WTERMSIG(status))) {
+		fprintf(stderr,
+			"warrend: the reading of %s was ended by signal %d (%s) before it was done: try again\n",
+			reading->state_dir, WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return EXIT_UNREACHABLE;
+	}
 	fprintf(out, "damaged: the structure of the state's file: reading it ended with signal %d (%s)\n",
 		WTERMSIG(status), strsignal(WTERMSIG(status)));
 	fprintf(out, "\n%s is damaged\n\n%s", reading->state_dir, remedy);

@@ -11,6 +11,7 @@ enum exit_status { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABL
 
 /*
  * Both read in a child process: should the file make even that one crash, this is reported as damage of its structure.
+ * That somebody else ended it says nothing about the state, and is EXIT_UNREACHABLE.
  *
  * Verifies everything. Findings go to stdout, and what to do about them.
  */
