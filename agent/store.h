@@ -30,7 +30,7 @@ struct lmdb_options {
 #define LMDB_MAP_SIZE (UINT64_C(64) << 30)
 
 /*
- * E_BUSY when another process has it, E_DENIED when others than the owner could get at it, E_ABSENT when there is
+ * E_BUSY when another process has it, E_DENIED when others own it or could get at it, E_ABSENT when there is
  * none, E_NEWER and E_DAMAGED by what the file says.
  */
 enum code lmdb_store_open(const char *state_dir, const struct lmdb_options *options, struct store **ret_store,

@@ -29,12 +29,20 @@ static enum code failed(struct err *err, int number, const char *what, const cha
 	}
 }
 
-/* What others can open, others may have changed or read. */
-static enum code check_private(const struct stat *st, const char *name, struct err *err)
+/*
+ * What others can open or own, others may have changed or read. Root may read what is somebody else's, to check it;
+ * what root writes there, its owner could not open any more.
+ */
+static enum code check_private(const struct stat *st, const char *name, bool is_writer, struct err *err)
 {
-	unsigned others = st->st_mode & (S_IRWXG | S_IRWXO);
+	uid_t self = geteuid();
 
-	if (others)
+	if (st->st_uid != self && (is_writer || self))
+		return fail(err, E_DENIED,
+			    "%s belongs to user %u and this is user %u: run as its owner, or, if it should be yours, "
+			    "make it so (chown)",
+			    name, (unsigned)st->st_uid, (unsigned)self);
+	if (st->st_mode & (S_IRWXG | S_IRWXO))
 		return fail(err, E_DENIED,
 			    "%s is open to its group or to others (mode %04o): make sure that it is Warren's alone, "
 			    "then take "
@@ -99,7 +107,7 @@ static enum code open_dir(const char *state_dir, bool is_writer, int *ret_dir, s
 	if (!code && !is_writer && faccessat(dir, STORE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
 		code = fail(err, E_ABSENT, "there is no Warren state in %s: check the path", state_dir);
 	if (!code)
-		code = check_private(&st, state_dir, err);
+		code = check_private(&st, state_dir, is_writer, err);
 	if (!code)
 		code = lock_dir(dir, state_dir, is_writer, err);
 	if (code) {
@@ -124,7 +132,7 @@ enum code store_files_open_one(int dir, const char *name, bool is_writer, int *r
 	else if (!S_ISREG(st.st_mode))
 		code = fail(err, E_DENIED, "%s is no plain file: put the file itself there", name);
 	else
-		code = check_private(&st, name, err);
+		code = check_private(&st, name, is_writer, err);
 	if (code) {
 		close(file);
 		return code;
@@ -174,6 +182,10 @@ enum code store_files_make(int dir, const char *name, struct err *err)
 	return make(dir, name, 0, err);
 }
 
+/*
+ * LMDB opens the lock, and the store, once more by name, follows a link there and makes what is missing. Nobody can put
+ * one there after this look: the directory is open to its owner alone, which is us.
+ */
 enum code store_files_make_lock(int dir, const char *name, struct err *err)
 {
 	char lock[sizeof STORE_FILE_NEW "-lock"];

@@ -5,8 +5,9 @@
 /*
  * The state directory and its files: found, made, locked and refused, before anything reads a byte of them.
  *
- * Nothing here follows a symbolic link inside the directory, or accepts what others than the owner may open. The
- * lock lies on the directory: exclusive for a writer, shared for readers, gone with the process.
+ * Nothing here follows a symbolic link inside the directory, or accepts what others may open or own; but root may read
+ * what is another user's. The lock lies on the directory: exclusive for a writer, shared for readers, gone with the
+ * process.
  */
 
 #include "crdt/base/err.h"
@@ -27,7 +28,7 @@ enum code store_files_make(int dir, const char *name, struct err *err);
 /* Readies the lock file of `name`: its blocks exist, so that a full disk does not kill who maps it. */
 enum code store_files_make_lock(int dir, const char *name, struct err *err);
 
-/* Opens `name` unless it is a link, no plain file, or open to others. */
+/* Opens `name` unless it is a link, no plain file, another user's, or open to others. */
 enum code store_files_open_one(int dir, const char *name, bool is_writer, int *ret_file, struct err *err);
 
 /* Puts the new store in place, durably. */

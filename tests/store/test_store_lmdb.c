@@ -168,6 +168,44 @@ static void what_others_may_open_is_refused(void **state)
 	store_close(scratch_open(scratch, LMDB_WRITER));
 }
 
+/* Who this process is, to the code under test. */
+static uid_t pretended;
+static bool is_pretending;
+
+uid_t __real_geteuid(void);
+uid_t __wrap_geteuid(void);
+
+uid_t __wrap_geteuid(void)
+{
+	return is_pretending ? pretended : __real_geteuid();
+}
+
+static void what_is_another_users_is_refused(void **state)
+{
+	const struct scratch *scratch = *state;
+	char lock[PATH_MAX + 8];
+	const char *const paths[] = { scratch->dir, scratch->file, lock };
+
+	snprintf(lock, sizeof lock, "%s-lock", scratch->file);
+	make_store(scratch);
+	is_pretending = true;
+	pretended = __real_geteuid() + 1;
+	assert_refused(scratch, LMDB_WRITER, E_DENIED, "run as its owner");
+	assert_refused(scratch, LMDB_READER, E_DENIED, "run as its owner");
+	/* Root reads it, and writes nothing that its owner could not open. */
+	pretended = 0;
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		if (!__real_geteuid())
+			assert_int_equal(chown(paths[i], 1234, (gid_t)-1), 0);
+		assert_refused(scratch, LMDB_WRITER, E_DENIED, "(chown)");
+		store_close(scratch_open(scratch, LMDB_READER));
+		if (!__real_geteuid())
+			assert_int_equal(chown(paths[i], 0, (gid_t)-1), 0);
+	}
+	is_pretending = false;
+	store_close(scratch_open(scratch, LMDB_WRITER));
+}
+
 static void links_and_oddities_are_refused(void **state)
 {
 	const struct scratch *scratch = *state;
@@ -401,6 +439,7 @@ int main(void)
 		TEST(nothing_to_read_is_absent),
 		TEST(one_writer_or_many_readers),
 		TEST(what_others_may_open_is_refused),
+		TEST(what_is_another_users_is_refused),
 		TEST(links_and_oddities_are_refused),
 		TEST(a_newer_or_strange_file_is_refused),
 		TEST(a_head_with_another_number_is_refused),
