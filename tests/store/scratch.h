@@ -27,6 +27,16 @@ void scratch_remove(const struct scratch *scratch);
 int scratch_setup(void **state);
 int scratch_teardown(void **state);
 
+/*
+ * From here on this process mounts what it likes on `dir` and nobody sees it: as root, or in a user namespace of its
+ * own. Fails the test, saying what it needs, where neither is to be had.
+ */
+void scratch_mount_alone(const char *dir);
+
+/* From now on `dir` can only be read; or a fresh disk of `size` bytes lies on it. */
+void scratch_mount_read_only(const char *dir);
+void scratch_mount_disk(const char *dir, size_t size);
+
 extern const struct hash_key scratch_key;
 
 enum code scratch_try(const struct scratch *scratch, enum lmdb_mode mode, struct store **ret_store, struct err *err);

@@ -162,15 +162,11 @@ static void enospc_at_any_write_refuses_one_commit(void **state)
 /* A disk of its own, in a mount namespace of its own: it goes away with the process. */
 static void mount_small_disk(char *room, size_t size)
 {
-	char options[64];
-
 	assert_true((size_t)snprintf(room, size, "%s/warren.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp") <
 		    size);
 	assert_non_null(mkdtemp(room));
-	snprintf(options, sizeof options, "size=%d,mode=0700", DISK_SIZE);
-	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("tmpfs", room, "tmpfs", 0, options))
-		fail_msg("this test mounts a small disk, which needs root and mount namespaces: %s", strerror(errno));
+	scratch_mount_alone(room);
+	scratch_mount_disk(room, DISK_SIZE);
 }
 
 /* Takes all room on the disk but about `left` bytes. */
@@ -236,7 +232,7 @@ static void a_full_disk_refuses_writes_until_there_is_room(void **state)
 	print_message("  refused in %llu rounds\n", (unsigned long long)refused);
 	assert_true(refused > 5);
 	store_close(store);
-	umount(disk);
+	umount2(disk, MNT_DETACH);
 	rmdir(disk);
 }
 
