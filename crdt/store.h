@@ -18,7 +18,7 @@
 
 enum {
 	STORE_KEY_MAX = 480,
-	STORE_VALUE_MAX = 1 << 24,
+	STORE_VALUE_MAX = 1 << 20,
 	STORE_TABLES = 16, /* first bytes of keys: 0 to 15; 0 is the store's own */
 	STORE_FORMAT = 1,
 };

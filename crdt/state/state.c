@@ -11,6 +11,8 @@
 
 enum { REBUILD_CHUNK = 2000 };
 
+_Static_assert((int)RECORD_MAX <= (int)STORE_VALUE_MAX, "the store takes any record");
+
 static const uint8_t model_key[] = { TABLE_META, 'm' };
 
 static enum code get_record(struct store_txn *txn, uint32_t kind, struct id id, struct bytes *ret_record,

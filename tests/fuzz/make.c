@@ -55,6 +55,11 @@ static struct bytes make_text(struct maker *maker, const struct field *field)
 		size = 63;
 	for (size_t i = 0; i < size; i++)
 		text[i] = (uint8_t)letters[rng_below(&maker->rng, sizeof letters - 1)];
+	/* A host has a letter, also behind a scheme. */
+	if (field->type == TYPE_HOST)
+		text[0] = 'h';
+	if (field->type == TYPE_URL && size == sizeof url - 1)
+		text[size++] = 'h';
 	if (field->type == TYPE_URL)
 		memcpy(text, url, sizeof url - 1);
 	if (is_free && size > 2 && one_in(maker, 2))
