@@ -30,7 +30,7 @@ void pages_say(struct pages *pages, const char *format, ...)
 	char text[256];
 	va_list args;
 
-	if (pages->said > SAID_MAX)
+	if (pages->said > SAID_MAX || pages->failure)
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
@@ -40,7 +40,8 @@ void pages_say(struct pages *pages, const char *format, ...)
 	pages->found(pages->context, bytes_of(NULL, 0), text);
 }
 
-static bool read_at(int file, void *room, size_t size, uint64_t offset)
+/* False with *ret_failure 0: the file ends before. */
+static bool read_at(int file, void *room, size_t size, uint64_t offset, int *ret_failure)
 {
 	uint8_t *at = room;
 
@@ -49,8 +50,10 @@ static bool read_at(int file, void *room, size_t size, uint64_t offset)
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got <= 0)
+		if (got <= 0) {
+			*ret_failure = got ? errno : 0;
 			return false;
+		}
 		at += got;
 		offset += (uint64_t)got;
 		size -= (size_t)got;
@@ -58,13 +61,25 @@ static bool read_at(int file, void *room, size_t size, uint64_t offset)
 	return true;
 }
 
-bool pages_read(struct pages *pages, uint64_t number, uint8_t *room)
+bool pages_read_part(struct pages *pages, uint64_t number, size_t offset, void *room, size_t size)
 {
-	if (number < pages->file_count && read_at(pages->file, room, pages->page_size, number * pages->page_size))
+	int failure = 0;
+
+	if (number < pages->file_count &&
+	    read_at(pages->file, room, size, number * pages->page_size + offset, &failure))
 		return true;
+	if (failure && !pages->failure) {
+		pages->failure = failure;
+		pages->failed_page = number;
+	}
 	pages_say(pages, "page %" PRIu64 ": it cannot be read, the file has %" PRIu64 " pages", number,
 		  pages->file_count);
 	return false;
+}
+
+bool pages_read(struct pages *pages, uint64_t number, uint8_t *room)
+{
+	return pages_read_part(pages, number, 0, room, pages->page_size);
 }
 
 bool pages_claim(struct pages *pages, uint64_t first, uint64_t count, enum page_owner owner, uint64_t from)
@@ -92,6 +107,18 @@ static bool is_tree(const struct tree_head *tree)
 	return (tree->root == NO_PAGE) == !tree->depth && tree->depth <= DEPTH_MAX;
 }
 
+/*
+ * The last pages may be free ones that were never written, and so behind the end of the file. But as each of them
+ * is listed as free in the file, they are no more than the numbers that have room in it.
+ */
+static bool is_too_large(const struct pages *pages, const struct head *head)
+{
+	uint64_t most = pages->file_count + pages->file_count * pages->page_size / sizeof(uint64_t);
+
+	return head->last_page >= LMDB_MAP_SIZE / pages->page_size || head->map_size > LMDB_MAP_SIZE ||
+	       head->last_page >= head->map_size / pages->page_size || head->last_page >= most;
+}
+
 /* One head by itself. False when nothing can be built on it. */
 static bool check_head(struct pages *pages, const uint8_t *page, unsigned slot, struct head *ret_head)
 {
@@ -111,8 +138,7 @@ static bool check_head(struct pages *pages, const uint8_t *page, unsigned slot, 
 			  pages->page_size);
 	else if (head.free.flags != FREE_FLAGS || head.main.flags || head.main.pad || head.address)
 		pages_say(pages, "page %u: its flags are not those of a store", slot);
-	else if (head.last_page < 1 || head.last_page >= LMDB_MAP_SIZE / pages->page_size ||
-		 head.map_size > LMDB_MAP_SIZE || head.last_page >= head.map_size / pages->page_size)
+	else if (head.last_page < 1 || is_too_large(pages, &head))
 		pages_say(pages, "page %u: it counts %" PRIu64 " pages, more than can be", slot, head.last_page);
 	else if (!is_tree(&head.free) || !is_tree(&head.main))
 		pages_say(pages, "page %u: a tree of its has an impossible depth", slot);
@@ -248,7 +274,8 @@ static bool find_page_size(struct pages *pages, uint64_t size)
 {
 	struct head head;
 
-	if (size < PAGE_HEADER_SIZE + sizeof head || !read_at(pages->file, &head, sizeof head, PAGE_HEADER_SIZE)) {
+	if (size < PAGE_HEADER_SIZE + sizeof head ||
+	    !read_at(pages->file, &head, sizeof head, PAGE_HEADER_SIZE, &pages->failure)) {
 		pages_say(pages, "page 0: it cannot be read, the file has %" PRIu64 " bytes", size);
 		return false;
 	}
@@ -269,12 +296,21 @@ static bool find_page_size(struct pages *pages, uint64_t size)
 static bool is_newer(int file)
 {
 	struct head heads[2];
+	int failure;
 
-	if (!read_at(file, &heads[0], sizeof heads[0], PAGE_HEADER_SIZE) || heads[0].free.pad > PAGE_SIZE_MAX ||
-	    !read_at(file, &heads[1], sizeof heads[1], heads[0].free.pad + PAGE_HEADER_SIZE))
+	/* What cannot be read here, the check itself cannot read either, and says so. */
+	if (!read_at(file, &heads[0], sizeof heads[0], PAGE_HEADER_SIZE, &failure) ||
+	    heads[0].free.pad > PAGE_SIZE_MAX ||
+	    !read_at(file, &heads[1], sizeof heads[1], heads[0].free.pad + PAGE_HEADER_SIZE, &failure))
 		return false;
 	return heads[0].magic == magic && heads[1].magic == magic && heads[0].version > FORMAT &&
 	       heads[0].version == heads[1].version;
+}
+
+static enum code disk_failed(const struct pages *pages, struct err *err)
+{
+	return fail(err, E_IO, "cannot read page %" PRIu64 " of %s: %s: check the disk", pages->failed_page, STORE_FILE,
+		    strerror(pages->failure));
 }
 
 static enum code newer(struct err *err)
@@ -296,6 +332,8 @@ enum code store_pages_check_file(int file, store_found *found, void *context, st
 		check_all(&pages);
 	free(pages.owners);
 	free(pages.taken);
+	if (pages.failure)
+		return disk_failed(&pages, err);
 	return pages.said ? fail(err, E_DAMAGED, "%s: its structure is damaged: restore it, or join anew", STORE_FILE)
 			  : OK;
 }
@@ -322,6 +360,8 @@ enum code store_pages_check_heads(int file, struct err *err)
 		return newer(err);
 	if (find_page_size(&pages, (uint64_t)st.st_size) && read_heads(&pages, heads))
 		return OK;
+	if (pages.failure)
+		return disk_failed(&pages, err);
 	return fail(err, E_DAMAGED, "%s is damaged (%s): restore it, or join anew", STORE_FILE, first.text);
 }
 

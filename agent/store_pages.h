@@ -5,7 +5,7 @@
 /*
  * Checks the structure of a store's file without LMDB, which believes what it reads and may crash on what a disk has
  * changed. So this comes before anything else that opens a doubtful store: no bytes whatever make it crash, and its
- * work is bounded by the size of the file, each page being visited once.
+ * work and its memory are bounded by the size of the file, each page being visited once.
  *
  * It proves that both head pages make sense and follow one another, that the newest tree is in order throughout, that
  * each page is used once, free, or neither only by mistake, and that the ledger seen through either head is that
@@ -17,7 +17,8 @@
 
 /*
  * Tells `found` each damage, naming the page, without a key. E_DAMAGED if there was any. E_NEWER when the file is of a
- * later format. Offline: E_BUSY while a writer has it.
+ * later format; E_IO when the disk does not give a page, which says nothing about the file. Offline: E_BUSY while a
+ * writer has it.
  */
 enum code store_pages_check(const char *state_dir, store_found *found, void *context, struct err *err);
 

@@ -71,11 +71,16 @@ struct pages {
 	uint8_t *owners;     /* one for each page */
 	uint8_t *taken;      /* of the page at hand, one for each two bytes */
 	size_t said;
+	int failure; /* errno of the disk, which is no damage of the file: nothing is said from then on */
+	uint64_t failed_page;
 	store_found *found;
 	void *context;
 };
 
 PRINTF(2, 3) void pages_say(struct pages *pages, const char *format, ...);
+
+/* Reads bytes of a page, or of a run that begins with it; says so when they are not there. */
+bool pages_read_part(struct pages *pages, uint64_t number, size_t offset, void *room, size_t size);
 
 /* Reads a page of the file; says so when it is not there. */
 bool pages_read(struct pages *pages, uint64_t number, uint8_t *room);

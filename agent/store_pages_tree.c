@@ -216,12 +216,9 @@ static void check_large_free(struct walk *walk, const struct node *node, uint64_
 {
 	struct pages *pages = walk->pages;
 	uint8_t *list = must_alloc(node->size);
-	off_t offset = (off_t)(first * pages->page_size + PAGE_HEADER_SIZE);
 
-	if (pread(pages->file, list, node->size, offset) == (ssize_t)node->size)
+	if (pages_read_part(pages, first, PAGE_HEADER_SIZE, list, node->size))
 		check_free(walk, list, node->size, number);
-	else
-		pages_say(pages, "page %" PRIu64 ": it cannot be read", first);
 	free(list);
 }
 

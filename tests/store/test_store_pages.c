@@ -3,6 +3,7 @@
 
 #include "crdt/base/rng.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -198,6 +199,145 @@ static void any_bytes_are_answered(void **state)
 	scratch_remove(&scratch);
 }
 
+/* The disk refuses to give bytes; and how much memory was asked for at once. */
+static off_t bad_at = -1;
+static size_t largest;
+
+ssize_t __real_pread(int file, void *room, size_t size, off_t offset);
+ssize_t __wrap_pread(int file, void *room, size_t size, off_t offset);
+void *__real_must_alloc(size_t size);
+void *__wrap_must_alloc(size_t size);
+
+ssize_t __wrap_pread(int file, void *room, size_t size, off_t offset)
+{
+	if (bad_at >= offset && bad_at < offset + (off_t)size) {
+		errno = EIO;
+		return -1;
+	}
+	return __real_pread(file, room, size, offset);
+}
+
+void *__wrap_must_alloc(size_t size)
+{
+	largest = size > largest ? size : largest;
+	return __real_must_alloc(size);
+}
+
+/* Lists of free pages that take pages of their own, and leaves, and branches; and a free end that was never written. */
+static void make_various(const struct scratch *scratch)
+{
+	struct store *store = scratch_open(scratch, LMDB_WRITER);
+	uint8_t room[5];
+
+	for (uint32_t step = 0; step < 3; step++) {
+		struct store_txn *txn;
+
+		assert_int_equal(store_begin(store, &txn, NULL), OK);
+		for (uint32_t number = 0; number < 4000; number++) {
+			if (step == 0)
+				put_small(txn, number, 1500);
+			else if (step == 1 && number % 9)
+				store_delete(txn, number_key(number, room), NULL);
+			else if (step == 2 && number < 300)
+				put_number(txn, MANY + number, 1);
+		}
+		for (uint32_t number = 0; step == 2 && number < 300; number++)
+			store_delete(txn, number_key(MANY + number, room), NULL);
+		assert_int_equal(store_commit(txn, NULL), OK);
+	}
+	scratch_assert_whole(scratch, store);
+	store_close(store);
+}
+
+static void a_page_that_the_disk_does_not_give_is_no_damage(void **state)
+{
+	struct scratch scratch = scratch_make();
+	struct findings findings = { 0 };
+	struct err err = { 0 };
+	struct stat st;
+	size_t failed = 0;
+	char wanted[64];
+
+	(void)state;
+	make_various(&scratch);
+	assert_int_equal(stat(scratch.file, &st), 0);
+	for (off_t at = 0; at < st.st_size; at += PAGE_SIZE) {
+		enum code code;
+
+		/* Behind the beginning, which alone is read of a head at first. */
+		bad_at = at + 1000;
+		code = store_pages_check(scratch.dir, findings_note, &findings, &err);
+		assert_int_equal(findings.count, 0);
+		if (code) {
+			assert_int_equal(code, E_IO);
+			snprintf(wanted, sizeof wanted, "of state.mdb: %s: check the disk", strerror(EIO));
+			assert_non_null(strstr(err.text, wanted));
+			failed++;
+		}
+		if (at > PAGE_SIZE)
+			continue;
+		assert_int_equal(code, E_IO);
+		bad_at = at + 20;
+		assert_int_equal(store_pages_check(scratch.dir, findings_note, &findings, &err), E_IO);
+		assert_int_equal(scratch_try(&scratch, LMDB_READER, &(struct store *){ NULL }, &err), E_IO);
+	}
+	bad_at = -1;
+	print_message("  %zu of %lld pages are read\n", failed, (long long)st.st_size / PAGE_SIZE);
+	assert_true(failed > 200);
+	assert_int_equal(store_pages_check(scratch.dir, findings_note, &findings, NULL), OK);
+	scratch_remove(&scratch);
+}
+
+/* The larger of both heads' last pages. */
+static uint64_t last_page(const struct scratch *scratch, uint64_t claimed)
+{
+	int file = open(scratch->file, O_RDWR | O_CLOEXEC);
+	uint64_t last = 0;
+
+	for (off_t head = 0; head < 2; head++) {
+		off_t at = head * PAGE_SIZE + 16 + 120;
+		uint64_t one;
+
+		assert_int_equal(pread(file, &one, sizeof one, at), sizeof one);
+		last = one > last ? one : last;
+		if (claimed)
+			assert_int_equal(pwrite(file, &claimed, sizeof claimed, at), sizeof claimed);
+	}
+	close(file);
+	return last;
+}
+
+static void memory_is_bounded_by_the_file(void **state)
+{
+	struct scratch scratch = scratch_make();
+	struct store *store = scratch_open(&scratch, LMDB_WRITER);
+	struct store_txn *txn;
+	struct stat st;
+	uint8_t room[5];
+
+	(void)state;
+	/* What was given back before it was written is no reason to refuse a file. */
+	assert_int_equal(store_begin(store, &txn, NULL), OK);
+	for (uint32_t number = 0; number < 300; number++)
+		put_number(txn, number, 1);
+	for (uint32_t number = 0; number < 300; number++)
+		store_delete(txn, number_key(number, room), NULL);
+	put_number(txn, MANY, 1);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	scratch_assert_whole(&scratch, store);
+	store_close(store);
+	assert_int_equal(stat(scratch.file, &st), 0);
+	print_message("  pages in the file: %lld, counted: %llu\n", (long long)st.st_size / PAGE_SIZE,
+		      (unsigned long long)last_page(&scratch, 0) + 1);
+	for (uint64_t claimed = 1 << 20; claimed < 1 << 24; claimed *= 2) {
+		last_page(&scratch, claimed);
+		largest = 0;
+		assert_true(scratch_pages(&scratch).count > 0);
+		assert_true(largest < (size_t)st.st_size + 40 * PAGE_SIZE);
+	}
+	scratch_remove(&scratch);
+}
+
 static double seconds(void)
 {
 	struct timespec now;
@@ -239,6 +379,8 @@ int main(void)
 		cmocka_unit_test(a_sound_file_is_never_blamed),
 		cmocka_unit_test(large_trees_and_lists_are_followed),
 		cmocka_unit_test(any_bytes_are_answered),
+		cmocka_unit_test(a_page_that_the_disk_does_not_give_is_no_damage),
+		cmocka_unit_test(memory_is_bounded_by_the_file),
 		cmocka_unit_test(speed_is_told),
 	};
 
