@@ -7,7 +7,8 @@
  *
  * One process at a time may write a state directory, and nobody reads it from outside meanwhile: a lock on the
  * directory itself sees to that, so it also holds when the files in it are replaced. Within the writing process any
- * thread takes snapshots; the writing transactions are all begun by one thread, which is asserted.
+ * thread takes snapshots; a writing transaction is begun and ended by one thread, and no two overlap, which is
+ * asserted.
  *
  * A failed commit is E_FULL only when the disk said so before anything was relied on: then the next try may succeed.
  * Any other failure of the disk is E_IO, and the store stops for good.

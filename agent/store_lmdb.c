@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -33,15 +34,15 @@ struct lmdb {
 	pthread_mutex_t mutex;
 	MDB_txn *idle[IDLE_MAX]; /* read transactions at rest: they pin no page, and keep their slot */
 	size_t idle_count;
-	bool has_writer;
-	pthread_t writer;
+	atomic_bool is_writing;
 };
 
 struct backend_txn {
 	struct lmdb *lmdb;
 	MDB_txn *txn;
 	bool is_writer;
-	int failed; /* what made LMDB give the transaction up */
+	pthread_t thread; /* of a writer: LMDB holds a mutex from its begin to its end */
+	int failed;       /* what made LMDB give the transaction up */
 };
 
 struct backend_cursor {
@@ -95,6 +96,17 @@ static bool is_merely_full(struct lmdb *lmdb, int rc)
 	return is_no_room(rc) || has_no_room(lmdb);
 }
 
+static enum code map_full(struct lmdb *lmdb, struct err *err)
+{
+	MDB_envinfo info = { 0 };
+
+	mdb_env_info(lmdb->env, &info);
+	return fail(err, E_FULL,
+		    "%s/%s has reached the largest size that it can have, %zu MiB: writes are refused and reads go on; "
+		    "remove records that are no longer needed",
+		    lmdb->state_dir, STORE_FILE, info.me_mapsize >> 20);
+}
+
 static enum code disk_failed(struct lmdb *lmdb, int rc, struct err *err)
 {
 	const char *said = rc == MDB_PANIC ? "a commit could not be ended" : mdb_strerror(rc);
@@ -126,10 +138,11 @@ static enum code judge(struct lmdb *lmdb, int rc, struct err *err)
 	case MDB_BAD_DBI:
 		return fail(err, E_DAMAGED, "%s/%s is damaged (%s): run warrend --check %s, restore it or join anew",
 			    lmdb->state_dir, STORE_FILE, mdb_strerror(rc), lmdb->state_dir);
+	case MDB_MAP_FULL: return map_full(lmdb, err);
 	case ENOMEM: abort();
 	default: break;
 	}
-	if (rc != MDB_MAP_FULL && !is_merely_full(lmdb, rc))
+	if (!is_merely_full(lmdb, rc))
 		return disk_failed(lmdb, rc, err);
 	return fail(err, E_FULL, "the disk is full: writes are refused and reads go on; free space under %s",
 		    lmdb->state_dir);
@@ -186,12 +199,15 @@ static int begin_reading(struct lmdb *lmdb, MDB_txn **ret_txn)
 
 static int begin_writing(struct lmdb *lmdb, MDB_txn **ret_txn)
 {
-	if (!lmdb->has_writer) {
-		lmdb->has_writer = true;
-		lmdb->writer = pthread_self();
-	}
-	assert(pthread_equal(lmdb->writer, pthread_self()));
-	return mdb_txn_begin(lmdb->env, NULL, 0, ret_txn);
+	/* LMDB would wait for the other one: for ever, when that is the same thread's. */
+	bool is_second = atomic_exchange(&lmdb->is_writing, true);
+	int rc;
+
+	assert(!is_second);
+	rc = mdb_txn_begin(lmdb->env, NULL, 0, ret_txn);
+	if (rc)
+		atomic_store(&lmdb->is_writing, false);
+	return rc;
 }
 
 static enum code lmdb_begin(void *self, bool is_writer, struct backend_txn **ret_txn, struct err *err)
@@ -207,6 +223,7 @@ static enum code lmdb_begin(void *self, bool is_writer, struct backend_txn **ret
 	txn->lmdb = lmdb;
 	txn->txn = below;
 	txn->is_writer = is_writer;
+	txn->thread = pthread_self();
 	*ret_txn = txn;
 	return OK;
 }
@@ -214,9 +231,12 @@ static enum code lmdb_begin(void *self, bool is_writer, struct backend_txn **ret
 static enum code lmdb_commit(struct backend_txn *txn, struct err *err)
 {
 	enum code code;
+	int rc;
 
-	assert(txn->is_writer);
-	code = judge_in(txn, mdb_txn_commit(txn->txn), err);
+	assert(txn->is_writer && pthread_equal(txn->thread, pthread_self()));
+	rc = mdb_txn_commit(txn->txn);
+	atomic_store(&txn->lmdb->is_writing, false);
+	code = judge_in(txn, rc, err);
 	free(txn);
 	return code;
 }
@@ -224,7 +244,9 @@ static enum code lmdb_commit(struct backend_txn *txn, struct err *err)
 static void lmdb_abort(struct backend_txn *txn)
 {
 	if (txn->is_writer) {
+		assert(pthread_equal(txn->thread, pthread_self()));
 		mdb_txn_abort(txn->txn);
+		atomic_store(&txn->lmdb->is_writing, false);
 	} else {
 		mdb_txn_reset(txn->txn);
 		if (!put_idle(txn->lmdb, txn->txn))

@@ -416,6 +416,8 @@ static void a_full_map_refuses_and_recovers(void **state)
 	assert_int_equal(store_put(txn, number_key(1, room), bytes_of("x", 1), NULL), E_FULL);
 	assert_int_equal(store_commit(txn, &err), E_FULL);
 	assert_non_null(strstr(err.text, "reads go on"));
+	assert_non_null(strstr(err.text, "the largest size"));
+	assert_null(strstr(err.text, "disk"));
 	assert_int_equal(store_health(store), STORE_IS_FULL);
 	assert_number(store, 1, 1);
 	commit_one(store, 1, 2);
