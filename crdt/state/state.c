@@ -152,13 +152,24 @@ struct state_cursor {
 	struct store_cursor *below;
 	bool is_index;
 	struct arena arena; /* the prefix */
+	uint8_t place[STORE_KEY_MAX];
+	size_t place_size;
 };
 
-static enum code open_cursor(struct store_txn *txn, struct bytes prefix, struct state_cursor *cursor,
+/* Takes the cursor, also when it fails. */
+static enum code open_cursor(struct store_txn *txn, struct bytes prefix, struct bytes from, struct state_cursor *cursor,
 			     struct state_cursor **ret_cursor, struct err *err)
 {
-	enum code code = store_range(txn, prefix, bytes_of(NULL, 0), &cursor->below, err);
+	uint8_t room[STORE_KEY_MAX] = { 0 };
+	enum code code;
 
+	/* The first key behind another one is that with a zero more. */
+	if (from.size && from.size < sizeof room)
+		memcpy(room, from.data, from.size);
+	if (from.size < sizeof room)
+		code = store_range(txn, prefix, bytes_of(room, from.size ? from.size + 1 : 0), &cursor->below, err);
+	else
+		code = fail(err, E_VALUE, "this is no place in a list: begin it anew");
 	if (code) {
 		state_find_end(cursor);
 		return code;
@@ -168,22 +179,23 @@ static enum code open_cursor(struct store_txn *txn, struct bytes prefix, struct 
 }
 
 enum code state_find(struct store_txn *txn, const struct kind *kind, const struct field *field, const void *slot,
-		     struct state_cursor **ret_cursor, struct err *err)
+		     struct bytes from, struct state_cursor **ret_cursor, struct err *err)
 {
 	struct state_cursor *cursor = must_alloc(sizeof *cursor);
 
 	assert(field->is_indexed);
 	cursor->is_index = true;
-	return open_cursor(txn, index_prefix(kind, field, slot, &cursor->arena), cursor, ret_cursor, err);
+	return open_cursor(txn, index_prefix(kind, field, slot, &cursor->arena), from, cursor, ret_cursor, err);
 }
 
-enum code state_all(struct store_txn *txn, uint32_t kind, struct state_cursor **ret_cursor, struct err *err)
+enum code state_all(struct store_txn *txn, uint32_t kind, struct bytes from, struct state_cursor **ret_cursor,
+		    struct err *err)
 {
 	struct state_cursor *cursor = must_alloc(sizeof *cursor);
 	uint8_t key[RECORD_KEY_SIZE];
 
 	record_key_write(kind, (struct id){ { 0 } }, key);
-	return open_cursor(txn, bytes_of(key, kind ? 3 : 1), cursor, ret_cursor, err);
+	return open_cursor(txn, bytes_of(key, kind ? 3 : 1), from, cursor, ret_cursor, err);
 }
 
 enum code state_next(struct state_cursor *cursor, uint32_t *ret_kind, struct id *ret_id, struct err *err)
@@ -195,7 +207,16 @@ enum code state_next(struct state_cursor *cursor, uint32_t *ret_kind, struct id 
 	if (code)
 		return code;
 	is_key = cursor->is_index ? index_key_read(key, ret_kind, ret_id) : record_key_read(key, ret_kind, ret_id);
-	return is_key ? OK : fail(err, E_DAMAGED, "a key has no id: run warrend --check");
+	if (!is_key)
+		return fail(err, E_DAMAGED, "a key has no id: run warrend --check");
+	memcpy(cursor->place, key.data, key.size);
+	cursor->place_size = key.size;
+	return OK;
+}
+
+struct bytes state_place(const struct state_cursor *cursor)
+{
+	return bytes_of(cursor->place, cursor->place_size);
 }
 
 void state_find_end(struct state_cursor *cursor)

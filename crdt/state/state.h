@@ -48,16 +48,24 @@ enum code state_row(struct store_txn *txn, const struct kind *kind, struct id id
 /*
  * The records of a kind whose field (or an item of it) is `slot`; with NULL all that have the field, in order of its
  * values. Ends before its transaction does.
+ *
+ * `from` is empty, or what state_place said: a list goes on right behind there in a later transaction too, whether or
+ * not that record is still there, and without a look at what comes before. It may be any bytes; E_VALUE when they are
+ * more than a place has.
  */
 struct state_cursor;
 enum code state_find(struct store_txn *txn, const struct kind *kind, const struct field *field, const void *slot,
-		     struct state_cursor **ret_cursor, struct err *err);
+		     struct bytes from, struct state_cursor **ret_cursor, struct err *err);
 
 /* All records of a kind, or of all kinds with 0: also the dead, the invalid and the unknown. */
-enum code state_all(struct store_txn *txn, uint32_t kind, struct state_cursor **ret_cursor, struct err *err);
+enum code state_all(struct store_txn *txn, uint32_t kind, struct bytes from, struct state_cursor **ret_cursor,
+		    struct err *err);
 
 /* E_ABSENT after the last. */
 enum code state_next(struct state_cursor *cursor, uint32_t *ret_kind, struct id *ret_id, struct err *err);
+
+/* Where the last record was, for the `from` of a further list; borrowed from the cursor, until its next use. */
+struct bytes state_place(const struct state_cursor *cursor);
 void state_find_end(struct state_cursor *cursor);
 
 /*

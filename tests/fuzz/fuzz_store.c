@@ -241,7 +241,7 @@ static void check_walks(struct store_txn *txn)
 	struct state_cursor *cursor;
 	uint32_t kind;
 	struct id id;
-	enum code code = state_all(txn, 0, &cursor, NULL);
+	enum code code = state_all(txn, 0, bytes_of(NULL, 0), &cursor, NULL);
 	size_t count = 0;
 
 	assert(!code);

@@ -171,7 +171,7 @@ static size_t list_records(struct run *run, struct known *known, size_t room)
 	size_t count = 0;
 	enum code code;
 
-	must(state_all(run->txn, 0, &cursor, &err), "all");
+	must(state_all(run->txn, 0, bytes_of(NULL, 0), &cursor, &err), "all");
 	while (!(code = state_next(cursor, &known[count].kind, &known[count].id, &err)) && count + 1 < room)
 		count++;
 	state_find_end(cursor);

@@ -125,7 +125,8 @@ static size_t found(struct store_txn *txn, const char *name, struct id *ret_ids)
 	struct id id;
 	size_t count = 0;
 
-	assert_int_equal(state_find(txn, KIND_TABLE(plan), FIELD_TABLE(plan, name), name ? &slot : NULL, &cursor, NULL),
+	assert_int_equal(state_find(txn, KIND_TABLE(plan), FIELD_TABLE(plan, name), name ? &slot : NULL,
+				    bytes_of(NULL, 0), &cursor, NULL),
 			 OK);
 	while (!state_next(cursor, &kind, &id, NULL)) {
 		assert_int_equal(kind, KIND_plan);
@@ -279,7 +280,7 @@ static size_t count_all(struct store_txn *txn, uint32_t of_kind)
 	struct id id;
 	size_t count = 0;
 
-	assert_int_equal(state_all(txn, of_kind, &cursor, NULL), OK);
+	assert_int_equal(state_all(txn, of_kind, bytes_of(NULL, 0), &cursor, NULL), OK);
 	for (; !state_next(cursor, &kind, &id, NULL); count++)
 		assert_true(!of_kind || kind == of_kind);
 	state_find_end(cursor);
@@ -306,6 +307,107 @@ static void all_records_are_listed(void **state)
 	world_end(&world);
 }
 
+enum { LIST_MAX = 2000 };
+
+/* A list in pages of `size`: each goes on where the one before ended. By a field, or of all records of a kind. */
+static size_t list(struct store *store, const struct kind *kind, const struct field *field, size_t size,
+		   struct known known[LIST_MAX])
+{
+	uint8_t place[STORE_KEY_MAX];
+	struct bytes from = bytes_of(NULL, 0);
+	size_t count = 0, before;
+
+	do {
+		struct state_cursor *cursor;
+		struct store_txn *txn;
+
+		before = count;
+		assert_int_equal(store_snapshot(store, &txn, NULL), OK);
+		if (field)
+			assert_int_equal(state_find(txn, kind, field, NULL, from, &cursor, NULL), OK);
+		else
+			assert_int_equal(state_all(txn, kind ? kind->number : 0, from, &cursor, NULL), OK);
+		while (count - before < size && !state_next(cursor, &known[count].kind, &known[count].id, NULL))
+			assert_true(++count < LIST_MAX);
+		from = state_place(cursor);
+		if (from.size)
+			memcpy(place, from.data, from.size);
+		from.data = place;
+		state_find_end(cursor);
+		store_end(txn);
+	} while (count - before == size);
+	return count;
+}
+
+static void assert_pages(struct store *store, const struct kind *kind, const struct field *field, size_t *sum)
+{
+	static struct known whole[LIST_MAX], paged[LIST_MAX];
+	size_t count = list(store, kind, field, LIST_MAX, whole);
+
+	for (size_t size = 1; size < 5; size++) {
+		assert_int_equal(list(store, kind, field, size, paged), count);
+		for (size_t i = 0; i < count; i++) {
+			assert_int_equal(whole[i].kind, paged[i].kind);
+			assert_true(id_equal(whole[i].id, paged[i].id));
+		}
+	}
+	*sum += count;
+}
+
+static void lists_go_on_where_they_ended(void **state)
+{
+	struct world world;
+	size_t all = 0, sum = 0, by_fields = 0;
+
+	(void)state;
+	world_start(&world, 8);
+	world_step(&world, 400);
+	assert_pages(world.store, NULL, NULL, &all);
+	for (size_t i = 0; i < MODEL_KINDS; i++) {
+		const struct shape *shape = &model_kinds[i].shape;
+
+		assert_pages(world.store, &model_kinds[i], NULL, &sum);
+		for (size_t k = 0; k < shape->count; k++)
+			if (shape->fields[k].is_indexed)
+				assert_pages(world.store, &model_kinds[i], &shape->fields[k], &by_fields);
+	}
+	assert_true(all > 50 && sum > 50 && sum <= all && by_fields > 50);
+	world_end(&world);
+}
+
+/* A place comes back from a stranger: what it names need not be there, nor make sense. */
+static void a_place_may_be_any_bytes(void **state)
+{
+	static const uint8_t junk[STORE_KEY_MAX] = { 0xff };
+	const struct kind *plan = KIND_TABLE(plan);
+	struct state_cursor *cursor;
+	struct store_txn *txn;
+	struct world world;
+	struct id id;
+	uint32_t kind;
+
+	(void)state;
+	world_start(&world, 9);
+	world_step(&world, 100);
+	assert_int_equal(store_snapshot(world.store, &txn, NULL), OK);
+	for (size_t size = 1; size < sizeof junk; size += 7) {
+		assert_int_equal(state_all(txn, plan->number, bytes_of(junk, size), &cursor, NULL), OK);
+		assert_int_equal(state_next(cursor, &kind, &id, NULL), E_ABSENT);
+		assert_int_equal(state_place(cursor).size, 0);
+		state_find_end(cursor);
+		assert_int_equal(state_all(txn, plan->number, bytes_of(junk + 1, size), &cursor, NULL), OK);
+		if (!state_next(cursor, &kind, &id, NULL))
+			assert_int_equal(kind, plan->number);
+		state_find_end(cursor);
+	}
+	assert_int_equal(state_all(txn, 0, bytes_of(junk, sizeof junk), &cursor, NULL), E_VALUE);
+	assert_int_equal(
+		state_find(txn, plan, FIELD_TABLE(plan, name), NULL, bytes_of(junk, sizeof junk), &cursor, NULL),
+		E_VALUE);
+	store_end(txn);
+	world_end(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +418,8 @@ int main(void)
 		cmocka_unit_test(a_record_without_identity_is_not_there_yet),
 		cmocka_unit_test(what_is_refused_changes_nothing),
 		cmocka_unit_test(all_records_are_listed),
+		cmocka_unit_test(lists_go_on_where_they_ended),
+		cmocka_unit_test(a_place_may_be_any_bytes),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
