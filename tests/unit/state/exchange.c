@@ -364,6 +364,9 @@ int main(int argc, char **argv)
 	commits_left = argc == 4 && !strcmp(argv[2], "open") ? strtoull(argv[3], NULL, 10) : 0;
 	must(verify_and_open(argv[1], &key, &report, &run.store, &err), "state");
 	commits_left = 0;
+	/* Indexes of another version, or half of them, are no damage that is mended: they are none. */
+	if (report.damages)
+		return 1;
 	must(store_begin(run.store, &run.txn, &err), "begin");
 	result = act(&run, argv[2], (const char *const *)argv + 3, argc - 3);
 	if (!strcmp(argv[2], "check"))
