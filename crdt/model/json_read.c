@@ -79,7 +79,7 @@ static enum code to_number(const struct field *field, json_t *value, uint64_t *r
 
 	if (json_is_integer(value)) {
 		if (json_integer_value(value) < 0)
-			return fail(err, E_VALUE, "must be %" PRIu64 " or more", field_min(field));
+			return fail(err, E_VALUE, "must be %" PRIu64 " or more", field->min);
 		*ret_number = (uint64_t)json_integer_value(value);
 		return OK;
 	}

@@ -19,7 +19,7 @@
 
 struct field {
 	const char *name, *about;
-	uint64_t min, max; /* of a number; of a text or bytes, their size; 0: the type's own */
+	uint64_t min, max; /* of a number; of a text or bytes, their size */
 	uint32_t number;   /* place in the record << 2 | merge */
 	uint16_t offset;   /* in the row */
 	uint16_t guard;    /* of a CRED field, in the row */
@@ -119,15 +119,6 @@ const struct field *model_field_named(const struct shape *shape, struct bytes na
 
 /* A hash over all that codecs and indexes follow: two versions with equal ones keep the same indexes. */
 struct id model_fingerprint(void);
-
-static inline uint64_t field_min(const struct field *field)
-{
-	return field->min ? field->min : model_limits[field->type].min;
-}
-static inline uint64_t field_max(const struct field *field)
-{
-	return field->max ? field->max : model_limits[field->type].max;
-}
 
 static inline const struct guard *field_guard_const(const struct field *field, const void *row)
 {

@@ -153,6 +153,115 @@ enum code pack_read_slot(const struct field *field, struct reader *r, void *ret_
 	return validate_slot(field, ret_slot, err);
 }
 
+/*
+ * The quick way, for the commonest types: takes what it knows to be right, limits included. False judges nothing and
+ * leaves the reader anywhere: then pack_read_slot reads the value again and says what is wrong, or that nothing is.
+ */
+static inline bool quick_number(const struct field *field, struct reader *r, uint64_t *ret_number)
+{
+	return mp_read_quick_uint(r, ret_number) && *ret_number >= field->min && *ret_number <= field->max;
+}
+
+static inline bool quick_choice(const struct field *field, struct reader *r, uint64_t *ret_number)
+{
+	const struct choices *choices = &model_choices[field->of];
+
+	return mp_read_quick_uint(r, ret_number) && *ret_number - 1 < choices->count &&
+	       choices->all[*ret_number - 1].number == *ret_number;
+}
+
+static inline bool quick_bool(struct reader *r, bool *ret_truth)
+{
+	if (!reader_left(r) || (*r->at | 1) != 0xc3)
+		return false;
+	*ret_truth = *r->at++ & 1;
+	return true;
+}
+
+static inline bool quick_fixed(struct reader *r, void *room, size_t size)
+{
+	if (reader_left(r) < 2 + size || r->at[0] != 0xc4 || r->at[1] != size)
+		return false;
+	memcpy(room, r->at + 2, size);
+	r->at += 2 + size;
+	return true;
+}
+
+/* Printable ASCII below ~, with no space at either end: right in any line, note or name. */
+static inline bool quick_text(const struct field *field, struct reader *r, struct bytes *ret_text)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t odd = 0, word;
+	size_t at = 0;
+
+	if (!mp_read_short_text(r, ret_text) || !ret_text->size || ret_text->size < field->min ||
+	    ret_text->size > field->max || ret_text->data[0] == ' ' || ret_text->data[ret_text->size - 1] == ' ')
+		return false;
+	for (; at + 8 <= ret_text->size; at += 8) {
+		memcpy(&word, ret_text->data + at, 8);
+		/* Below 0x20 borrows, from 0x7e on carries, into the high bit. */
+		odd |= (word - ones * 0x20) | (word + ones * 2) | word;
+	}
+	for (; at < ret_text->size; at++)
+		odd |= (uint64_t)((uint8_t)(ret_text->data[at] - 0x20) > 0x7d - 0x20) << 7;
+	return !(odd & high);
+}
+
+/* Small letters and digits, and behind the first also - _ . */
+static inline bool quick_slug(const struct field *field, struct reader *r, struct bytes *ret_text)
+{
+	if (!mp_read_short_text(r, ret_text) || !ret_text->size || ret_text->size < field->min ||
+	    ret_text->size > field->max)
+		return false;
+	for (size_t i = 0; i < ret_text->size; i++) {
+		uint8_t b = ret_text->data[i];
+
+		if (!((uint8_t)(b - 'a') < 26 || (uint8_t)(b - '0') < 10 || (i && (b == '-' || b == '_' || b == '.'))))
+			return false;
+	}
+	return true;
+}
+
+static inline bool quick_address(const struct field *field, struct reader *r, struct address *ret_address)
+{
+	size_t size = reader_left(r) < 2 ? 0 : r->at[1];
+
+	if ((size != 4 && size != 16) || (field->of && size != (field->of == 4 ? 4 : 16)))
+		return false;
+	*ret_address = (struct address){ .size = (uint8_t)size };
+	return quick_fixed(r, ret_address->bytes, size);
+}
+
+static inline __attribute__((always_inline)) bool quick_value(const struct field *field, struct reader *r, void *slot)
+{
+	switch ((enum type)field->type) {
+	case TYPE_BOOL: return quick_bool(r, slot);
+	case TYPE_UINT:
+	case TYPE_COUNT64:
+	case TYPE_SPAN:
+	case TYPE_NODE: return quick_number(field, r, slot);
+	case TYPE_TIME: return quick_number(field, r, &((struct wall_time *)slot)->ms);
+	case TYPE_CHOICE: return quick_choice(field, r, slot);
+	case TYPE_NAME:
+	case TYPE_LINE:
+	case TYPE_NOTE: return quick_text(field, r, slot);
+	case TYPE_SLUG: return quick_slug(field, r, slot);
+	case TYPE_ADDRESS: return quick_address(field, r, slot);
+	case TYPE_ID: return quick_fixed(r, slot, sizeof(struct id));
+	case TYPE_KEY: return quick_fixed(r, slot, sizeof(struct key32));
+	case TYPE_INT:
+	case TYPE_LOGIN:
+	case TYPE_HOST:
+	case TYPE_URL:
+	case TYPE_BYTES:
+	case TYPE_NETWORK:
+	case TYPE_REF:
+	case TYPE_COUNTER:
+	case TYPE_PART: break;
+	}
+	return false;
+}
+
 static enum code read_list(const struct field *field, struct reader *r, struct list *ret_list, struct err *err)
 {
 	struct mp_head head = mp_read(r);
@@ -167,8 +276,14 @@ static enum code read_list(const struct field *field, struct reader *r, struct l
 			fail(err, E_LIMIT, "has %zu items, at most %u are allowed", (size_t)head.value, field->most),
 			field->name, -1);
 	for (uint64_t i = 0; i < head.value; i++) {
-		enum code code = pack_read_slot(field, r, &item, err);
+		struct reader quick = *r;
+		enum code code;
 
+		if (quick_value(field, &quick, &item)) {
+			r->at = quick.at;
+			continue;
+		}
+		code = pack_read_slot(field, r, &item, err);
 		if (code)
 			return fail_at(err, code, field->name, (long)i);
 	}
@@ -230,90 +345,6 @@ static enum code read_field(const struct field *field, struct reader *r, void *r
 	return read_value(field, r, row, err);
 }
 
-/*
- * The quick way, for the commonest types: takes what it knows to be right, limits included. False judges nothing and
- * leaves the reader anywhere: then pack_read_slot reads the value again and says what is wrong, or that nothing is.
- */
-static inline bool quick_number(const struct field *field, struct reader *r, uint64_t *ret_number)
-{
-	return mp_read_quick_uint(r, ret_number) && *ret_number >= field_min(field) && *ret_number <= field_max(field);
-}
-
-static inline bool quick_choice(const struct field *field, struct reader *r, uint64_t *ret_number)
-{
-	const struct choices *choices = &model_choices[field->of];
-
-	return mp_read_quick_uint(r, ret_number) && *ret_number - 1 < choices->count &&
-	       choices->all[*ret_number - 1].number == *ret_number;
-}
-
-static inline bool quick_bool(struct reader *r, bool *ret_truth)
-{
-	if (!reader_left(r) || (*r->at | 1) != 0xc3)
-		return false;
-	*ret_truth = *r->at++ & 1;
-	return true;
-}
-
-static inline bool quick_fixed(struct reader *r, void *room, size_t size)
-{
-	if (reader_left(r) < 2 + size || r->at[0] != 0xc4 || r->at[1] != size)
-		return false;
-	memcpy(room, r->at + 2, size);
-	r->at += 2 + size;
-	return true;
-}
-
-/* Printable ASCII below ~, with no space at either end: right in any line, note or name. */
-static inline bool quick_text(const struct field *field, struct reader *r, struct bytes *ret_text)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-	uint64_t odd = 0, word;
-	size_t at = 0;
-
-	if (!mp_read_short_text(r, ret_text) || !ret_text->size || ret_text->size < field_min(field) ||
-	    ret_text->size > field_max(field) || ret_text->data[0] == ' ' || ret_text->data[ret_text->size - 1] == ' ')
-		return false;
-	for (; at + 8 <= ret_text->size; at += 8) {
-		memcpy(&word, ret_text->data + at, 8);
-		/* Below 0x20 borrows, from 0x7e on carries, into the high bit. */
-		odd |= (word - ones * 0x20) | (word + ones * 2) | word;
-	}
-	for (; at < ret_text->size; at++)
-		odd |= (uint64_t)((uint8_t)(ret_text->data[at] - 0x20) > 0x7d - 0x20) << 7;
-	return !(odd & high);
-}
-
-static inline bool quick_value(const struct field *field, struct reader *r, void *slot)
-{
-	switch ((enum type)field->type) {
-	case TYPE_BOOL: return quick_bool(r, slot);
-	case TYPE_UINT:
-	case TYPE_COUNT64:
-	case TYPE_SPAN:
-	case TYPE_NODE: return quick_number(field, r, slot);
-	case TYPE_TIME: return quick_number(field, r, &((struct wall_time *)slot)->ms);
-	case TYPE_CHOICE: return quick_choice(field, r, slot);
-	case TYPE_NAME:
-	case TYPE_LINE:
-	case TYPE_NOTE: return quick_text(field, r, slot);
-	case TYPE_ID: return quick_fixed(r, slot, sizeof(struct id));
-	case TYPE_KEY: return quick_fixed(r, slot, sizeof(struct key32));
-	case TYPE_INT:
-	case TYPE_SLUG:
-	case TYPE_LOGIN:
-	case TYPE_HOST:
-	case TYPE_URL:
-	case TYPE_BYTES:
-	case TYPE_ADDRESS:
-	case TYPE_NETWORK:
-	case TYPE_REF:
-	case TYPE_COUNTER:
-	case TYPE_PART: break;
-	}
-	return false;
-}
-
 /* Goes to the table's place of `number`; fails if that passes a field that should have been there. */
 static enum code seek(const struct field **at, const struct field *end, uint64_t number, bool is_whole, struct err *err)
 {
@@ -346,7 +377,7 @@ static enum code unknown_part(const struct shape *shape, uint64_t number, struct
 
 enum code pack_read(const struct shape *shape, struct bytes map, bool is_whole, void *ret_row, struct err *err)
 {
-	struct reader r = reader_over(map), before;
+	struct reader r = reader_over(map), quick;
 	struct mp_head head = mp_read(&r);
 	const struct field *f = shape->fields, *end = f + shape->count;
 	uint64_t has = 0, least = 0;
@@ -371,10 +402,12 @@ enum code pack_read(const struct shape *shape, struct bytes map, bool is_whole, 
 				return unknown_part(shape, number, err);
 			continue;
 		}
-		before = r;
-		is_set = !f->is_list && f->merge != MERGE_CRED && quick_value(f, &r, field_slot(f, ret_row));
-		if (!is_set) {
-			r = before;
+		/* A copy that no call can reach stays in registers. */
+		quick = r;
+		is_set = !f->is_list && f->merge != MERGE_CRED && quick_value(f, &quick, field_slot(f, ret_row));
+		if (is_set) {
+			r.at = quick.at;
+		} else {
 			code = read_field(f, &r, ret_row, &is_set, err);
 			if (code)
 				return r.is_short ? not_canonical(shape, err) : code;

@@ -72,7 +72,7 @@ struct list {
 
 /* Type of a field, what it is in C, and the limits where model.def gives none: of a number, or of a text's bytes. */
 #define MODEL_TYPES(X)                                                          \
-	X(BOOL, bool, 0, 1)                                                     \
+	X(BOOL, bool, 0, 0)                                                     \
 	X(UINT, uint64_t, 0, (UINT64_C(1) << 53) - 1)                           \
 	X(COUNT64, uint64_t, 0, UINT64_MAX)                                     \
 	X(INT, int64_t, 0, 0)                                                   \
@@ -130,9 +130,11 @@ enum {
 	MODEL_CELL_MAX = 4096,    /* a value that may change: so that no record grows without end */
 };
 
-/* What a type is limited to where its field does not say. */
-extern const struct model_limits {
-	uint64_t min, max;
-} model_limits[];
+/* LEAST_SLUG, MOST_SLUG: what a type is limited to where its field does not say. */
+enum {
+#define X(type, c_type, least, most) LEAST_##type = (least), MOST_##type = (most),
+	MODEL_TYPES(X)
+#undef X
+};
 
 #endif

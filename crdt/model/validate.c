@@ -51,7 +51,7 @@ static enum code check_characters(struct bytes text, bool has_lines, struct err 
 
 static enum code check_size(const struct field *field, size_t size, struct err *err)
 {
-	uint64_t min = field_min(field), max = field_max(field);
+	uint64_t min = field->min, max = field->max;
 
 	if (size >= min && size <= max)
 		return OK;
@@ -173,7 +173,7 @@ static enum code check_url(struct bytes text, struct err *err)
 
 static enum code check_number(const struct field *field, uint64_t number, struct err *err)
 {
-	uint64_t min = field_min(field), max = field_max(field);
+	uint64_t min = field->min, max = field->max;
 
 	if (number >= min && number <= max)
 		return OK;
@@ -182,7 +182,7 @@ static enum code check_number(const struct field *field, uint64_t number, struct
 
 static enum code check_signed(const struct field *field, int64_t number, struct err *err)
 {
-	int64_t min = (int64_t)field_min(field), max = (int64_t)field_max(field);
+	int64_t min = (int64_t)field->min, max = (int64_t)field->max;
 
 	if (number >= min && number <= max)
 		return OK;

@@ -29,7 +29,7 @@ static uint64_t make_number(struct maker *maker, uint64_t min, uint64_t max)
 /* Mostly short, so that whole rows stay small. */
 static size_t make_size(struct maker *maker, const struct field *field)
 {
-	size_t min = field_min(field), max = field_max(field);
+	size_t min = field->min, max = field->max;
 
 	if (one_in(maker, 16) && max <= 255)
 		return max;
@@ -94,7 +94,7 @@ static struct network make_network(struct maker *maker, const struct field *fiel
 void make_slot(struct maker *maker, const struct field *field, union slot *ret_slot)
 {
 	const struct choices *choices = &model_choices[field->type == TYPE_CHOICE ? field->of : 0];
-	uint64_t min = field_min(field), max = field_max(field);
+	uint64_t min = field->min, max = field->max;
 
 	memset(ret_slot, 0, sizeof *ret_slot);
 	switch ((enum type)field->type) {

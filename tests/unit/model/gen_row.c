@@ -31,7 +31,7 @@ static uint64_t gen_number(uint64_t min, uint64_t max, struct rng *rng)
 
 static int64_t gen_signed(const struct field *field, struct rng *rng)
 {
-	int64_t min = (int64_t)field_min(field), max = (int64_t)field_max(field);
+	int64_t min = (int64_t)field->min, max = (int64_t)field->max;
 	int64_t number = (int64_t)rng_u64(rng) >> rng_below(rng, 64);
 
 	if (one_in(rng, 6))
@@ -41,7 +41,7 @@ static int64_t gen_signed(const struct field *field, struct rng *rng)
 
 static size_t gen_size(const struct field *field, struct rng *rng)
 {
-	uint64_t min = field_min(field), max = field_max(field);
+	uint64_t min = field->min, max = field->max;
 
 	if (one_in(rng, 8))
 		return one_in(rng, 2) ? min : max;
@@ -91,7 +91,7 @@ static struct bytes gen_host(const struct field *field, struct rng *rng, struct 
 		"10.0.0.1", "fd00::1", "fra-1.example.net", "a", "EXAMPLE.org", "x-1.y-2.z"
 	};
 	char *text = arena_take(arena, 254);
-	size_t size = field_max(field);
+	size_t size = field->max;
 
 	if (!one_in(rng, 8))
 		return bytes_text(fixed[rng_below(rng, COUNT(fixed))]);
@@ -204,9 +204,9 @@ void gen_slot(const struct field *field, struct rng *rng, struct arena *arena, v
 	case TYPE_UINT:
 	case TYPE_COUNT64:
 	case TYPE_SPAN:
-	case TYPE_NODE: *(uint64_t *)slot = gen_number(field_min(field), field_max(field), rng); break;
+	case TYPE_NODE: *(uint64_t *)slot = gen_number(field->min, field->max, rng); break;
 	case TYPE_CHOICE: *(uint64_t *)slot = gen_choice(field, rng); break;
-	case TYPE_TIME: ((struct wall_time *)slot)->ms = gen_number(field_min(field), field_max(field), rng); break;
+	case TYPE_TIME: ((struct wall_time *)slot)->ms = gen_number(field->min, field->max, rng); break;
 	case TYPE_INT: *(int64_t *)slot = gen_signed(field, rng); break;
 	case TYPE_SLUG:
 	case TYPE_LOGIN:
@@ -237,7 +237,7 @@ static struct list gen_list(const struct field *field, struct rng *rng, struct a
 	union slot slot;
 
 	/* A full list, where its items are small. */
-	if (one_in(rng, 16) && field->type != TYPE_PART && field->most <= 64 && field_max(field) <= 64)
+	if (one_in(rng, 16) && field->type != TYPE_PART && field->most <= 64 && field->max <= 64)
 		list.count = field->most;
 	for (size_t i = 0; i < list.count; i++) {
 		gen_slot(field, rng, arena, &slot);

@@ -13,16 +13,26 @@ static struct rng rng;
 static struct arena arena;
 
 static const struct field fields[] = {
-	{ .type = TYPE_BOOL },    { .type = TYPE_UINT },
-	{ .type = TYPE_COUNT64 }, { .type = TYPE_INT, .min = UINT64_C(1) << 63, .max = INT64_MAX },
-	{ .type = TYPE_TIME },    { .type = TYPE_SPAN },
-	{ .type = TYPE_CHOICE },  { .type = TYPE_NODE },
-	{ .type = TYPE_SLUG },    { .type = TYPE_NAME },
-	{ .type = TYPE_LINE },    { .type = TYPE_NOTE, .max = 400 },
-	{ .type = TYPE_HOST },    { .type = TYPE_URL, .max = 400 },
-	{ .type = TYPE_BYTES },   { .type = TYPE_ID },
-	{ .type = TYPE_REF },     { .type = TYPE_KEY },
-	{ .type = TYPE_ADDRESS }, { .type = TYPE_NETWORK },
+	{ .type = TYPE_BOOL, .min = LEAST_BOOL, .max = MOST_BOOL },
+	{ .type = TYPE_UINT, .min = LEAST_UINT, .max = MOST_UINT },
+	{ .type = TYPE_COUNT64, .min = LEAST_COUNT64, .max = MOST_COUNT64 },
+	{ .type = TYPE_INT, .min = UINT64_C(1) << 63, .max = INT64_MAX },
+	{ .type = TYPE_TIME, .min = LEAST_TIME, .max = MOST_TIME },
+	{ .type = TYPE_SPAN, .min = LEAST_SPAN, .max = MOST_SPAN },
+	{ .type = TYPE_CHOICE, .min = LEAST_CHOICE, .max = MOST_CHOICE },
+	{ .type = TYPE_NODE, .min = LEAST_NODE, .max = MOST_NODE },
+	{ .type = TYPE_SLUG, .min = LEAST_SLUG, .max = MOST_SLUG },
+	{ .type = TYPE_NAME, .min = LEAST_NAME, .max = MOST_NAME },
+	{ .type = TYPE_LINE, .min = LEAST_LINE, .max = MOST_LINE },
+	{ .type = TYPE_NOTE, .min = 1, .max = 400 },
+	{ .type = TYPE_HOST, .min = LEAST_HOST, .max = MOST_HOST },
+	{ .type = TYPE_URL, .min = 9, .max = 400 },
+	{ .type = TYPE_BYTES, .min = LEAST_BYTES, .max = MOST_BYTES },
+	{ .type = TYPE_ID },
+	{ .type = TYPE_REF },
+	{ .type = TYPE_KEY },
+	{ .type = TYPE_ADDRESS },
+	{ .type = TYPE_NETWORK },
 };
 
 static bool is_texted(const struct field *f)

@@ -192,7 +192,7 @@ static void parts_end(void **state)
 
 static void check_limits(const struct shape *shape, const struct field *f)
 {
-	uint64_t min = field_min(f), max = field_max(f);
+	uint64_t min = f->min, max = f->max;
 
 	if (f->type == TYPE_INT) {
 		if ((int64_t)min >= (int64_t)max || (!f->min && !f->max))
@@ -203,7 +203,7 @@ static void check_limits(const struct shape *shape, const struct field *f)
 	} else if (f->min || f->max) {
 		WRONG(shape, f, "is of a type that has no limits");
 	}
-	if (f->type == TYPE_UINT && max > model_limits[TYPE_UINT].max)
+	if (f->type == TYPE_UINT && max > MOST_UINT)
 		WRONG(shape, f, "is more than JSON carries: use COUNT64");
 	if (f->type == TYPE_TIME && max > WALL_MAX_MS)
 		WRONG(shape, f, "lies beyond the calendar");
@@ -246,7 +246,7 @@ static void types_fit_their_merge(void **state)
 static size_t worst_key(const struct field *f)
 {
 	if (is_texted(f))
-		return f->type == TYPE_BYTES ? 2 * field_max(f) + 1 : field_max(f) + 1;
+		return f->type == TYPE_BYTES ? 2 * f->max + 1 : f->max + 1;
 	return 32;
 }
 
@@ -315,7 +315,7 @@ static void a_row_of_single_values_fits_into_an_op(void **state)
 			const struct field *f = &shape->fields[k];
 
 			if (!f->is_list)
-				worst += 2 + 5 + (is_texted(f) ? field_max(f) + 10 : 34);
+				worst += 2 + 5 + (is_texted(f) ? f->max + 10 : 34);
 		}
 		if (worst > MODEL_OP_MAX)
 			fail_msg("%s may take %u bytes, an op has %d", shape->name, (unsigned)worst, MODEL_OP_MAX);

@@ -57,7 +57,7 @@ static void describe_shape(const struct shape *shape, struct buf *buf)
 
 		snprintf(line, sizeof line, "%s.%s %u %s %s of %s most %u min %" PRIx64 " max %" PRIx64 " by %u",
 			 shape->name, f->name, f->number >> 2, merges[f->merge], types[f->type], what_of(f), f->most,
-			 field_min(f), field_max(f), f->by);
+			 f->min, f->max, f->by);
 		buf_put_text(buf, line);
 		describe_marks(f, buf);
 	}

@@ -58,12 +58,23 @@ static const struct value_case {
 	{ TYPE_COUNTER, { .counter = { 300, 200, 1 } }, "93 cd012c ccc8 01" },
 };
 
+static const struct {
+	uint64_t min, max;
+} limits[] = {
+#define X(type, c_type, least, most) { LEAST_##type, MOST_##type },
+	MODEL_TYPES(X)
+#undef X
+};
+
 static void every_type_has_its_bytes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(values); i++) {
 		const struct value_case *c = &values[i];
-		struct field f = { .type = (uint8_t)c->type, .of = CHOICES_role };
+		struct field f = { .type = (uint8_t)c->type,
+				   .of = CHOICES_role,
+				   .min = limits[c->type].min,
+				   .max = limits[c->type].max };
 		struct bytes wanted = unhex(&arena, c->hex);
 		struct buf buf = buf_growing(1000);
 		struct reader r = reader_over(wanted);

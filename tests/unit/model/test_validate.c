@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TEXT(type_, min_, max_)                                                 \
-	{                                                                       \
-		.name = "f", .type = TYPE_##type_, .min = (min_), .max = (max_) \
+#define TEXT(type_, min_, max_)                                                            \
+	{                                                                                  \
+		.name = "f", .type = TYPE_##type_, .min = (min_) ? (min_) : LEAST_##type_, \
+		.max = (max_) ? (max_) : MOST_##type_                                      \
 	}
 
 static const struct field slug = TEXT(SLUG, 0, 0), name = TEXT(NAME, 0, 0), line = TEXT(LINE, 0, 0),
@@ -141,10 +142,10 @@ static void texts_keep_their_limits(void **state)
 	}
 }
 
-#define NUMBER(type_, min_, max_)                                  \
-	&(const struct field)                                      \
-	{                                                          \
-		.type = TYPE_##type_, .min = (min_), .max = (max_) \
+#define NUMBER(type_, min_, max_)                                                                                   \
+	&(const struct field)                                                                                       \
+	{                                                                                                           \
+		.type = TYPE_##type_, .min = (min_) ? (min_) : LEAST_##type_, .max = (max_) ? (max_) : MOST_##type_ \
 	}
 
 static void numbers_keep_their_limits(void **state)
