@@ -40,6 +40,10 @@ static void fill(struct store *store, size_t count, bool with_leases)
 			struct id id;
 
 			sample_device(&rng, &device);
+			/* So that it has an entry in each index of its kind. */
+			device.row.expires.ms = 1800000000000 + rng_below(&rng, 31536000000);
+			device.row.expires_guard.generation = 1;
+			device.row.has |= BIT(AT_device_expires);
 			id = put_row(txn, KIND_TABLE(device), &device.row, 1790000000000 + i, &arena);
 			if (with_leases)
 				put_lease(txn, &rng, id, &arena);
