@@ -78,6 +78,9 @@ static enum exit_status in_child(enum exit_status (*work)(struct reading *readin
 	}
 	if (WIFEXITED(status))
 		return (enum exit_status)WEXITSTATUS(status);
+	/* Whoever read our output has seen enough (`--dump … | head`): there is nobody to tell more. */
+	if (WTERMSIG(status) == SIGPIPE)
+		return EXIT_FAILED;
 	if (!is_by_itself(WTERMSIG(status))) {
 		fprintf(stderr,
 			"warrend: the reading of %s was ended by signal %d (%s) before it was done: try again\n",

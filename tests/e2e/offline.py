@@ -9,6 +9,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -210,6 +211,22 @@ class Offline(unittest.TestCase):
             self.assertEqual(self.dumped(kind), [line for line in everything if line["kind"] == kind])
         self.assertTrue(any(line.get("dead") for line in everything))
         self.assertFalse(any("invalid" in line for line in everything))
+
+    def test_a_reader_that_has_seen_enough_hears_no_more(self):
+        dump = subprocess.Popen([WARREND, "--dump", self.state], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True, env=ENVIRONMENT, preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL))
+        self.assertTrue(json.loads(dump.stdout.readline()))
+        dump.stdout.close()
+        self.assertEqual(dump.stderr.read(), "")
+        dump.stderr.close()
+        self.assertEqual(dump.wait(timeout=60), 1)
+
+    def test_what_only_a_later_version_knows_is_shown_by_its_numbers(self):
+        everything = self.dumped()
+        later = next(line for line in everything if line["kind"] == 0xfff1)
+        self.assertEqual(later, {"kind": 0xfff1, "id": later["id"], "unknown_fields": [0, 5, 241]})
+        policy = next(line for line in self.dumped("policy") if "unknown_fields" in line)
+        self.assertEqual((policy["fields"]["name"], policy["unknown_fields"]), ("of a later version", [241]))
 
     def test_no_secret_is_printed(self):
         with open(self.file, "rb") as file:
