@@ -114,9 +114,10 @@ enum code state_merge(struct store_txn *txn, uint32_t kind, struct id id, const 
 	code = get_record(txn, kind, id, &old, err);
 	if (code && code != E_ABSENT)
 		return code;
-	*ret_is_changed = false;
-	if (code == E_ABSENT && !with->count && !with->is_dead)
+	if (code == E_ABSENT && !with->count && !with->is_dead) {
+		*ret_is_changed = false;
 		return OK;
+	}
 	/* A put makes borrowed bytes stale. */
 	old = arena_copy(arena, old);
 	code = merge_into(old, with, arena, &new, err);
