@@ -93,7 +93,7 @@ static void a_crash_is_damage(void **state)
 
 static void an_end_by_somebody_else_says_nothing(void **state)
 {
-	static const int ends[] = { SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXCPU };
+	static const int ends[] = { SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGXCPU };
 	char said[2048], complained[2048], wanted[128];
 
 	(void)state;
@@ -106,11 +106,23 @@ static void an_end_by_somebody_else_says_nothing(void **state)
 	}
 }
 
+/* A pipe that nobody reads any more: there is nobody to tell, and nothing wrong with the state. */
+static void a_reader_that_left_is_told_nothing(void **state)
+{
+	char said[2048], complained[2048];
+
+	(void)state;
+	assert_int_equal(die_of(SIGPIPE, said, complained), EXIT_FAILED);
+	assert_string_equal(said, "");
+	assert_string_equal(complained, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_crash_is_damage),
 		cmocka_unit_test(an_end_by_somebody_else_says_nothing),
+		cmocka_unit_test(a_reader_that_left_is_told_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
