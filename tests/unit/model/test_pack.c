@@ -472,6 +472,41 @@ static void ids_and_keys_are_judged_alike_on_both_ways(void **state)
 			}
 }
 
+static void slugs_are_judged_alike_on_both_ways(void **state)
+{
+	uint8_t room[80];
+
+	(void)state;
+	for (size_t size = 0; size < 36; size++)
+		for (size_t at = 0; at < size + !size; at++)
+			for (unsigned b = 0; b < 256; b++) {
+				struct buf buf = buf_over(room, sizeof room);
+				uint8_t text[36];
+
+				memset(text, 'a', sizeof text);
+				text[at] = (uint8_t)b;
+				mp_put_text(&buf, bytes_of(text, size));
+				expect_as_slowly(KIND_TABLE(gateway), FIELD_TABLE(gateway, region), buf_bytes(&buf));
+			}
+}
+
+static void addresses_are_judged_alike_on_both_ways(void **state)
+{
+	const struct field *cases[] = { FIELD_TABLE(gateway, egress4), FIELD_TABLE(gateway, egress6) };
+
+	(void)state;
+	for (size_t c = 0; c < COUNT(cases); c++)
+		for (unsigned head = 0xa0; head < 0x100; head++)
+			for (unsigned size = 0; size < 20; size++)
+				for (size_t there = 0; there <= size; there++) {
+					uint8_t value[2 + 20] = { (uint8_t)head, (uint8_t)size, 10 };
+
+					if (head != 0xc0)
+						expect_as_slowly(KIND_TABLE(gateway), cases[c],
+								 bytes_of(value, 2 + there));
+				}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +517,8 @@ int main(void)
 		cmocka_unit_test(texts_are_judged_alike_on_both_ways),
 		cmocka_unit_test(numbers_are_judged_alike_on_both_ways),
 		cmocka_unit_test(ids_and_keys_are_judged_alike_on_both_ways),
+		cmocka_unit_test(slugs_are_judged_alike_on_both_ways),
+		cmocka_unit_test(addresses_are_judged_alike_on_both_ways),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(what_is_wrong_inside_is_named),
 	};

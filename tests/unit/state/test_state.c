@@ -263,6 +263,7 @@ static void what_is_refused_changes_nothing(void **state)
 	assert_int_equal(state_merge(txn, KIND_user, id, record, &arena, &is_changed, &err), E_VALUE);
 	/* A kind's number has two bytes in keys: a longer one would come to lie among another kind's. */
 	*record = (struct record){ .is_dead = true };
+	assert_int_equal(state_merge(txn, MODEL_KIND_MAX + 1, id, record, &arena, &is_changed, &err), E_LIMIT);
 	assert_int_equal(state_merge(txn, KIND_device | 0x10000, id, record, &arena, &is_changed, &err), E_LIMIT);
 	assert_string_equal(err.text, "65613 is no kind's number: they end at 65535");
 	assert_true(is_changed);
