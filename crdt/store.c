@@ -288,10 +288,13 @@ enum code store_put_inside(struct store_txn *txn, struct bytes key, struct bytes
 	return OK;
 }
 
-static enum code delete (struct store_txn *txn, struct bytes key, struct err *err) {
-	bool is_there; enum code code = forget(txn, key, &is_there, err);
+static enum code take_out(struct store_txn *txn, struct bytes key, struct err *err)
+{
+	bool is_there;
+	enum code code = forget(txn, key, &is_there, err);
 
-	if (code || !is_there) return code;
+	if (code || !is_there)
+		return code;
 	return store_judged(txn->store, txn->store->backend->remove(txn->below, key, err));
 }
 
@@ -327,7 +330,7 @@ enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err)
 
 	store_check_key(key);
 	assert(txn->is_writer);
-	code = delete (txn, key, &own);
+	code = take_out(txn, key, &own);
 	return store_changed(txn, code, &own, err);
 }
 

@@ -64,7 +64,7 @@ struct guard {
 	bool is_conflict;
 };
 
-/* The canonical values of a list, one after the other; read them with list_next (pack.h). */
+/* The canonical values of a list, one after the other; read them with pack_next (pack.h). */
 struct list {
 	struct bytes items;
 	size_t count;
