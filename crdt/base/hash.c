@@ -27,3 +27,17 @@ uint64_t hash_keyed(struct hash_key key, struct bytes bytes)
 		hash |= (uint64_t)raw[i] << (8 * i);
 	return hash;
 }
+
+struct sum hash_wide(struct hash_key key, struct bytes bytes)
+{
+	uint8_t raw[crypto_shorthash_siphashx24_BYTES];
+	struct sum sum = { 0 };
+
+	_Static_assert(sizeof key == crypto_shorthash_siphashx24_KEYBYTES, "SipHash-2-4, 128 bits");
+	crypto_shorthash_siphashx24(raw, bytes.data, bytes.size, key.bytes);
+	for (size_t i = 0; i < 8; i++) {
+		sum.low |= (uint64_t)raw[i] << (8 * i);
+		sum.high |= (uint64_t)raw[8 + i] << (8 * i);
+	}
+	return sum;
+}

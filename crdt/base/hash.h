@@ -18,4 +18,28 @@ struct id hash_id(const struct bytes *parts, size_t count);
 
 uint64_t hash_keyed(struct hash_key key, struct bytes bytes);
 
+/* What a set weighs, whatever the order it was put together in: the sum of its members' 128-bit keyed hashes. */
+struct sum {
+	uint64_t low, high;
+};
+
+struct sum hash_wide(struct hash_key key, struct bytes bytes);
+
+static inline void sum_add(struct sum *sum, struct sum one)
+{
+	sum->low += one.low;
+	sum->high += one.high;
+}
+
+static inline void sum_take(struct sum *sum, struct sum one)
+{
+	sum->low -= one.low;
+	sum->high -= one.high;
+}
+
+static inline bool sum_equal(struct sum a, struct sum b)
+{
+	return a.low == b.low && a.high == b.high;
+}
+
 #endif

@@ -92,7 +92,7 @@ PURE_CALLS = pattern(r"""
     |abort|__assert_fail|__stack_chk_fail|__popcountdi2|_GLOBAL_OFFSET_TABLE_""")
 
 SODIUM_HASHES = r"""
-    crypto_(generichash|shorthash|stream_chacha20|hash_sha(256|512)|auth_hmacsha(256|512))
+    crypto_(generichash|shorthash(_siphashx24)?|stream_chacha20|hash_sha(256|512)|auth_hmacsha(256|512))
         (_(init|update|final|xor|xor_ic|ietf|ietf_xor|ietf_xor_ic|verify))?
     |sodium_(memcmp|memzero|compare|is_zero|increment|add|sub)
     |sodium_(bin2hex|hex2bin|bin2base64|base642bin|base64_encoded_len)"""

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_MEMBERS_H
+#define WARREN_MEMBERS_H
+
+/*
+ * What a set of statements means: operators, invites, members, evictions, the level. A function of the set and of
+ * nothing else, so that whoever has the same statements sees the same members.
+ *
+ * In this order: operators from the root downward (one is removed by an ancestor only, the root by the recovery key; of
+ * a removed one only those statements stand that every removal of it lists); the statements that stand; the nodes that
+ * stand, sponsors before those whom they let in. A node is evicted, by its key and for good, when its invite is void, a
+ * standing eviction names it, another admission of another key has its invite or its node id, or its sponsor was
+ * evicted and no eviction of the sponsor lists its admission.
+ */
+
+#include "crdt/log/statement.h"
+
+struct members;
+
+struct member {
+	uint64_t node;
+	struct key32 key, box_key;
+	struct id gateway;   /* that it serves */
+	struct id admission; /* the statement's hash */
+	struct id invite;    /* the invite's id */
+	uint64_t sponsor;
+	uint64_t heir; /* of one that an eviction names; 0: none named */
+	bool is_evicted;
+};
+
+struct invite_view {
+	struct id id;
+	struct key32 key, sponsor;
+	struct id gateway;
+	struct wall_time expires; /* binds the sponsor alone, and so does `is_void` */
+	bool is_void, is_used;
+};
+
+/*
+ * The set `all` in the order of arrival; each was read and its signature checked. Copies what it keeps. Always answers:
+ * a set without the cluster's own statement has no members.
+ */
+struct members *members_make(struct id cluster, const struct statement *all, size_t count);
+void members_free(struct members *members);
+
+/* NULL: was never admitted. One that was evicted is found, and says so. */
+const struct member *members_find(const struct members *members, uint64_t node);
+
+/* All that were ever admitted, ascending by node, the evicted among them. */
+const struct member *members_all(const struct members *members, size_t *ret_count);
+
+/* How many stand. */
+size_t members_standing(const struct members *members);
+
+/* NULL: none, or not signed by who may. */
+const struct invite_view *members_invite(const struct members *members, struct id invite);
+
+bool members_is_operator(const struct members *members, struct key32 key);
+uint64_t members_level(const struct members *members);
+
+/* The value of a cluster-wide switch, 0 when it was never set. */
+uint64_t members_switch(const struct members *members, struct bytes name);
+
+/* Whether the statement counts (by its hash). */
+bool members_stands(const struct members *members, struct id statement);
+
+/*
+ * Whether a further statement, whose signature was checked, has a signer that the set knows of, removed or not: what
+ * has none is not taken, so that no stranger fills the disk. E_DENIED says why; E_LIMIT when the set is full.
+ */
+enum code members_admit_statement(const struct members *members, const struct statement *statement, struct err *err);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_VECTOR_H
+#define WARREN_VECTOR_H
+
+/*
+ * Vectors: for each stream the end up to which it is merged. Streams ascend, none is there twice, and one that is
+ * absent stands at nothing. The sum tells two vectors apart without going through them.
+ */
+
+#include "crdt/base/hash.h"
+#include "crdt/log/batch.h"
+
+struct frontier {
+	struct stream stream;
+	struct end end;
+};
+
+struct vector {
+	struct frontier *all;
+	size_t count, room;
+	struct sum sum;
+};
+
+void vector_done(struct vector *vector);
+
+/* NULL: nothing of it. */
+const struct end *vector_find(const struct vector *vector, struct stream stream);
+
+/* The seq, 0 for nothing. */
+uint64_t vector_seq(const struct vector *vector, struct stream stream);
+
+/* Sets it, also back; a zeroed end takes it out. */
+void vector_set(struct vector *vector, struct stream stream, struct end end);
+
+/* Whether `have` has each stream at least as far, by seq. */
+bool vector_covers(const struct vector *have, const struct vector *want);
+
+bool vector_equal(const struct vector *a, const struct vector *b);
+
+#endif

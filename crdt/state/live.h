@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_LIVE_H
+#define WARREN_LIVE_H
+
+/*
+ * Whether a record counts, beyond its own bytes: while what it hangs on is there and lives, and no hold is on it.
+ */
+
+#include "crdt/base/arena.h"
+#include "crdt/model/model.h"
+#include "crdt/store.h"
+
+/* How far parents are followed; model.def has no longer chain, and makes no circle. */
+enum { LIVE_DEPTH = 8 };
+
+/* The row, if the record and all that it hangs on live and are valid; else E_ABSENT, or why it is invalid. */
+enum code live_row(struct store_txn *txn, const struct kind *kind, struct id id, void *ret_row, struct err *err);
+
+/* Whether anything holds the subject itself (not what it hangs on). */
+enum code live_is_held(struct store_txn *txn, struct ref subject, struct arena *arena, bool *ret_is_held,
+		       struct err *err);
+
+/* The live holds on a subject: ids in `arena`. */
+enum code live_holds(struct store_txn *txn, struct ref subject, struct arena *arena, struct id **ret_ids,
+		     size_t *ret_count, struct err *err);
+
+#endif
