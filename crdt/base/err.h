@@ -24,7 +24,8 @@
 	X(E_FULL, -8, 507, "the disk is full")         \
 	X(E_DAMAGED, -9, 500, "damaged on disk")       \
 	X(E_IO, -10, 500, "the disk failed")           \
-	X(E_TAKEN, -11, 409, "taken by another")
+	X(E_TAKEN, -11, 409, "taken by another")       \
+	X(E_LOST, -12, 410, "can no longer be promised")
 
 enum code {
 #define X(name, number, http, text) name = (number),

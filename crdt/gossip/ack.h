@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_ACK_H
+#define WARREN_ACK_H
+
+/*
+ * Acknowledgements: each member says what is durable at it. To the link that a batch came from, with the commit; to the
+ * others what changed, with the next frame to them or after a second. What is said of a stream is its end, so a later
+ * acknowledgement stands for all before it, and the newest one of a member holds, also when it goes back.
+ */
+
+#include "crdt/gossip/frame.h"
+
+struct mesh;
+struct link;
+
+enum { ACK_RECENT = 1024 };
+
+/* The streams whose ends changed, the newest last; a link that is behind more than these is told all. */
+struct recent {
+	struct stream all[ACK_RECENT];
+	uint64_t at;
+};
+
+/* What one link was told. */
+struct telling {
+	uint64_t at;
+	bool is_begun; /* everything, at least once */
+};
+
+void ack_note(struct recent *recent, struct stream stream);
+
+/* Whether the link was not yet told something. */
+bool ack_is_due(const struct mesh *mesh, const struct link *link);
+
+/* An acknowledgement or an index, which says the same. */
+void ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *said);
+
+/* Tells what changed since the link was last told; as an index also when that is nothing. */
+void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool is_answer);
+
+/* How many other members that stand have the stream at least up to seq, on this member's own chain. */
+enum code ack_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint32_t *ret_copies, struct err *err);
+
+#endif

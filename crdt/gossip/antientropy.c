@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/gossip/antientropy.h"
+
+#include "crdt/gossip/link.h"
+
+#include <stdlib.h>
+
+void gaps_done(struct gaps *gaps)
+{
+	free(gaps->all);
+	free(gaps->round);
+	*gaps = (struct gaps){ 0 };
+}
+
+static struct gap *find_gap(struct gaps *gaps, struct stream stream)
+{
+	for (size_t i = 0; i < gaps->count; i++)
+		if (!stream_compare(&gaps->all[i].stream, &stream))
+			return &gaps->all[i];
+	return NULL;
+}
+
+static void add_gap(struct mesh *mesh, const struct gap *gap)
+{
+	struct gaps *gaps = &mesh->gaps;
+
+	/* What does not fit is noticed again when the next peer says where it stands. */
+	if (gaps->count == ANTIENTROPY_GAPS)
+		return;
+	if (gaps->count == gaps->room) {
+		gaps->room = gaps->room ? 2 * gaps->room : 16;
+		gaps->all = must_realloc(gaps->all, gaps->room * sizeof *gaps->all);
+	}
+	gaps->all[gaps->count++] = *gap;
+}
+
+/* Whether the stream's author tells us itself what it writes. */
+static bool is_linked(const struct mesh *mesh, uint64_t author)
+{
+	const struct peer *peer = mesh_peer(mesh, author);
+
+	return peer && peer->link && link_is_open(mesh, peer->link);
+}
+
+void antientropy_notice(struct mesh *mesh, struct link *link, const struct frontier *frontier)
+{
+	struct gap *old;
+	struct gap gap = { frontier->stream, frontier->end.seq, mesh->now };
+
+	(void)link;
+	if (frontier->stream.node == mesh->node || frontier->end.seq <= vector_seq(&mesh->vector, frontier->stream))
+		return;
+	old = find_gap(&mesh->gaps, frontier->stream);
+	if (old) {
+		old->until = gap.until > old->until ? gap.until : old->until;
+		return;
+	}
+	if (is_linked(mesh, frontier->stream.node))
+		gap.due.ns += ANTIENTROPY_GRACE;
+	add_gap(mesh, &gap);
+}
+
+void antientropy_begin(struct mesh *mesh, struct link *link)
+{
+	mesh->counts.index++;
+	link_owe(mesh, link, OWED_INDEX);
+}
+
+void antientropy_compare(struct mesh *mesh, struct link *link, bool is_answer)
+{
+	if (!is_answer)
+		link_owe(mesh, link, OWED_ANSWER);
+	push_begin(mesh, link);
+	antientropy_want(mesh);
+}
+
+void antientropy_gone(struct mesh *mesh, struct link *link, struct reader streams)
+{
+	struct stream stream;
+
+	/* The link's peer is not asked for it again while others may have it. */
+	while (frame_next_gone(&streams, &stream))
+		vector_set(&link->peer->acked, stream, (struct end){ 0 });
+	mesh_alarm(mesh, "a member has dropped what this one still lacks");
+}
+
+/* Somebody who has it, beginning anywhere so that not always the same one is asked. */
+static struct link *choose_link(struct mesh *mesh, const struct gap *gap)
+{
+	size_t from = mesh->peers_count ? (size_t)rng_below(&mesh->rng, mesh->peers_count) : 0;
+	struct link *best = NULL;
+	uint64_t most = vector_seq(&mesh->vector, gap->stream);
+
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		struct peer *peer = mesh->peers[(from + i) % mesh->peers_count];
+		uint64_t seq = vector_seq(&peer->acked, gap->stream);
+
+		if (seq <= most || !peer->link || !link_is_open(mesh, peer->link))
+			continue;
+		best = peer->link;
+		most = seq;
+		if (seq >= gap->until)
+			break;
+	}
+	return best;
+}
+
+static void want(struct mesh *mesh, struct gap *gap)
+{
+	struct link *link = choose_link(mesh, gap);
+	struct want asked = { gap->stream, vector_seq(&mesh->vector, gap->stream), gap->until };
+
+	gap->due.ns = mesh->now.ns + ANTIENTROPY_PATIENCE;
+	if (!link)
+		return;
+	if (!link->wanted.size)
+		frame_begin_wants(&link->wanted);
+	if (frame_put_want(&link->wanted, &asked))
+		link_owe(mesh, link, OWED_WANT);
+}
+
+void antientropy_want(struct mesh *mesh)
+{
+	struct gaps *gaps = &mesh->gaps;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < gaps->count; i++) {
+		struct gap gap = gaps->all[i];
+
+		if (vector_seq(&mesh->vector, gap.stream) >= gap.until)
+			continue;
+		if (gap.due.ns <= mesh->now.ns)
+			want(mesh, &gap);
+		gaps->all[kept++] = gap;
+	}
+	gaps->count = kept;
+}
+
+static void shuffle_round(struct mesh *mesh)
+{
+	struct gaps *gaps = &mesh->gaps;
+
+	gaps->round = must_realloc(gaps->round, (mesh->peers_count + 1) * sizeof *gaps->round);
+	gaps->round_count = mesh->peers_count;
+	for (size_t i = 0; i < mesh->peers_count; i++)
+		gaps->round[i] = mesh->peers[i]->node;
+	for (size_t i = gaps->round_count; i > 1; i--) {
+		size_t other = (size_t)rng_below(&mesh->rng, i);
+		uint64_t node = gaps->round[i - 1];
+
+		gaps->round[i - 1] = gaps->round[other];
+		gaps->round[other] = node;
+	}
+}
+
+static void exchange_with_next(struct mesh *mesh)
+{
+	struct gaps *gaps = &mesh->gaps;
+
+	for (size_t tries = 0; tries <= mesh->peers_count; tries++) {
+		struct peer *peer;
+
+		if (!gaps->round_count)
+			shuffle_round(mesh);
+		if (!gaps->round_count)
+			return;
+		peer = mesh_peer(mesh, gaps->round[--gaps->round_count]);
+		if (!peer || !peer->link || !link_is_open(mesh, peer->link))
+			continue;
+		antientropy_begin(mesh, peer->link);
+		return;
+	}
+}
+
+void antientropy_tick(struct mesh *mesh)
+{
+	antientropy_want(mesh);
+	if (mono_since_ns(mesh->now, mesh->gaps.exchanged) < ANTIENTROPY_ROUND)
+		return;
+	mesh->gaps.exchanged = mesh->now;
+	exchange_with_next(mesh);
+}

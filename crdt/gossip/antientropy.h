@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_ANTIENTROPY_H
+#define WARREN_ANTIENTROPY_H
+
+/*
+ * Anti-entropy: the one guarantee that everything arrives. Two members tell each other where they stand (an index, and
+ * one in answer), then each asks the other for what it lacks. It happens when a link comes up, every ANTIENTROPY_ROUND
+ * with one peer of a shuffled round, and when beats go on differing. What a member pushes to us itself is asked of
+ * others only after it has not come for ANTIENTROPY_GRACE.
+ */
+
+#include "crdt/base/time.h"
+#include "crdt/gossip/frame.h"
+
+struct mesh;
+struct link;
+
+enum { ANTIENTROPY_GAPS = 4096 };
+
+#define ANTIENTROPY_ROUND (UINT64_C(15) * 1000000000)
+#define ANTIENTROPY_GRACE (UINT64_C(1500) * 1000000)
+#define ANTIENTROPY_PATIENCE (UINT64_C(5) * 1000000000)
+
+/* A stretch of a stream that some peer has and this member has not. */
+struct gap {
+	struct stream stream;
+	uint64_t until;
+	struct mono_time due;
+};
+
+struct gaps {
+	struct gap *all;
+	size_t count, room;
+	uint64_t *round; /* the peers of this round, shuffled */
+	size_t round_count;
+	struct mono_time exchanged;
+};
+
+void gaps_done(struct gaps *gaps);
+
+/* A peer said that it stands here. */
+void antientropy_notice(struct mesh *mesh, struct link *link, const struct frontier *frontier);
+
+/* An index came, and what it said was noted. */
+void antientropy_compare(struct mesh *mesh, struct link *link, bool is_answer);
+
+/* Has the peer told where we stand, and asked where it does. */
+void antientropy_begin(struct mesh *mesh, struct link *link);
+
+/* `gone`: the peer has not got what was asked for. */
+void antientropy_gone(struct mesh *mesh, struct link *link, struct reader streams);
+
+/* Asks somebody for each gap that is due. */
+void antientropy_want(struct mesh *mesh);
+
+/* The round, and gaps that are due: whose are then wanted of somebody. */
+void antientropy_tick(struct mesh *mesh);
+
+#endif

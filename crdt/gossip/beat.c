@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/gossip/beat.h"
+
+#include "crdt/gossip/link.h"
+
+/* So many beats in a row must differ before anything is made of it: what is on its way makes one differ. */
+enum { BEATS_TO_LAST = 3 };
+
+struct sum beat_sum(const struct mesh *mesh)
+{
+	static const struct hash_key key = { "warren heartbeat" };
+	struct sum all[3] = { mesh->vector.sum, root_total(&mesh->root), mesh->t0.sum };
+	uint8_t room[sizeof all];
+	struct buf buf = buf_over(room, sizeof room);
+
+	for (size_t i = 0; i < COUNT(all); i++) {
+		buf_put_big_endian(&buf, all[i].low, 8);
+		buf_put_big_endian(&buf, all[i].high, 8);
+	}
+	return hash_wide(key, buf_bytes(&buf));
+}
+
+static void owe_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node)
+{
+	struct hints *hints = &link->hints;
+
+	if (hints->count == HINTS_MAX)
+		return;
+	hints->all[hints->count].what = what;
+	hints->all[hints->count++].node = node;
+	link_owe(mesh, link, OWED_HINTS);
+}
+
+static void hint_all(struct mesh *mesh, enum hint_what what, uint64_t node)
+{
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		struct link *link = mesh->peers[i]->link;
+
+		if (link && mesh->peers[i]->node != node && link_is_open(mesh, link))
+			owe_hint(mesh, link, what, node);
+	}
+}
+
+void beat_ask(struct mesh *mesh, struct peer *peer)
+{
+	if (peer->link && link_is_open(mesh, peer->link))
+		owe_hint(mesh, peer->link, HINT_PROBE, peer->node);
+}
+
+void beat_flush(struct mesh *mesh, struct link *link)
+{
+	if (link->owed & OWED_BEAT) {
+		buf_clear(&mesh->frame);
+		frame_put_beat(&mesh->frame, beat_sum(mesh));
+		link_send(mesh, link);
+		mesh->counts.beat++;
+	}
+	for (size_t i = 0; i < link->hints.count; i++) {
+		buf_clear(&mesh->frame);
+		frame_put_hint(&mesh->frame, link->hints.all[i].what, link->hints.all[i].node);
+		link_send(mesh, link);
+	}
+	link->hints.count = 0;
+}
+
+void beat_heard(struct mesh *mesh, struct peer *peer)
+{
+	struct pulse *pulse = &peer->pulse;
+
+	pulse->heard = mesh->now;
+	pulse->is_probing = false;
+	if (pulse->probe_for) {
+		struct peer *asker = mesh_peer(mesh, pulse->probe_for);
+
+		if (asker && asker->link && link_is_open(mesh, asker->link))
+			owe_hint(mesh, asker->link, HINT_BACK, peer->node);
+		pulse->probe_for = 0;
+	}
+	if (!pulse->is_silent)
+		return;
+	pulse->is_silent = false;
+	mesh->counts.false_silence++;
+	hint_all(mesh, HINT_BACK, peer->node);
+}
+
+void beat_lost(struct mesh *mesh, struct peer *peer)
+{
+	if (peer->pulse.is_silent)
+		return;
+	peer->pulse.is_silent = true;
+	peer->pulse.is_probing = false;
+	mesh->counts.silence++;
+}
+
+void beat_receive(struct mesh *mesh, struct link *link, struct sum sum)
+{
+	struct pulse *pulse = &link->peer->pulse;
+	struct sum own = beat_sum(mesh);
+
+	if (sum_equal(sum, own)) {
+		pulse->differed = 0;
+		return;
+	}
+	mesh->counts.beat_differed++;
+	if (!pulse->differed++)
+		pulse->differing = own;
+	if (pulse->differed < BEATS_TO_LAST)
+		return;
+	pulse->differed = 0;
+	link_owe(mesh, link, OWED_T0_SUM);
+	antientropy_begin(mesh, link);
+	/* It is not that something is on its way: both stand where they stood, and at the same place. */
+	if (sum_equal(pulse->differing, own))
+		bucket_begin(mesh, link);
+}
+
+static void answer_probe(struct mesh *mesh, struct link *link, uint64_t node)
+{
+	struct peer *peer = mesh_peer(mesh, node);
+
+	if (node == mesh->node) {
+		owe_hint(mesh, link, HINT_BACK, node);
+		return;
+	}
+	if (!peer || !peer->link || !link_is_open(mesh, peer->link))
+		return;
+	peer->pulse.probe_for = link->peer->node;
+	owe_hint(mesh, peer->link, HINT_PROBE, node);
+}
+
+void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node)
+{
+	struct peer *peer = mesh_peer(mesh, node);
+
+	if (what == HINT_PROBE) {
+		answer_probe(mesh, link, node);
+		return;
+	}
+	if (what == HINT_SILENT && node == mesh->node)
+		hint_all(mesh, HINT_BACK, node);
+	if (peer && peer == link->peer && what == HINT_BACK)
+		twin_answered(mesh, peer);
+	if (!peer || peer == link->peer)
+		return;
+	if (what == HINT_BACK) {
+		peer->pulse.is_probing = false;
+		peer->pulse.is_silent = false;
+		peer->pulse.heard = mesh->now;
+	} else if (mono_since_ns(mesh->now, peer->pulse.heard) > BEAT_SILENCE) {
+		peer->pulse.is_silent = true;
+	}
+}
+
+/* The ring goes by the ids, which are hashes: the next one up, and around. */
+static struct peer *successor(const struct mesh *mesh)
+{
+	for (size_t i = 0; i < mesh->peers_count; i++)
+		if (mesh->peers[i]->node > mesh->node)
+			return mesh->peers[i];
+	return mesh->peers_count ? mesh->peers[0] : NULL;
+}
+
+static struct peer *predecessor(const struct mesh *mesh)
+{
+	for (size_t i = mesh->peers_count; i-- > 0;)
+		if (mesh->peers[i]->node < mesh->node)
+			return mesh->peers[i];
+	return mesh->peers_count ? mesh->peers[mesh->peers_count - 1] : NULL;
+}
+
+/* Asks one other member, any, whether it hears the peer. */
+static void probe(struct mesh *mesh, struct peer *peer)
+{
+	size_t from = (size_t)rng_below(&mesh->rng, mesh->peers_count);
+
+	mesh->counts.probe++;
+	peer->pulse.is_probing = true;
+	peer->pulse.probed = mesh->now;
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		struct peer *other = mesh->peers[(from + i) % mesh->peers_count];
+
+		if (other == peer || other->pulse.is_silent || !other->link || !link_is_open(mesh, other->link))
+			continue;
+		owe_hint(mesh, other->link, HINT_PROBE, peer->node);
+		return;
+	}
+}
+
+static void judge_silence(struct mesh *mesh, struct peer *peer)
+{
+	struct pulse *pulse = &peer->pulse;
+
+	if (pulse->is_silent || mono_since_ns(mesh->now, pulse->heard) < BEAT_SILENCE)
+		return;
+	if (!pulse->is_probing) {
+		probe(mesh, peer);
+	} else if (mono_since_ns(mesh->now, pulse->probed) >= BEAT_PROBE) {
+		beat_lost(mesh, peer);
+		hint_all(mesh, HINT_SILENT, peer->node);
+	}
+}
+
+void beat_watch(struct mesh *mesh)
+{
+	struct peer *before = predecessor(mesh);
+
+	if (before && mesh->is_member)
+		judge_silence(mesh, before);
+}
+
+void beat_tick(struct mesh *mesh)
+{
+	struct peer *next = successor(mesh);
+
+	if (next && next->link && link_is_open(mesh, next->link))
+		link_owe(mesh, next->link, OWED_BEAT);
+}
+
+struct mono_time beat_next(const struct mesh *mesh)
+{
+	const struct peer *before = predecessor(mesh);
+
+	if (!before || before->pulse.is_silent || !mesh->is_member)
+		return (struct mono_time){ UINT64_MAX };
+	if (before->pulse.is_probing)
+		return (struct mono_time){ before->pulse.probed.ns + BEAT_PROBE };
+	return (struct mono_time){ before->pulse.heard.ns + BEAT_SILENCE };
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/gossip/mesh.h"
+
+#include "crdt/gossip/link.h"
+#include "crdt/log/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum code mesh_txn(struct mesh *mesh, struct err *err)
+{
+	return mesh->txn ? OK : store_begin(mesh->store, &mesh->txn, err);
+}
+
+enum code mesh_look(struct mesh *mesh, struct err *err)
+{
+	return mesh->look ? OK : store_snapshot(mesh->store, &mesh->look, err);
+}
+
+struct applying mesh_applying(struct mesh *mesh)
+{
+	return (struct applying){
+		.txn = mesh->txn,
+		.root = &mesh->root,
+		.changes = &mesh->changes,
+		.arena = &mesh->arena,
+	};
+}
+
+static bool is_moved(const struct mesh *mesh, struct stream stream)
+{
+	for (size_t i = mesh->moved_count; i-- > 0;)
+		if (!stream_compare(&mesh->moved[i], &stream))
+			return true;
+	return false;
+}
+
+void mesh_move(struct mesh *mesh, struct stream stream, struct end end)
+{
+	vector_set(&mesh->vector, stream, end);
+	if (is_moved(mesh, stream))
+		return;
+	if (mesh->moved_count == mesh->moved_room) {
+		mesh->moved_room = mesh->moved_room ? 2 * mesh->moved_room : 16;
+		mesh->moved = must_realloc(mesh->moved, mesh->moved_room * sizeof *mesh->moved);
+	}
+	mesh->moved[mesh->moved_count++] = stream;
+}
+
+/* Where the peer of that id is, or would be. */
+static size_t place_of(const struct mesh *mesh, uint64_t node)
+{
+	size_t low = 0, high = mesh->peers_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (mesh->peers[middle]->node < node)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct peer *mesh_peer(const struct mesh *mesh, uint64_t node)
+{
+	size_t at = place_of(mesh, node);
+
+	return at < mesh->peers_count && mesh->peers[at]->node == node ? mesh->peers[at] : NULL;
+}
+
+static struct peer *new_peer(const struct mesh *mesh, uint64_t node)
+{
+	struct peer *peer = must_alloc(sizeof *peer);
+
+	peer->node = node;
+	peer->pulse.heard = mesh->now;
+	return peer;
+}
+
+static void free_peer(struct peer *peer)
+{
+	vector_done(&peer->acked);
+	free(peer);
+}
+
+/* The members that stand become the peers; who stood before keeps what is known of it. */
+static void choose_peers(struct mesh *mesh)
+{
+	size_t count, kept = 0;
+	const struct member *all = members_all(mesh->t0.members, &count);
+	struct peer **peers = must_alloc((count + 1) * sizeof *peers);
+
+	for (size_t i = 0; i < count; i++) {
+		struct peer *old = mesh_peer(mesh, all[i].node);
+
+		if (all[i].is_evicted || all[i].node == mesh->node)
+			continue;
+		peers[kept++] = old ? old : new_peer(mesh, all[i].node);
+		if (old)
+			mesh->peers[place_of(mesh, old->node)] = old;
+	}
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		const struct member *member = members_find(mesh->t0.members, mesh->peers[i]->node);
+
+		if (member && !member->is_evicted)
+			continue;
+		for (struct link *link = mesh->links; link; link = link->next)
+			if (link->peer == mesh->peers[i])
+				link->peer = NULL;
+		free_peer(mesh->peers[i]);
+	}
+	free(mesh->peers);
+	mesh->peers = peers;
+	mesh->peers_count = kept;
+}
+
+void mesh_members_changed(struct mesh *mesh)
+{
+	const struct member *self = members_find(mesh->t0.members, mesh->node);
+	bool was_evicted = mesh->is_evicted;
+
+	mesh->is_member = self && !self->is_evicted;
+	mesh->is_evicted = self && self->is_evicted;
+	if (mesh->is_evicted && !was_evicted)
+		mesh_alarm(mesh, "this server was evicted from the cluster: it serves and writes nothing any more");
+	choose_peers(mesh);
+	for (struct link *link = mesh->links; link; link = link->next)
+		link_judge(mesh, link);
+}
+
+void mesh_alarm(struct mesh *mesh, const char *format, ...)
+{
+	va_list args;
+
+	mesh->counts.alarm++;
+	if (mesh->alarms_count == MESH_ALARMS)
+		return;
+	va_start(args, format);
+	vsnprintf(mesh->alarms[mesh->alarms_count++], sizeof mesh->alarms[0], format, args);
+	va_end(args);
+}
+
+static enum code read_state(struct mesh *mesh, struct err *err)
+{
+	struct vector vector = { 0 };
+	enum code code = log_read_vector(mesh->look, &vector, err);
+
+	if (!code)
+		code = root_read(mesh->look, mesh->cluster, &mesh->root, err);
+	if (!code)
+		code = author_open(&mesh->author, mesh->signer, mesh->cluster, &vector, mesh->look, err);
+	if (code) {
+		vector_done(&vector);
+		return code;
+	}
+	vector_done(&mesh->vector);
+	mesh->vector = vector;
+	return t0_open(mesh, err);
+}
+
+enum code mesh_load(struct mesh *mesh, struct err *err)
+{
+	enum code code = mesh_look(mesh, err);
+
+	if (!code)
+		code = read_state(mesh, err);
+	mesh->moved_count = 0;
+	changes_clear(&mesh->changes);
+	if (!code)
+		mesh_members_changed(mesh);
+	return code;
+}
+
+/* The ends that moved, the root, the author's batches: once for all that the transaction did. */
+static enum code finish(struct mesh *mesh, struct err *err)
+{
+	struct applying applying = mesh_applying(mesh);
+	enum code code = author_finish(&mesh->author, &applying, err);
+
+	for (size_t i = 0; !code && i < mesh->author.closed_count; i++)
+		mesh_move(mesh, mesh->author.closed[i].stream, mesh->author.closed[i].end);
+	for (size_t i = 0; !code && i < mesh->moved_count; i++)
+		code = log_put_end(mesh->txn, mesh->moved[i], *vector_find(&mesh->vector, mesh->moved[i]), err);
+	return code ? code : root_put(mesh->txn, &mesh->root, err);
+}
+
+static void forget_transaction(struct mesh *mesh)
+{
+	mesh->moved_count = 0;
+	author_forget(&mesh->author, &mesh->vector);
+	changes_clear(&mesh->changes);
+}
+
+/* Everybody has what came to be told of it. */
+static void settle(struct mesh *mesh)
+{
+	mesh->commits++;
+	for (size_t i = 0; i < mesh->moved_count; i++)
+		ack_note(&mesh->recent, mesh->moved[i]);
+	mesh->t0.stored = mesh->t0.count;
+	if (mesh->author.closed_count)
+		for (struct link *link = mesh->links; link; link = link->next)
+			link_touch(mesh, link);
+	for (size_t i = 0; i < mesh->changes.count; i++)
+		mesh->effects->changed(mesh->effects->context, mesh->changes.all[i].kind, mesh->changes.all[i].id);
+}
+
+/* Memory had gone ahead of a disk that did not follow. */
+static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
+{
+	struct err why = { 0 };
+	enum code loaded;
+
+	mesh->counts.commit_failed++;
+	pending_refuse(mesh, code, err->text);
+	forget_transaction(mesh);
+	mesh_alarm(mesh, "nothing was written: %s", err->text);
+	if (code != E_FULL)
+		return code;
+	loaded = mesh_load(mesh, &why);
+	if (loaded)
+		*err = why;
+	return loaded;
+}
+
+static enum code commit(struct mesh *mesh, struct err *err)
+{
+	enum code code = OK;
+
+	if (!mesh->txn)
+		return OK;
+	code = finish(mesh, err);
+	if (code)
+		store_end(mesh->txn);
+	else
+		code = store_commit(mesh->txn, err);
+	mesh->txn = NULL;
+	if (code)
+		return roll_back(mesh, code, err);
+	settle(mesh);
+	forget_transaction(mesh);
+	return OK;
+}
+
+static void tell_alarms(struct mesh *mesh)
+{
+	for (size_t i = 0; i < mesh->alarms_count; i++)
+		mesh->effects->alarm(mesh->effects->context, mesh->alarms[i]);
+	mesh->alarms_count = 0;
+}
+
+enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
+{
+	enum code code = failed;
+
+	if (failed && mesh->txn) {
+		store_end(mesh->txn);
+		mesh->txn = NULL;
+		code = roll_back(mesh, failed, err);
+	} else if (!failed) {
+		code = commit(mesh, err);
+	}
+	if (!code)
+		code = link_flush(mesh, err);
+	if (!code)
+		code = pending_flush(mesh, err);
+	store_end(mesh->look);
+	mesh->look = NULL;
+	tell_alarms(mesh);
+	arena_reset(&mesh->arena);
+	return code;
+}
+
+void mesh_done(struct mesh *mesh)
+{
+	store_end(mesh->txn);
+	store_end(mesh->look);
+	link_free_all(mesh);
+	for (size_t i = 0; i < mesh->peers_count; i++)
+		free_peer(mesh->peers[i]);
+	free(mesh->peers);
+	free(mesh->moved);
+	t0_done(&mesh->t0);
+	vector_done(&mesh->vector);
+	changes_done(&mesh->changes);
+	author_done(&mesh->author);
+	gaps_done(&mesh->gaps);
+	pendings_done(&mesh->pendings);
+	arena_done(&mesh->arena);
+	buf_done(&mesh->frame);
+}

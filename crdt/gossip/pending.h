@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_PENDING_H
+#define WARREN_PENDING_H
+
+/*
+ * Requests that wait: for the commit, for copies at other members, for what a token names. Each is answered once, at
+ * its time at the latest; none survives the process, whose end is their answer.
+ */
+
+#include "crdt/gossip/frame.h"
+#include "crdt/gossip/token.h"
+#include "crdt/state/author.h"
+
+struct mesh;
+struct link;
+struct pending;
+
+enum {
+	PENDING_MAX = 65536,
+	PENDING_ASKS = 64, /* open questions of one link */
+};
+
+/* How long a request may wait. */
+#define PENDING_PATIENCE (UINT64_C(2) * 1000000000)
+
+struct pendings {
+	struct pending *first, *last; /* in order of their times */
+	size_t count;
+	uint32_t asked;  /* the number of the last question */
+	bool is_touched; /* something happened that one may wait for */
+};
+
+/* The questions of one link's peer that are to be answered. */
+struct asked {
+	struct {
+		uint32_t number;
+		enum code code;
+	} all[PENDING_ASKS];
+	size_t count;
+};
+
+void pendings_done(struct pendings *pendings);
+
+/* What a request came to: written at `place` (seq 0: nothing to write), or refused with `code` and `text`. */
+struct written {
+	uint64_t number;
+	enum code code;
+	const char *text;
+	const struct id *ids;
+	size_t count;
+	struct place place;
+	uint32_t copies; /* that are wanted */
+};
+
+/* To be answered after the commit. */
+void pending_write(struct mesh *mesh, const struct written *written);
+
+/* A request that wants to be answered from no less than the token says. */
+void pending_await(struct mesh *mesh, uint64_t number, struct bytes token, bool is_strict);
+
+/* A question of a peer, and the answer to one of ours. */
+enum code pending_asked(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err);
+enum code pending_answered(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err);
+
+/* Says the questions and answers that are owed to a link. */
+void pending_say(struct mesh *mesh, struct link *link);
+
+/* After a commit: answers what can be answered. */
+enum code pending_flush(struct mesh *mesh, struct err *err);
+
+/* In place of a commit: what hung on it is refused. */
+void pending_refuse(struct mesh *mesh, enum code code, const char *text);
+
+/* When the next has waited long enough; UINT64_MAX: never. */
+struct mono_time pending_next(const struct mesh *mesh);
+
+#endif

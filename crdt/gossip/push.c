@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/gossip/push.h"
+
+#include "crdt/gossip/link.h"
+#include "crdt/log/log.h"
+
+#include <stdlib.h>
+
+enum window { WINDOW_PEOPLE, WINDOW_BULK };
+
+static enum window window_of(enum lane lane)
+{
+	return lane == LANE_BULK ? WINDOW_BULK : WINDOW_PEOPLE;
+}
+
+void flow_done(struct flow *flow)
+{
+	free(flow->wants);
+	free(flow->sent);
+	*flow = (struct flow){ 0 };
+}
+
+/* Whether the end lies on our chain is not known without looking; that it is the same end is. */
+static void note_off_chain(struct mesh *mesh, const struct batch *batch)
+{
+	const struct end *end = vector_find(&mesh->vector, batch->stream);
+
+	if (!end || end->seq != batch->end.seq || end_equal(*end, batch->end))
+		return;
+	mesh->counts.off_chain++;
+	mesh_alarm(mesh, "member %016llx has signed two batches for one place in its stream",
+		   (unsigned long long)batch->stream.node);
+}
+
+static enum code merge(struct mesh *mesh, const struct batch *batch, struct err *err)
+{
+	struct applying applying;
+	struct applied applied;
+	enum code code = mesh_txn(mesh, err);
+
+	if (code)
+		return code;
+	applying = mesh_applying(mesh);
+	code = apply_batch(&applying, batch, &applied, err);
+	if (!code)
+		code = log_put_batch(mesh->txn, batch, err);
+	if (code)
+		return code;
+	mesh->author.hlc = hlc_observe(mesh->author.hlc, mesh->wall, applied.latest);
+	mesh->counts.merged++;
+	mesh->counts.void_entry += applied.voids;
+	mesh_move(mesh, batch->stream, batch->end);
+	return OK;
+}
+
+/* The batch is new; whether it is the next one. */
+static enum code take_next(struct mesh *mesh, struct link *link, const struct batch *batch, struct err *err)
+{
+	const struct end *end = vector_find(&mesh->vector, batch->stream);
+	const struct member *author = members_find(mesh->t0.members, batch->stream.node);
+	struct end have = end ? *end : (struct end){ 0 };
+
+	/* Not refused and not taken: its author's admission may still be on its way, or its eviction was. */
+	if (!author || author->is_evicted) {
+		mesh->counts.unknown_author++;
+		return OK;
+	}
+	if (batch->first != have.seq + 1) {
+		mesh->counts.gap++;
+		link_owe(mesh, link, OWED_INDEX);
+		return OK;
+	}
+	if (!id_equal(batch->before, have.hash)) {
+		mesh->counts.off_chain++;
+		mesh_alarm(mesh, "member %016llx goes on from a batch that is not in its stream",
+			   (unsigned long long)batch->stream.node);
+		return OK;
+	}
+	if (!batch_is_signed(batch, author->key))
+		return fail(err, E_DENIED, "it passed on a batch whose signature is wrong");
+	return merge(mesh, batch, err);
+}
+
+enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole, struct err *err)
+{
+	struct batch batch;
+	enum code code = batch_read(whole, &batch, err);
+
+	if (code)
+		return code;
+	if (!id_equal(batch.cluster, mesh->cluster))
+		return fail(err, E_DENIED, "it sent a batch of another cluster");
+	link_owe(mesh, link, OWED_ACK);
+	if (batch.end.seq <= vector_seq(&mesh->vector, batch.stream)) {
+		mesh->counts.duplicate++;
+		note_off_chain(mesh, &batch);
+		/* Said once more, or the peer would wait for our word that we have it. */
+		ack_note(&mesh->recent, batch.stream);
+		return OK;
+	}
+	return take_next(mesh, link, &batch, err);
+}
+
+static void add_want(struct flow *flow, const struct want *want)
+{
+	for (size_t i = 0; i < flow->wants_count; i++)
+		if (!stream_compare(&flow->wants[i].stream, &want->stream)) {
+			flow->wants[i] = *want;
+			return;
+		}
+	if (flow->wants_count == FRAME_WANTS_MAX)
+		return;
+	if (!flow->wants)
+		flow->wants = must_alloc(FRAME_WANTS_MAX * sizeof *flow->wants);
+	flow->wants[flow->wants_count++] = *want;
+}
+
+void push_wanted(struct mesh *mesh, struct link *link, struct reader wants)
+{
+	struct want want;
+
+	mesh->counts.want++;
+	while (frame_next_want(&wants, &want))
+		if (want.stream.node != mesh->node || want.stream.start != mesh->author.start)
+			add_want(&link->flow, &want);
+	link_touch(mesh, link);
+}
+
+/* The line's rate and its least round trip, from what was just acknowledged. */
+static void measure(struct mesh *mesh, struct flow *flow, const struct sent *sent, uint64_t bytes)
+{
+	uint64_t round = mono_since_ns(mesh->now, sent->at) + 1, rate;
+
+	if (!flow->round_ns || round < flow->round_ns)
+		flow->round_ns = round;
+	rate = bytes * MESH_SECOND / round;
+	/* Forgets slowly, so that a line that got slower is found out. */
+	flow->bytes_per_s = rate > flow->bytes_per_s ? rate : flow->bytes_per_s - flow->bytes_per_s / 64;
+}
+
+void push_acknowledged(struct mesh *mesh, struct link *link, const struct frontier *frontier)
+{
+	struct flow *flow = &link->flow;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < flow->sent_count; i++) {
+		const struct sent *sent = &flow->sent[i];
+		enum window window = window_of(sent->stream.lane);
+
+		if (stream_compare(&sent->stream, &frontier->stream) || sent->seq > frontier->end.seq) {
+			flow->sent[kept++] = *sent;
+			continue;
+		}
+		measure(mesh, flow, sent, flow->under_way[window]);
+		flow->under_way[window] -= sent->size;
+		flow->moved = mesh->now;
+	}
+	flow->sent_count = kept;
+}
+
+static void forget_sent(struct flow *flow)
+{
+	flow->sent_count = 0;
+	flow->under_way[WINDOW_PEOPLE] = 0;
+	flow->under_way[WINDOW_BULK] = 0;
+}
+
+void push_begin(struct mesh *mesh, struct link *link)
+{
+	struct flow *flow = &link->flow;
+
+	/* Nothing is on its way that the peer could still mean to take: what it has not got is sent again. */
+	if (flow->is_begun && mono_since_ns(mesh->now, flow->moved) < PUSH_PATIENCE && flow->sent_count)
+		return;
+	forget_sent(flow);
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
+		struct stream own = { mesh->node, mesh->author.start, lane };
+
+		flow->pushed[lane] = vector_seq(&link->peer->acked, own);
+	}
+	flow->is_begun = true;
+	flow->moved = mesh->now;
+	link_touch(mesh, link);
+}
+
+static uint64_t bulk_window(const struct flow *flow)
+{
+	uint64_t held = flow->bytes_per_s / 1000 * (flow->round_ns / 1000) / 1000;
+
+	if (2 * held < PUSH_BULK_LEAST)
+		return PUSH_BULK_LEAST;
+	return 2 * held > PUSH_BULK_MOST ? PUSH_BULK_MOST : 2 * held;
+}
+
+static bool has_room(struct mesh *mesh, const struct flow *flow, enum lane lane)
+{
+	enum window window = window_of(lane);
+	bool has = flow->under_way[window] < (window == WINDOW_BULK ? bulk_window(flow) : PUSH_WINDOW);
+
+	mesh->counts.window_full += !has;
+	return has;
+}
+
+static void note_sent(struct mesh *mesh, struct flow *flow, const struct batch *batch)
+{
+	if (flow->sent_count == flow->sent_room) {
+		flow->sent_room = flow->sent_room ? 2 * flow->sent_room : 16;
+		flow->sent = must_realloc(flow->sent, flow->sent_room * sizeof *flow->sent);
+	}
+	if (!flow->sent_count)
+		flow->moved = mesh->now;
+	flow->sent[flow->sent_count++] =
+		(struct sent){ batch->stream, batch->end.seq, (uint32_t)batch->whole.size, mesh->now };
+	flow->under_way[window_of(batch->stream.lane)] += batch->whole.size;
+}
+
+/* The batch behind `after`, from the log. */
+static enum code send_next(struct mesh *mesh, struct link *link, struct stream stream, uint64_t after,
+			   uint64_t *ret_seq, struct err *err)
+{
+	struct bytes whole;
+	struct batch batch;
+	enum code code = mesh_look(mesh, err);
+
+	if (!code)
+		code = log_batch_after(mesh->look, stream, after, &whole, err);
+	if (!code)
+		code = batch_read(whole, &batch, err);
+	if (code)
+		return code;
+	buf_clear(&mesh->frame);
+	frame_put_batch(&mesh->frame, whole);
+	link_send(mesh, link);
+	note_sent(mesh, &link->flow, &batch);
+	*ret_seq = batch.end.seq;
+	return OK;
+}
+
+static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, struct err *err)
+{
+	struct stream own = { mesh->node, mesh->author.start, lane };
+	struct flow *flow = &link->flow;
+	uint64_t end = vector_seq(&mesh->vector, own);
+	enum code code = OK;
+
+	while (!code && flow->is_begun && flow->pushed[lane] < end && has_room(mesh, flow, lane)) {
+		code = send_next(mesh, link, own, flow->pushed[lane], &flow->pushed[lane], err);
+		mesh->counts.pushed += !code;
+	}
+	return code;
+}
+
+static void say_gone(struct mesh *mesh, struct link *link, struct stream stream)
+{
+	buf_clear(&mesh->frame);
+	frame_begin_gone(&mesh->frame);
+	frame_put_gone(&mesh->frame, stream);
+	link_send(mesh, link);
+	mesh->counts.gone++;
+}
+
+/* What was asked for in one lane, until it is sent or the window is full. */
+static enum code send_wanted(struct mesh *mesh, struct link *link, struct want *want, struct err *err)
+{
+	enum code code = OK;
+
+	while (!code && want->after < want->until && has_room(mesh, &link->flow, want->stream.lane)) {
+		code = send_next(mesh, link, want->stream, want->after, &want->after, err);
+		mesh->counts.wanted += !code;
+	}
+	if (code != E_ABSENT)
+		return code;
+	say_gone(mesh, link, want->stream);
+	want->after = want->until;
+	return OK;
+}
+
+static enum code flush_lane(struct mesh *mesh, struct link *link, enum lane lane, struct err *err)
+{
+	struct flow *flow = &link->flow;
+	size_t kept = 0;
+	enum code code = push_own(mesh, link, lane, err);
+
+	for (size_t i = 0; i < flow->wants_count; i++) {
+		struct want *want = &flow->wants[i];
+
+		if (!code && want->stream.lane == lane)
+			code = send_wanted(mesh, link, want, err);
+		if (want->after < want->until)
+			flow->wants[kept++] = *want;
+	}
+	flow->wants_count = kept;
+	return code;
+}
+
+bool push_is_due(const struct mesh *mesh, const struct link *link)
+{
+	bool is_due = link->flow.wants_count;
+
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
+		struct stream own = { mesh->node, mesh->author.start, lane };
+
+		is_due |= link->flow.pushed[lane] < vector_seq(&mesh->vector, own);
+	}
+	return is_due && link->flow.is_begun;
+}
+
+enum code push_flush(struct mesh *mesh, struct link *link, struct err *err)
+{
+	enum code code = OK;
+
+	for (enum lane lane = LANE_URGENT; !code && lane < LANES; lane++)
+		code = flush_lane(mesh, link, lane, err);
+	return code;
+}
+
+void push_tick(struct mesh *mesh, struct link *link)
+{
+	struct flow *flow = &link->flow;
+
+	if (!flow->sent_count || mono_since_ns(mesh->now, flow->moved) < PUSH_PATIENCE)
+		return;
+	/* Its disk may have been full, or it was not told what the batch hangs on: it says where it stands. */
+	mesh->counts.lost_patience++;
+	push_begin(mesh, link);
+	link_owe(mesh, link, OWED_INDEX);
+}

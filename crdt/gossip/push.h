@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_PUSH_H
+#define WARREN_PUSH_H
+
+/*
+ * Batches on their way. What this member writes goes to every link at once, in the order of its streams, from where the
+ * peer says it stands; what a peer asks for goes from the log. A link has at most PUSH_WINDOW bytes on their way that
+ * are not acknowledged in the lanes of people, and as much bulk as its line is measured to hold. Nothing is queued:
+ * what is still to be sent follows from the log and from where the peer stands.
+ */
+
+#include "crdt/base/time.h"
+#include "crdt/gossip/frame.h"
+
+struct mesh;
+struct link;
+struct effects;
+
+enum {
+	PUSH_WINDOW = 256 * 1024,
+	PUSH_BULK_LEAST = 128 * 1024,
+	PUSH_BULK_MOST = 4096 * 1024,
+};
+
+/* Without any acknowledgement for this long, what is on its way is taken for lost. */
+#define PUSH_PATIENCE (UINT64_C(10) * 1000000000)
+
+/* A batch that was sent. */
+struct sent {
+	struct stream stream;
+	uint64_t seq;
+	uint32_t size;
+	struct mono_time at;
+};
+
+/* One link's side of it. */
+struct flow {
+	bool is_begun;          /* the peer has said where it stands */
+	uint64_t pushed[LANES]; /* of this member's own streams */
+	struct want *wants;     /* what the peer asked for */
+	size_t wants_count;
+	struct sent *sent;
+	size_t sent_count, sent_room;
+	uint64_t under_way[2];  /* bytes: of people's lanes, of bulk */
+	struct mono_time moved; /* when the last acknowledgement came */
+	uint64_t round_ns, bytes_per_s;
+};
+
+void flow_done(struct flow *flow);
+
+/* A batch came in. Failures of the store alone, and E_DENIED or E_FORM for what breaks the link. */
+enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole, struct err *err);
+
+/* The peer asks for stretches of streams. */
+void push_wanted(struct mesh *mesh, struct link *link, struct reader wants);
+
+/* The peer says that it has the stream up to here. */
+void push_acknowledged(struct mesh *mesh, struct link *link, const struct frontier *frontier);
+
+/* The peer has said where it stands with all streams: from there on, ours are pushed. */
+void push_begin(struct mesh *mesh, struct link *link);
+
+/* Whether it would send anything. */
+bool push_is_due(const struct mesh *mesh, const struct link *link);
+
+/* What was sent long ago and never acknowledged is sent again. */
+void push_tick(struct mesh *mesh, struct link *link);
+
+/* Sends what fits. */
+enum code push_flush(struct mesh *mesh, struct link *link, struct err *err);
+
+#endif

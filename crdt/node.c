@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/node.h"
+
+#include "crdt/gossip/link.h"
+
+#include <stdlib.h>
+
+struct node {
+	struct mesh mesh;
+};
+
+enum code node_open(const struct node_config *config, struct mono_time now, struct node **ret_node, struct err *err)
+{
+	struct node *node = must_alloc(sizeof *node);
+	struct mesh *mesh = &node->mesh;
+	enum code code;
+
+	mesh->self = (struct session_self){ config->signer, config->cluster, config->process };
+	mesh->signer = config->signer;
+	mesh->box_key = config->box_key;
+	mesh->cluster = config->cluster;
+	mesh->node = node_of_key(config->signer->key);
+	mesh->store = config->store;
+	mesh->effects = config->effects;
+	mesh->now = now;
+	mesh->frame = buf_growing(SESSION_FRAME_MAX);
+	if (config->joining) {
+		mesh->joining = *config->joining;
+		mesh->is_joining = true;
+	}
+	code = mesh_load(mesh, err);
+	store_end(mesh->look);
+	mesh->look = NULL;
+	if (code) {
+		node_close(node);
+		return code;
+	}
+	*ret_node = node;
+	return OK;
+}
+
+void node_close(struct node *node)
+{
+	if (!node)
+		return;
+	mesh_done(&node->mesh);
+	free(node);
+}
+
+static const char *refuse_writes(const struct mesh *mesh)
+{
+	if (mesh->is_twin)
+		return "this server runs twice: stop one and evict it, or evict both";
+	if (mesh->is_evicted)
+		return "this server was evicted from the cluster: ask another one";
+	return mesh->is_member ? NULL : "this server is not a member of a cluster yet: let it join one first";
+}
+
+static enum code ask(struct mesh *mesh, const struct event *event, struct judged *ret_judged, struct place *ret_place,
+		     struct err *err)
+{
+	struct judging judging = { .rng = &mesh->rng,
+				   .now = event->wall,
+				   .idempotency = event->write.idempotency,
+				   .action = event->write.action };
+	struct applying applying;
+	const char *refusal = refuse_writes(mesh);
+	enum code code;
+
+	if (refusal)
+		return fail(err, E_BUSY, "%s", refusal);
+	if (event->write.copies && event->write.copies >= members_standing(mesh->t0.members))
+		return fail(err, E_VALUE, "%u copies beside this one are more than there are other members",
+			    event->write.copies);
+	code = mesh_txn(mesh, err);
+	if (code)
+		return code;
+	applying = mesh_applying(mesh);
+	return author_ask(&mesh->author, &applying, &judging, &event->write.asker, event->write.changes,
+			  event->write.count, ret_judged, ret_place, err);
+}
+
+static bool is_disk(enum code code)
+{
+	return code == E_FULL || code == E_IO || code == E_DAMAGED;
+}
+
+static enum code write(struct mesh *mesh, const struct event *event, struct err *err)
+{
+	struct judged judged;
+	struct written written = { .number = event->write.number, .copies = event->write.copies };
+	struct err why = { 0 };
+
+	written.code = ask(mesh, event, &judged, &written.place, &why);
+	if (!written.code) {
+		written.ids = judged.ids;
+		written.count = event->write.count;
+	}
+	written.text = why.text;
+	pending_write(mesh, &written);
+	if (is_disk(written.code)) {
+		*err = why;
+		return written.code;
+	}
+	return OK;
+}
+
+static enum code take_statements(struct mesh *mesh, const struct event *event, struct err *err)
+{
+	struct written written = { .number = event->statements.number };
+	struct err why = { 0 };
+	size_t taken;
+
+	written.code = t0_take(mesh, event->statements.all, event->statements.count, &taken, &why);
+	written.text = why.text;
+	pending_write(mesh, &written);
+	if (is_disk(written.code)) {
+		*err = why;
+		return written.code;
+	}
+	return OK;
+}
+
+static void tick(struct mesh *mesh)
+{
+	beat_watch(mesh);
+	if (mono_since_ns(mesh->now, mesh->ticked) < MESH_SECOND && mesh->ticked.ns)
+		return;
+	mesh->ticked = mesh->now;
+	beat_tick(mesh);
+	link_tick(mesh);
+	antientropy_tick(mesh);
+}
+
+static void open_link(struct mesh *mesh, const struct event *event)
+{
+	struct err why = { 0 };
+
+	if (!link_open(mesh, event->link.number, event->kind == EVENT_OPENED, event->link.node, &why))
+		return;
+	mesh->counts.link_broken++;
+	mesh->effects->close(mesh->effects->context, event->link.number);
+}
+
+enum code node_step(struct node *node, const struct event *event, struct err *err)
+{
+	struct mesh *mesh = &node->mesh;
+
+	mesh->now = event->now;
+	mesh->wall = event->wall;
+	mesh->rng = rng_from_seed(event->random);
+	switch (event->kind) {
+	case EVENT_TICK: tick(mesh); return OK;
+	case EVENT_OPENED:
+	case EVENT_ACCEPTED: open_link(mesh, event); return OK;
+	case EVENT_REFUSED: link_refused(mesh, event->link.node); return OK;
+	case EVENT_BYTES: return link_receive(mesh, event->link.number, event->link.bytes, err);
+	case EVENT_GONE: link_gone(mesh, event->link.number); return OK;
+	case EVENT_WRITE: return write(mesh, event, err);
+	case EVENT_AWAIT:
+		pending_await(mesh, event->await.number, event->await.token, event->await.is_strict);
+		return OK;
+	case EVENT_STATEMENTS: return take_statements(mesh, event, err);
+	}
+	return OK;
+}
+
+enum code node_commit(struct node *node, enum code failed, struct err *err)
+{
+	return mesh_commit(&node->mesh, failed, err);
+}
+
+static struct mono_time sooner(struct mono_time a, struct mono_time b)
+{
+	return a.ns < b.ns ? a : b;
+}
+
+struct mono_time node_next(const struct node *node)
+{
+	const struct mesh *mesh = &node->mesh;
+	struct mono_time next = { mesh->ticked.ns ? mesh->ticked.ns + MESH_SECOND : mesh->now.ns };
+
+	next = sooner(next, pending_next(mesh));
+	return sooner(next, beat_next(mesh));
+}
+
+const struct mesh *node_mesh(const struct node *node)
+{
+	return &node->mesh;
+}
