@@ -13,7 +13,7 @@
  * An entry [time, actor, [op, …]] is atomic, an op is [kind, id, {field: value}] or [kind, id, nil] for dead. Whether
  * an entry is valid follows from its bytes and its author alone, the same for ever for one version of batches; one
  * that is not is skipped by everybody, and the chain goes on. An op on a kind of tier OWN brings its whole identity,
- * whose first field (number 4: place 1, ONCE) is the author, and is never dead; kinds of tier STATEMENT have no ops.
+ * whose first field (number 4: place 1, ONCE) is the author, and is never dead; no other tier but SHARED has ops.
  */
 
 #include "crdt/base/buf.h"
@@ -53,7 +53,8 @@ struct batch {
 	struct id before; /* zero at the head of a stream */
 	struct end end;   /* its last seq, and the hash of its header */
 	struct signature signature;
-	struct bytes header, entries, whole;
+	struct bytes header, whole;
+	struct bytes entries; /* empty when they are not `count` values one after the other: then all are void */
 };
 
 /*
@@ -84,8 +85,9 @@ struct entry {
 
 /*
  * The entries of a batch one after the other, from reader_over(batch.entries). False after the last. An entry that is
- * not valid comes with E_FORM, E_LIMIT or E_DENIED in *ret_validity and nothing else: it is void. Where the bytes make
- * no values at all, everything behind is void too and ends there.
+ * not valid comes with E_FORM, E_LIMIT or E_DENIED in *ret_validity and nothing else: it is void. That the identity of
+ * an op gives its id follows from the bytes too, and is left to whoever merges it (apply.h), to be hashed once; an op
+ * that breaks this voids its whole entry all the same.
  */
 bool batch_next(struct reader *entries, uint64_t author, struct entry *ret_entry, enum code *ret_validity,
 		struct err *err);

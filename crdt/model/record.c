@@ -20,6 +20,23 @@ static enum code broken(struct err *err, const char *what)
 	return fail(err, E_FORM, "record: %s", what);
 }
 
+static enum code too_large(size_t size, size_t most, struct err *err)
+{
+	return fail(err, E_LIMIT, "record: %zu bytes, at most %zu are allowed", size, most);
+}
+
+/* As mp_skip, without a call for the commonest values. */
+static inline struct bytes skip_value(struct reader *r)
+{
+	const uint8_t *start = r->at;
+	struct bytes bytes;
+	uint64_t number;
+
+	if (mp_read_quick_uint(r, &number) || mp_read_short_text(r, &bytes) || mp_read_short_bin(r, &bytes))
+		return bytes_of(start, (size_t)(r->at - start));
+	return mp_skip(r);
+}
+
 /* A number, a truth, or a few numbers: of these the larger bytes are the larger value. */
 static bool is_countable(struct bytes value)
 {
@@ -57,34 +74,98 @@ static bool is_value_of(enum merge merge, struct bytes value)
 	return false;
 }
 
-/* The map of fields into cells without stamps; `r` stands behind it afterwards. */
-static enum code read_map(struct reader *r, struct record *record, struct err *err)
+/* The head of a map of fields. */
+static enum code read_map_head(struct reader *r, size_t *ret_count, struct err *err)
 {
 	struct mp_head head = mp_read(r);
-	size_t identity = 0;
 
 	if (head.class != MP_MAP)
 		return broken(err, "its fields are no map");
 	if (head.value > RECORD_CELLS_MAX)
 		return fail(err, E_LIMIT, "record: %zu fields, at most %d are allowed", (size_t)head.value,
 			    RECORD_CELLS_MAX);
-	record->count = head.value;
+	*ret_count = head.value;
+	return OK;
+}
+
+static inline bool read_number(struct reader *r, uint64_t *ret_number)
+{
+	struct mp_head head;
+
+	if (mp_read_quick_uint(r, ret_number))
+		return true;
+	head = mp_read(r);
+	*ret_number = head.value;
+	return head.class == MP_UINT;
+}
+
+/* The next field of a map, whose number is to be `least` at least; without a stamp. */
+static inline enum code read_cell(struct reader *r, uint64_t least, struct cell *ret_cell, struct err *err)
+{
+	uint64_t number;
+
+	if (!read_number(r, &number) || number > MODEL_FIELD_MAX)
+		return broken(err, "a field has no number");
+	if (number < least)
+		return broken(err, "its fields do not ascend");
+	*ret_cell = (struct cell){ .number = (uint32_t)number, .value = skip_value(r) };
+	if (r->is_short || !is_value_of(field_merge(ret_cell->number), ret_cell->value))
+		return broken(err, "a field's value is not canonical, or too large");
+	return OK;
+}
+
+/* One op brings all of an identity, so whatever merges there is no more. */
+static enum code check_identity_size(size_t size, struct err *err)
+{
+	return size <= MODEL_OP_MAX ? OK : broken(err, "its identity is too large");
+}
+
+/* The map of fields into cells without stamps; `r` stands behind it afterwards. */
+static enum code read_map(struct reader *r, struct record *record, struct err *err)
+{
+	size_t identity = 0;
+	uint64_t least = 0;
+	enum code code = read_map_head(r, &record->count, err);
+
+	if (code)
+		return code;
 	for (size_t i = 0; i < record->count; i++) {
-		struct mp_head number = mp_read(r);
 		struct cell *cell = &record->cells[i];
 
-		if (number.class != MP_UINT || number.value > MODEL_FIELD_MAX)
-			return broken(err, "a field has no number");
-		*cell = (struct cell){ .number = (uint32_t)number.value };
-		if (i && record->cells[i - 1].number >= cell->number)
-			return broken(err, "its fields do not ascend");
-		cell->value = mp_skip(r);
-		if (r->is_short || !is_value_of(field_merge(cell->number), cell->value))
-			return broken(err, "a field's value is not canonical, or too large");
+		code = read_cell(r, least, cell, err);
+		if (code)
+			return code;
+		least = cell->number + 1;
 		identity += field_merge(cell->number) == MERGE_ONCE ? cell->value.size : 0;
 	}
-	/* One op brings all of it, so whatever merges there is no more. */
-	return identity <= MODEL_OP_MAX ? OK : broken(err, "its identity is too large");
+	return check_identity_size(identity, err);
+}
+
+enum code record_skip_op(struct reader *r, struct bytes *ret_first, struct err *err)
+{
+	const uint8_t *start = r->at;
+	struct bytes first = { 0 };
+	uint64_t least = 0;
+	size_t count;
+	enum code code = read_map_head(r, &count, err);
+
+	for (size_t i = 0; !code && i < count; i++) {
+		struct cell cell;
+
+		code = read_cell(r, least, &cell, err);
+		if (code)
+			break;
+		least = cell.number + 1;
+		if (cell.number == RECORD_FIRST)
+			first = cell.value;
+	}
+	if (code)
+		return code;
+	/* Within the limit of an op no identity is too large. */
+	if (r->at - start > MODEL_OP_MAX)
+		return too_large((size_t)(r->at - start), MODEL_OP_MAX, err);
+	*ret_first = first;
+	return OK;
 }
 
 static struct stamp read_stamp(const uint8_t *bytes)
@@ -182,7 +263,7 @@ enum code record_read(struct bytes bytes, struct record *ret_record, struct err 
 	enum code code;
 
 	if (bytes.size > RECORD_MAX)
-		return fail(err, E_LIMIT, "record: %zu bytes, at most %d are allowed", bytes.size, RECORD_MAX);
+		return too_large(bytes.size, RECORD_MAX, err);
 	if (!read_front(&r, &ret_record->is_dead, &stamps))
 		return broken(err, "its frame is not canonical");
 	code = read_map(&r, ret_record, err);
@@ -261,7 +342,7 @@ enum code record_from_op(struct bytes map, struct stamp stamp, struct record *re
 	enum code code;
 
 	if (map.size > MODEL_OP_MAX)
-		return fail(err, E_LIMIT, "record: %zu bytes, at most %d are allowed", map.size, MODEL_OP_MAX);
+		return too_large(map.size, MODEL_OP_MAX, err);
 	if (!hlc_is_valid(stamp.hlc))
 		return broken(err, "its stamp lies beyond the year 6429");
 	code = read_map(&r, ret_record, err);

@@ -21,6 +21,7 @@
  */
 enum {
 	RECORD_CELLS_MAX = MODEL_FIELD_MAX + 1,
+	RECORD_FIRST = 1 << 2 | MERGE_ONCE, /* the field at place 1 */
 	RECORD_MAX = MODEL_OP_MAX + RECORD_CELLS_MAX / 4 * 3 * MODEL_CELL_MAX + RECORD_CELLS_MAX * 32,
 };
 
@@ -56,6 +57,12 @@ void record_write(const struct record *record, struct buf *buf);
  * E_FORM, E_LIMIT.
  */
 enum code record_from_op(struct bytes map, struct stamp stamp, struct record *ret_record, struct err *err);
+
+/*
+ * Steps over an op's fields, by the same rules and without keeping them; *ret_first is the value of RECORD_FIRST, empty
+ * when it is not there.
+ */
+enum code record_skip_op(struct reader *r, struct bytes *ret_first, struct err *err);
 
 /* Appends the fields {number: value} alone, as pack_read wants them; nothing of a dead one but its identity. */
 void record_write_map(const struct record *record, struct buf *buf);
