@@ -6,8 +6,9 @@
  * Statements: what operators (and, for admissions, sponsors) have signed about the cluster itself. They travel as a
  * set, named by their hashes, beside all streams; members.h says what a set of them means.
  *
- * The form is [version, cluster, signer, kind, {field: value}, [heads]], signed; canonical msgpack. `kind` is one of
- * tier STATEMENT in model.def. The heads are the statements that the signer saw and no other it saw names.
+ * The form is [version, cluster, signer, kind, {field: value}, heads] and behind it the signer's signature over that;
+ * canonical msgpack. `kind` is one of tier STATEMENT in model.def, and the row is whole and within this version's
+ * limits. The heads are the statements that the signer saw and no other it saw names: their hashes, ascending.
  */
 
 #include "crdt/base/buf.h"
@@ -20,6 +21,7 @@ enum {
 	STATEMENT_MAX = 60 * 1024,
 	STATEMENT_HEADS_MAX = 64,
 	STATEMENTS_MAX = 20000, /* in a cluster's life */
+	ADMISSION_TEXT_SIZE = 16 + 16 + 32 + 32,
 };
 
 struct statement {
@@ -34,17 +36,20 @@ struct statement {
 	struct bytes whole, body;
 };
 
-/* Form and limits; everything borrows from `whole`. The signature is for statement_is_signed. */
+/*
+ * Form and limits; everything borrows from `whole`. The signature is for statement_is_signed. E_FORM, E_VALUE, E_LIMIT;
+ * E_NEWER for a version or a kind that this version does not know.
+ */
 enum code statement_read(struct bytes whole, struct statement *ret_statement, struct err *err);
 bool statement_is_signed(const struct statement *statement);
 
-/* Appends one; `row` is of the kind's shape. */
+/* Appends one; `row` is of the kind's shape, and whole. The heads may come in any order. */
 void statement_write(const struct signer *signer, struct id cluster, const struct kind *kind, const void *row,
 		     const struct id *heads, size_t count, struct buf *out);
 
 /* What the one-time key of an invite signs for a node that redeems it. */
 struct bytes admission_text(struct id cluster, struct id invite, struct key32 key, struct key32 box_key,
-			    uint8_t room[112]);
+			    uint8_t room[ADMISSION_TEXT_SIZE]);
 
 /* The id that a cluster statement's row gives: the cluster's. */
 struct id cluster_id(const struct cluster_row *row);
