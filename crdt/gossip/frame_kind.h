@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_FRAME_KIND_H
+#define WARREN_FRAME_KIND_H
+
+/* What frames there are, what may be in them, and how large they may be. */
+
+enum frame_kind {
+	FRAME_T0_SUM = 1,    /* what my set of statements weighs */
+	FRAME_T0_LIST,       /* the hashes of my statements, some at a time, in any order */
+	FRAME_T0_STATEMENTS, /* in the order they arrived here */
+	FRAME_T0_APPLY,      /* somebody redeems an invite */
+	FRAME_T0_REFUSE,     /* and why not */
+	FRAME_BATCH,
+	FRAME_ACK,
+	FRAME_BEAT,
+	FRAME_HINT,
+	FRAME_INDEX,
+	FRAME_WANT,
+	FRAME_GONE,
+	FRAME_BUCKET,
+	FRAME_BUCKET_ASK,
+	FRAME_ASK,
+	FRAME_ANSWER,
+	FRAME_BYE,
+	FRAME_KINDS,
+};
+
+/* How far a link has come, and so what it may carry. */
+enum link_stage {
+	LINK_GUEST,  /* the peer is not known as a member: T0 and `bye` alone */
+	LINK_MEMBER, /* everything but T0_APPLY */
+};
+
+enum {
+	FRAME_MAX = 66000,
+	FRAME_HASHES_MAX = 4000,
+	FRAME_STATEMENTS_MAX = 256,
+	FRAME_FRONTIERS_MAX = 1500,
+	FRAME_WANTS_MAX = 256,
+	FRAME_GONE_MAX = 256,
+	FRAME_RECORDS_MAX = 1200,
+	FRAME_TABLE_SIZE = 256 * 16,
+	FRAME_BODY_MAX = 60 * 1024,
+	FRAME_REASON_MAX = 255,
+};
+
+enum hint_what {
+	HINT_SILENT = 1, /* the member is not heard of any more */
+	HINT_BACK,       /* the member is heard again */
+	HINT_PROBE,      /* do you hear it? answered with silent or back */
+	HINT_KINDS,      /* one more than the last */
+};
+
+enum bye_reason {
+	BYE_STOPPING = 1,
+	BYE_TWIN,      /* this server runs twice */
+	BYE_DUPLICATE, /* there is another link between us */
+	BYE_RENEWED,   /* a new link with new keys took this one's place */
+	BYE_EVICTED,
+	BYE_BROKE,    /* what you sent was refused */
+	BYE_STRANGER, /* a guest that did not become a member */
+	BYE_REASONS,
+};
+
+enum ask_what {
+	ASK_TOKEN = 1, /* which vector a commit number stood for */
+	ASK_KINDS,     /* one more than the last */
+};
+
+const char *frame_name(enum frame_kind kind);
+const char *bye_text(enum bye_reason reason);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_FRAME_WRITE_H
+#define WARREN_FRAME_WRITE_H
+
+/*
+ * Appending frames, each of at most FRAME_MAX bytes, to a buf. What is put is of the sizes that frame_kind.h allows;
+ * that is for the caller to see to.
+ */
+
+#include "crdt/gossip/frame.h"
+
+void frame_put_t0_sum(struct buf *out, struct sum sum, uint32_t count);
+void frame_put_t0_list(struct buf *out, bool is_first, bool is_last, struct bytes hashes);
+void frame_put_t0_apply(struct buf *out, struct id invite, struct key32 key, struct key32 box_key,
+			struct signature proof);
+/* UTF-8 without control characters, as fail() leaves a message. */
+void frame_put_t0_refuse(struct buf *out, struct bytes reason);
+void frame_put_batch(struct buf *out, struct bytes batch);
+void frame_put_beat(struct buf *out, struct sum sum);
+void frame_put_hint(struct buf *out, enum hint_what what, uint64_t node);
+void frame_put_bucket_table(struct buf *out, struct bytes table);
+void frame_put_bucket_ask(struct buf *out, bool is_table, uint8_t number);
+void frame_put_ask(struct buf *out, uint32_t number, enum ask_what what, uint32_t within_ms, struct bytes body);
+void frame_put_answer(struct buf *out, uint32_t number, enum code code, struct bytes body);
+void frame_put_bye(struct buf *out, enum bye_reason reason);
+
+/* A list that is being put: the frame ends with its last item, and nothing else goes to `out` before. */
+struct frame_list {
+	struct buf *out;
+	size_t start;   /* of the frame, in `out` */
+	uint32_t count; /* of items so far */
+};
+
+struct frame_list frame_begin_statements(struct buf *out);
+struct frame_list frame_begin_frontiers(struct buf *out, enum frame_kind kind, bool is_answer, bool is_whole);
+struct frame_list frame_begin_wants(struct buf *out);
+struct frame_list frame_begin_gone(struct buf *out);
+struct frame_list frame_begin_bucket(struct buf *out, uint8_t number, bool is_last);
+
+/*
+ * Puts one item, in this order: frontiers, wants and gone ascending by stream, wants of one stream by their ranges,
+ * records by kind and id. False: the frame is full and stays as it was. `named` learns the stream that a frontier names
+ * for the first time, and the peer is to get the frame, or nothing more that was put with this table.
+ */
+bool frame_put_statement(struct frame_list *list, struct bytes statement);
+bool frame_put_frontier(struct frame_list *list, struct stream_table *named, const struct frontier *frontier);
+bool frame_put_want(struct frame_list *list, const struct want *want);
+bool frame_put_gone(struct frame_list *list, struct stream stream);
+bool frame_put_record(struct frame_list *list, const struct record_hash *hash);
+
+#endif
