@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/gossip/gen_frame.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { ITEMS_MAX = 1600, NODES = 6 };
+
+enum frame_kind gen_kind(struct rng *rng)
+{
+	return (enum frame_kind)(1 + rng_below(rng, FRAME_KINDS - 1));
+}
+
+/* Of any length as a number, the least and the largest among them. */
+static uint64_t gen_number(struct rng *rng)
+{
+	uint64_t number = rng_u64(rng) >> rng_below(rng, 64);
+
+	return rng_below(rng, 16) ? number : rng_below(rng, 2) ? 0 : UINT64_MAX;
+}
+
+static size_t gen_count(struct rng *rng, size_t most)
+{
+	if (!rng_below(rng, 64))
+		return most;
+	return rng_below(rng, rng_below(rng, 8) ? 4 : 40);
+}
+
+static struct bytes gen_bytes(struct rng *rng, size_t size)
+{
+	static uint8_t room[1 << 16];
+
+	rng_fill(rng, room, size < 256 ? size : 256);
+	return bytes_of(room, size);
+}
+
+static struct sum gen_sum(struct rng *rng)
+{
+	struct sum sum = { 0 };
+
+	sum.low = rng_u64(rng);
+	sum.high = rng_u64(rng);
+	return sum;
+}
+
+static int order_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int order_streams(const void *a, const void *b)
+{
+	return stream_compare(a, b);
+}
+
+/* Ascending; how many were left when equal ones went. */
+static size_t gen_streams(struct rng *rng, size_t count, struct stream *streams)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		bool is_small = rng_below(rng, 4);
+
+		streams[i].node = is_small ? 1 + rng_below(rng, NODES) : rng_u64(rng) | 1;
+		streams[i].start = is_small ? 1 : gen_number(rng);
+		streams[i].lane = (enum lane)rng_below(rng, LANES);
+	}
+	qsort(streams, count, sizeof *streams, order_streams);
+	for (size_t i = 0; i < count; i++)
+		if (!kept || stream_compare(&streams[kept - 1], &streams[i]))
+			streams[kept++] = streams[i];
+	return kept;
+}
+
+static void gen_frontiers(struct rng *rng, enum frame_kind kind, struct stream_table *named, struct buf *out)
+{
+	static struct stream streams[ITEMS_MAX];
+	size_t count = gen_streams(rng, gen_count(rng, ITEMS_MAX), streams);
+	bool is_answer = kind == FRAME_INDEX && rng_below(rng, 2);
+	struct frame_list list = frame_begin_frontiers(out, kind, is_answer, rng_below(rng, 2));
+
+	for (size_t i = 0; i < count; i++) {
+		struct frontier frontier = { .stream = streams[i], .end.seq = gen_number(rng) };
+
+		if (frontier.end.seq)
+			rng_fill(rng, &frontier.end.hash, sizeof frontier.end.hash);
+		if (!frame_put_frontier(&list, named, &frontier))
+			break;
+	}
+}
+
+static void gen_wants(struct rng *rng, struct buf *out)
+{
+	static struct stream streams[ITEMS_MAX];
+	size_t count = gen_streams(rng, gen_count(rng, 300), streams);
+	struct frame_list list = frame_begin_wants(out);
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t ends[4] = { gen_number(rng), gen_number(rng), gen_number(rng), gen_number(rng) };
+
+		qsort(ends, COUNT(ends), sizeof *ends, order_numbers);
+		for (size_t k = 0; k < COUNT(ends); k += 2)
+			if (ends[k] < ends[k + 1])
+				frame_put_want(&list, &(struct want){ streams[i], ends[k], ends[k + 1] });
+	}
+}
+
+static void gen_gone(struct rng *rng, struct buf *out)
+{
+	static struct stream streams[ITEMS_MAX];
+	size_t count = gen_streams(rng, gen_count(rng, 300), streams);
+	struct frame_list list = frame_begin_gone(out);
+
+	for (size_t i = 0; i < count; i++)
+		frame_put_gone(&list, streams[i]);
+}
+
+static void gen_statements(struct rng *rng, struct buf *out)
+{
+	size_t count = gen_count(rng, 300);
+	struct frame_list list = frame_begin_statements(out);
+
+	for (size_t i = 0; i < count; i++) {
+		size_t size = 1 + rng_below(rng, rng_below(rng, 50) ? 300 : STATEMENT_MAX);
+
+		frame_put_statement(&list, gen_bytes(rng, size));
+	}
+}
+
+static void gen_bucket(struct rng *rng, struct buf *out)
+{
+	size_t count = gen_count(rng, FRAME_RECORDS_MAX + 5);
+	struct record_hash hash = { 0 };
+	struct frame_list list;
+
+	if (!rng_below(rng, 4)) {
+		frame_put_bucket_table(out, gen_bytes(rng, FRAME_TABLE_SIZE));
+		return;
+	}
+	list = frame_begin_bucket(out, (uint8_t)rng_u64(rng), rng_below(rng, 2));
+	for (size_t i = 0; i < count; i++) {
+		hash.kind += (uint32_t)rng_below(rng, rng_below(rng, 8) ? 3 : 100000);
+		rng_fill(rng, &hash.id, sizeof hash.id);
+		/* So that those of one kind ascend. */
+		hash.id.bytes[0] = (uint8_t)(i >> 8);
+		hash.id.bytes[1] = (uint8_t)i;
+		hash.hash = gen_sum(rng);
+		frame_put_record(&list, &hash);
+	}
+}
+
+static void gen_t0(struct rng *rng, enum frame_kind kind, struct buf *out)
+{
+	struct id invite;
+	struct key32 key, box_key;
+	struct signature proof;
+
+	if (kind == FRAME_T0_SUM) {
+		frame_put_t0_sum(out, gen_sum(rng), (uint32_t)rng_u64(rng));
+		return;
+	}
+	if (kind == FRAME_T0_LIST) {
+		size_t count = gen_count(rng, FRAME_HASHES_MAX);
+
+		frame_put_t0_list(out, rng_below(rng, 2), rng_below(rng, 2), gen_bytes(rng, count * 16));
+		return;
+	}
+	rng_fill(rng, &invite, sizeof invite);
+	rng_fill(rng, &key, sizeof key);
+	rng_fill(rng, &box_key, sizeof box_key);
+	rng_fill(rng, &proof, sizeof proof);
+	frame_put_t0_apply(out, invite, key, box_key, proof);
+}
+
+static void gen_question(struct rng *rng, enum frame_kind kind, struct buf *out)
+{
+	struct bytes body = gen_bytes(rng, rng_below(rng, rng_below(rng, 20) ? 200 : FRAME_BODY_MAX + 1));
+	uint32_t number = (uint32_t)rng_u64(rng);
+
+	if (kind == FRAME_ASK)
+		frame_put_ask(out, number, ASK_TOKEN, (uint32_t)rng_u64(rng), body);
+	else
+		frame_put_answer(out, number, (enum code) - (int)rng_below(rng, 12), body);
+}
+
+void gen_frame(struct rng *rng, enum frame_kind kind, struct stream_table *named, struct buf *out)
+{
+	static const char *reasons[] = { "", "the invite has expired: ask for another", "Schl\xc3\xbcssel" };
+
+	switch (kind) {
+	case FRAME_T0_SUM:
+	case FRAME_T0_LIST:
+	case FRAME_T0_APPLY: gen_t0(rng, kind, out); return;
+	case FRAME_T0_STATEMENTS: gen_statements(rng, out); return;
+	case FRAME_T0_REFUSE: frame_put_t0_refuse(out, bytes_text(reasons[rng_below(rng, COUNT(reasons))])); return;
+	case FRAME_BATCH:
+		frame_put_batch(out, gen_bytes(rng, 1 + rng_below(rng, rng_below(rng, 20) ? 400 : BATCH_MAX)));
+		return;
+	case FRAME_ACK:
+	case FRAME_INDEX: gen_frontiers(rng, kind, named, out); return;
+	case FRAME_BEAT: frame_put_beat(out, gen_sum(rng)); return;
+	case FRAME_HINT:
+		frame_put_hint(out, (enum hint_what)(1 + rng_below(rng, HINT_KINDS - 1)), rng_u64(rng) | 1);
+		return;
+	case FRAME_WANT: gen_wants(rng, out); return;
+	case FRAME_GONE: gen_gone(rng, out); return;
+	case FRAME_BUCKET: gen_bucket(rng, out); return;
+	case FRAME_BUCKET_ASK: frame_put_bucket_ask(out, rng_below(rng, 2), (uint8_t)rng_u64(rng)); return;
+	case FRAME_ASK:
+	case FRAME_ANSWER: gen_question(rng, kind, out); return;
+	case FRAME_BYE: frame_put_bye(out, (enum bye_reason)(1 + rng_below(rng, BYE_REASONS - 1))); return;
+	case FRAME_KINDS: break;
+	}
+	abort();
+}
+
+static void frontiers_again(const struct frame *frame, const struct stream_table *told, struct stream_table *named,
+			    struct buf *out)
+{
+	const struct frontiers *frontiers = &frame->index;
+	struct frame_list to = frame_begin_frontiers(out, frame->kind, frontiers->is_answer, frontiers->is_whole);
+	struct reader from = frontiers->list;
+	struct frontier frontier;
+
+	while (frame_next_frontier(&from, told, &frontier)) {
+		bool is_put = frame_put_frontier(&to, named, &frontier);
+
+		assert(is_put);
+	}
+	assert(!from.is_short);
+}
+
+static void list_again(const struct frame *frame, struct buf *out)
+{
+	struct frame_list to;
+	struct reader from;
+	struct bytes statement;
+	struct stream stream;
+	struct want want;
+	bool is_put = true;
+
+	if (frame->kind == FRAME_T0_STATEMENTS) {
+		from = frame->t0_statements;
+		for (to = frame_begin_statements(out); is_put && frame_next_statement(&from, &statement);)
+			is_put = frame_put_statement(&to, statement);
+	} else if (frame->kind == FRAME_WANT) {
+		from = frame->wants;
+		for (to = frame_begin_wants(out); is_put && frame_next_want(&from, &want);)
+			is_put = frame_put_want(&to, &want);
+	} else {
+		from = frame->gone;
+		for (to = frame_begin_gone(out); is_put && frame_next_gone(&from, &stream);)
+			is_put = frame_put_gone(&to, stream);
+	}
+	assert(is_put && !from.is_short);
+}
+
+static void bucket_again(const struct frame *frame, struct buf *out)
+{
+	struct record_hash hash;
+	struct frame_list to;
+	struct reader from;
+
+	if (frame->bucket.is_table) {
+		assert(frame->bucket.is_last);
+		frame_put_bucket_table(out, frame->bucket.table);
+		return;
+	}
+	from = frame->bucket.hashes;
+	to = frame_begin_bucket(out, frame->bucket.number, frame->bucket.is_last);
+	while (frame_next_record(&from, &hash)) {
+		bool is_put = frame_put_record(&to, &hash);
+
+		assert(is_put);
+	}
+	assert(!from.is_short);
+}
+
+void frame_write_again(const struct frame *frame, const struct stream_table *told, struct stream_table *named,
+		       struct buf *out)
+{
+	switch (frame->kind) {
+	case FRAME_T0_SUM: frame_put_t0_sum(out, frame->t0_sum.sum, frame->t0_sum.count); return;
+	case FRAME_T0_LIST:
+		frame_put_t0_list(out, frame->t0_list.is_first, frame->t0_list.is_last, frame->t0_list.hashes);
+		return;
+	case FRAME_T0_STATEMENTS:
+	case FRAME_WANT:
+	case FRAME_GONE: list_again(frame, out); return;
+	case FRAME_T0_APPLY:
+		frame_put_t0_apply(out, frame->t0_apply.invite, frame->t0_apply.key, frame->t0_apply.box_key,
+				   frame->t0_apply.proof);
+		return;
+	case FRAME_T0_REFUSE: frame_put_t0_refuse(out, frame->t0_refuse); return;
+	case FRAME_BATCH: frame_put_batch(out, frame->batch); return;
+	case FRAME_ACK:
+	case FRAME_INDEX: frontiers_again(frame, told, named, out); return;
+	case FRAME_BEAT: frame_put_beat(out, frame->beat); return;
+	case FRAME_HINT: frame_put_hint(out, frame->hint.what, frame->hint.node); return;
+	case FRAME_BUCKET: bucket_again(frame, out); return;
+	case FRAME_BUCKET_ASK: frame_put_bucket_ask(out, frame->bucket_ask.is_table, frame->bucket_ask.number); return;
+	case FRAME_ASK:
+		frame_put_ask(out, frame->ask.number, frame->ask.what, frame->ask.within_ms, frame->ask.body);
+		return;
+	case FRAME_ANSWER: frame_put_answer(out, frame->answer.number, frame->answer.code, frame->answer.body); return;
+	case FRAME_BYE: frame_put_bye(out, frame->bye); return;
+	case FRAME_KINDS: break;
+	}
+	abort();
+}
