@@ -250,62 +250,62 @@ static void the_form_is_this(void **state)
 	assert_hex("1102");
 }
 
+static const struct {
+	const char *hex;
+	enum code code;
+} wrong[] = {
+	{ "", E_FORM },
+	{ "00", E_FORM },
+	{ "12", E_FORM },
+	{ "ff", E_FORM },
+	{ "080000000000000001000000000000000200", E_FORM }, /* a byte too many */
+	{ "0800000000000000010000000000000002aa", E_FORM },
+	{ "08000000000000000100000000000000", E_FORM },
+	{ "070101", E_FORM },                                               /* no such number */
+	{ "07ff", E_FORM },                                                 /* no such truths */
+	{ "0701", E_FORM },                                                 /* an ack answers nothing */
+	{ "0a00000000000000000000010100", E_FORM },                         /* no such node */
+	{ "0a00000000000000000007010300", E_FORM },                         /* no such lane */
+	{ "0a00000000000000000007cc010100", E_FORM },                       /* not the shortest */
+	{ "0a000000000000000000070101cd0001#", E_FORM },                    /* nor this */
+	{ "0a000000000000000000070101c0#", E_FORM },                        /* no number */
+	{ "0a000000000000000000070101ff#", E_FORM },                        /* below zero */
+	{ "0a00000000000000000007010101abab", E_FORM },                     /* half a hash */
+	{ "0a00000000000000000007010100000000000000000007010100", E_FORM }, /* twice */
+	{ "0a00000000000000000007010100000000000000000006010100", E_FORM }, /* descends */
+	{ "0a000000000000000000070101000100", E_FORM },                     /* not yet named */
+	{ "0b000000000000000701010505", E_FORM },                           /* wants nothing */
+	{ "0b000000000000000701010508000000000000000701010709", E_FORM },   /* overlap */
+	{ "0c0000000000000007010100000000000000070101", E_FORM },
+	{ "0d03", E_FORM },
+	{ "0d01aa", E_FORM },
+	{ "0d00", E_FORM },
+	{ "0d000705##05##", E_FORM },
+	{ "0d000705##04##", E_FORM },
+	{ "0d0007cf0000000100000000##", E_FORM }, /* no such kind */
+	{ "0e0107", E_FORM },
+	{ "0e02", E_FORM },
+	{ "0e00", E_FORM },
+	{ "09000000000000000007", E_FORM },
+	{ "09040000000000000007", E_FORM },
+	{ "09010000000000000000", E_FORM },
+	{ "0f000000010200000000", E_FORM },
+	{ "1100", E_FORM },
+	{ "1108", E_FORM },
+	{ "06", E_FORM },
+	{ "0204", E_FORM },
+	{ "0203abab", E_FORM },
+	{ "030000", E_FORM },
+	{ "030002aa", E_FORM },
+	{ "03f001aa", E_FORM },
+	{ "05c3", E_FORM },
+	{ "0507", E_FORM },
+	{ "01#000000", E_FORM },
+	{ "04#", E_DENIED },
+};
+
 static void what_is_wrong_is_refused(void **state)
 {
-	static const struct {
-		const char *hex;
-		enum code code;
-	} wrong[] = {
-		{ "", E_FORM },
-		{ "00", E_FORM },
-		{ "12", E_FORM },
-		{ "ff", E_FORM },
-		{ "080000000000000001000000000000000200", E_FORM }, /* a byte too many */
-		{ "0800000000000000010000000000000002aa", E_FORM },
-		{ "08000000000000000100000000000000", E_FORM },
-		{ "070101", E_FORM },                                               /* no such number */
-		{ "07ff", E_FORM },                                                 /* no such truths */
-		{ "0701", E_FORM },                                                 /* an ack answers nothing */
-		{ "0a00000000000000000000010100", E_FORM },                         /* no such node */
-		{ "0a00000000000000000007010300", E_FORM },                         /* no such lane */
-		{ "0a00000000000000000007cc010100", E_FORM },                       /* not the shortest */
-		{ "0a000000000000000000070101cd0001#", E_FORM },                    /* nor this */
-		{ "0a000000000000000000070101c0#", E_FORM },                        /* no number */
-		{ "0a000000000000000000070101ff#", E_FORM },                        /* below zero */
-		{ "0a00000000000000000007010101abab", E_FORM },                     /* half a hash */
-		{ "0a00000000000000000007010100000000000000000007010100", E_FORM }, /* twice */
-		{ "0a00000000000000000007010100000000000000000006010100", E_FORM }, /* descends */
-		{ "0a000000000000000000070101000100", E_FORM },                     /* not yet named */
-		{ "0b000000000000000701010505", E_FORM },                           /* wants nothing */
-		{ "0b000000000000000701010508000000000000000701010709", E_FORM },   /* overlap */
-		{ "0c0000000000000007010100000000000000070101", E_FORM },
-		{ "0d03", E_FORM },
-		{ "0d01aa", E_FORM },
-		{ "0d00", E_FORM },
-		{ "0d000705##05##", E_FORM },
-		{ "0d000705##04##", E_FORM },
-		{ "0d0007cf0000000100000000##", E_FORM }, /* no such kind */
-		{ "0e0107", E_FORM },
-		{ "0e02", E_FORM },
-		{ "0e00", E_FORM },
-		{ "09000000000000000007", E_FORM },
-		{ "09040000000000000007", E_FORM },
-		{ "09010000000000000000", E_FORM },
-		{ "0f000000010200000000", E_FORM },
-		{ "1100", E_FORM },
-		{ "1108", E_FORM },
-		{ "06", E_FORM },
-		{ "0204", E_FORM },
-		{ "0203abab", E_FORM },
-		{ "030000", E_FORM },
-		{ "030002aa", E_FORM },
-		{ "03f001aa", E_FORM },
-		{ "05c3", E_FORM },
-		{ "0507", E_FORM },
-		{ "01#000000", E_FORM },
-		{ "04#", E_DENIED },
-	};
-
 	(void)state;
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		put_hex(wrong[i].hex);
