@@ -295,6 +295,8 @@ static enum code lmdb_get(struct backend_txn *txn, struct bytes key, struct byte
 	MDB_val k = val_of(key), value;
 	int rc = mdb_get(txn->txn, txn->lmdb->dbi, &k, &value);
 
+	if (rc == MDB_NOTFOUND)
+		return E_ABSENT;
 	if (rc)
 		return judge_in(txn, rc, err);
 	if (!is_possible(txn, value))

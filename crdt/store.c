@@ -251,56 +251,83 @@ void store_check_key(struct bytes key)
 enum code store_get(struct store_txn *txn, struct bytes key, struct bytes *ret_value, struct err *err)
 {
 	uint64_t seal;
+	enum code code;
 
 	store_check_key(key);
-	return store_get_sealed(txn, key, ret_value, &seal, err);
+	code = store_get_sealed(txn, key, ret_value, &seal, err);
+	return code == E_ABSENT ? fail(err, code, "no such entry") : code;
 }
 
-/* Takes what stands under `key` out of the ledger; whether anything does. */
-static enum code forget(struct store_txn *txn, struct bytes key, bool *ret_is_there, struct err *err)
+enum code store_look(struct store_txn *txn, struct bytes key, struct bytes *ret_value, struct store_seen *ret_seen,
+		     struct err *err)
 {
-	struct tally *tally = &txn->ledger.tables[key.data[0]];
-	struct bytes old;
-	uint64_t seal;
-	enum code code = store_get_sealed(txn, key, &old, &seal, err);
+	struct bytes value = { 0 };
+	uint64_t seal = 0;
+	enum code code;
 
-	*ret_is_there = code == OK;
-	if (code)
-		return code == E_ABSENT ? OK : code;
-	tally->count--;
-	tally->sum -= seal;
+	store_check_key(key);
+	assert(txn->is_writer);
+	code = store_get_sealed(txn, key, &value, &seal, err);
+	if (code && code != E_ABSENT)
+		return code;
+	*ret_value = value;
+	*ret_seen = (struct store_seen){ .is_there = !code, .seal = seal, .changes = txn->changes };
 	return OK;
 }
 
-enum code store_put_inside(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
+/* What stood under `key` is no more. */
+static void forget(struct store_txn *txn, struct bytes key, const struct store_seen *seen)
 {
 	struct tally *tally = &txn->ledger.tables[key.data[0]];
-	bool is_there;
-	uint64_t seal = 0;
-	enum code code = forget(txn, key, &is_there, err);
 
-	if (!code)
-		code = store_put_sealed(txn, key, value, &seal, err);
+	assert(seen->changes == txn->changes);
+	tally->count -= seen->is_there;
+	tally->sum -= seen->seal;
+}
+
+/* Puts over what was seen. */
+static enum code put_over(struct store_txn *txn, struct bytes key, struct bytes value, const struct store_seen *seen,
+			  struct err *err)
+{
+	struct tally *tally = &txn->ledger.tables[key.data[0]];
+	uint64_t seal = 0;
+	enum code code = store_put_sealed(txn, key, value, &seal, err);
+
 	if (code)
 		return code;
+	forget(txn, key, seen);
 	tally->count++;
 	tally->sum += seal;
 	return OK;
 }
 
+enum code store_put_inside(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
+{
+	struct store_seen seen;
+	struct bytes old;
+	enum code code = store_look(txn, key, &old, &seen, err);
+
+	return code ? code : put_over(txn, key, value, &seen, err);
+}
+
 static enum code take_out(struct store_txn *txn, struct bytes key, struct err *err)
 {
-	bool is_there;
-	enum code code = forget(txn, key, &is_there, err);
+	struct store_seen seen;
+	struct bytes old;
+	enum code code = store_look(txn, key, &old, &seen, err);
 
-	if (code || !is_there)
+	if (code || !seen.is_there)
 		return code;
-	return store_judged(txn->store, txn->store->backend->remove(txn->below, key, err));
+	code = store_judged(txn->store, txn->store->backend->remove(txn->below, key, err));
+	if (!code)
+		forget(txn, key, &seen);
+	return code;
 }
 
 enum code store_changed(struct store_txn *txn, enum code code, const struct err *own, struct err *err)
 {
 	txn->is_changed = true;
+	txn->changes++;
 	if (!code)
 		return OK;
 	if (!txn->failed) {
@@ -320,6 +347,18 @@ enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value,
 	store_check_key(key);
 	assert(txn->is_writer && value.size <= STORE_VALUE_MAX);
 	code = store_put_inside(txn, key, value, &own);
+	return store_changed(txn, code, &own, err);
+}
+
+enum code store_put_seen(struct store_txn *txn, struct bytes key, struct bytes value, const struct store_seen *seen,
+			 struct err *err)
+{
+	struct err own = { 0 };
+	enum code code;
+
+	store_check_key(key);
+	assert(txn->is_writer && value.size <= STORE_VALUE_MAX);
+	code = put_over(txn, key, value, seen, &own);
 	return store_changed(txn, code, &own, err);
 }
 

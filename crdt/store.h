@@ -61,6 +61,23 @@ enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value,
 enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err);
 
 /*
+ * What a writing transaction saw under a key, so that a put there need not look again. Good until the transaction's
+ * next put or delete.
+ */
+struct store_seen {
+	bool is_there;
+	uint64_t seal, changes;
+};
+
+/* As store_get in a writing transaction, but what is absent is OK: an empty value, and not there. */
+enum code store_look(struct store_txn *txn, struct bytes key, struct bytes *ret_value, struct store_seen *ret_seen,
+		     struct err *err);
+
+/* As store_put; `value` may not be borrowed from this transaction either. */
+enum code store_put_seen(struct store_txn *txn, struct bytes key, struct bytes value, const struct store_seen *seen,
+			 struct err *err);
+
+/*
  * Repair, for who can make anew what was damaged. Both go on past seals that do not fit; they need a sound structure.
  *
  * Puts a good value, over a damaged one too. The seal of the damaged one is unknown, so the table's sum is worked out

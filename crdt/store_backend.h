@@ -7,7 +7,7 @@
  * counts or judges; `store.c` does that above it, the same for LMDB and for the simulator's memory.
  *
  * Codes: E_FULL (no room), E_IO (the disk failed, for good), E_DAMAGED (structure that makes no sense), E_ABSENT
- * (get, next). Lifetimes are those of store.h.
+ * (get, next; of a get without a message, for mostly nobody would read it). Lifetimes are those of store.h.
  */
 
 #include "crdt/base/hash.h"

@@ -35,6 +35,7 @@ struct store_txn {
 	bool is_writer, is_changed;
 	enum code failed; /* the first failure of a put or delete, and what was said of it */
 	struct err failed_err;
+	uint64_t changes;     /* how many puts and deletes there were */
 	struct ledger ledger; /* of a writer, as its commit will leave it */
 };
 
@@ -51,7 +52,7 @@ void store_check_key(struct bytes key);
 /* Notes what a failure of the disk says about it, and passes the code on. */
 enum code store_judged(struct store *store, enum code code);
 
-/* One entry, with its seal and past the ledger. */
+/* One entry, with its seal and past the ledger. E_ABSENT says nothing in `err`. */
 enum code store_get_sealed(struct store_txn *txn, struct bytes key, struct bytes *ret_value, uint64_t *ret_seal,
 			   struct err *err);
 enum code store_put_sealed(struct store_txn *txn, struct bytes key, struct bytes value, uint64_t *ret_seal,

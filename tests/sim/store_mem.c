@@ -341,7 +341,7 @@ static enum code mem_get(struct backend_txn *txn, struct bytes key, struct bytes
 		return stopped(err);
 	entry = tree_find(txn->version.tree, key);
 	if (!entry)
-		return fail(err, E_ABSENT, "no such entry");
+		return E_ABSENT;
 	*ret_value = tree_value(entry);
 	return OK;
 }

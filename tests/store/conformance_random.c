@@ -159,6 +159,27 @@ static struct pair random_pair(struct run *run)
 	return (struct pair){ .is_there = true, .size = (uint32_t)size, .seed = rng_u64(&run->rng) };
 }
 
+/* Either way of putting, and the second may give up after its look. */
+static void put_one(struct run *run, struct store_txn *txn, struct pairs *pairs, size_t i)
+{
+	struct pair was = pairs->pairs[i], pair = random_pair(run);
+	struct store_seen seen;
+	struct err err = { 0 };
+	struct bytes found;
+
+	if (rng_below(&run->rng, 2)) {
+		assert_fine(store_put(txn, run->keys[i], value_of(run, pair), &err), err);
+	} else {
+		assert_fine(store_look(txn, run->keys[i], &found, &seen, &err), err);
+		assert_int_equal(seen.is_there, was.is_there);
+		assert_true(bytes_equal(found, was.is_there ? value_of(run, was) : bytes_of(NULL, 0)));
+		if (!rng_below(&run->rng, 5))
+			return;
+		assert_fine(store_put_seen(txn, run->keys[i], value_of(run, pair), &seen, &err), err);
+	}
+	pairs->pairs[i] = pair;
+}
+
 static void change(struct run *run, struct store_txn *txn, struct pairs *pairs)
 {
 	size_t i = rng_below(&run->rng, KEYS);
@@ -172,9 +193,7 @@ static void change(struct run *run, struct store_txn *txn, struct pairs *pairs)
 		assert_fine(store_delete(txn, run->keys[i], &err), err);
 		pairs->pairs[i].is_there = false;
 		break;
-	default:
-		pairs->pairs[i] = random_pair(run);
-		assert_fine(store_put(txn, run->keys[i], value_of(run, pairs->pairs[i]), &err), err);
+	default: put_one(run, txn, pairs, i);
 	}
 }
 
