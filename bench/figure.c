@@ -144,6 +144,6 @@ struct id put_row(struct store_txn *txn, const struct kind *kind, const void *ro
 	pack_write(&kind->shape, row, &map);
 	must(record_from_op(buf_bytes(&map), (struct stamp){ hlc_make(at, 0), 7 }, record, &err), &err, "op");
 	id = record_id(kind->number, record);
-	must(state_merge(txn, kind->number, id, record, arena, &is_changed, &err), &err, "merge");
+	must(state_merge(txn, NULL, kind->number, id, record, arena, &is_changed, &err), &err, "merge");
 	return id;
 }

@@ -121,7 +121,7 @@ static void describe_shape(struct buf *buf, const struct shape *shape)
 		buf_put_big_endian(buf, f->most, 2);
 		buf_put_big_endian(buf, f->of, 2);
 		buf_put_byte(buf, f->type);
-		buf_put_byte(buf, (uint8_t)(f->is_list | f->is_required << 1 | f->is_indexed << 2));
+		buf_put_byte(buf, (uint8_t)(f->is_list | f->is_required << 1 | f->is_indexed << 2 | f->is_marked << 3));
 	}
 	buf_put_byte(buf, 0);
 }

@@ -26,7 +26,7 @@ struct field {
 	uint16_t most;     /* items of a list */
 	uint16_t of;       /* an ID's kind, a CHOICE's choices, a PART's shape, an address's version (0: any) */
 	uint8_t type, merge, by;
-	bool is_list, is_required, is_indexed, is_claim, is_parent, is_secret, is_hidden;
+	bool is_list, is_required, is_indexed, is_claim, is_parent, is_marked, is_secret, is_hidden;
 };
 
 /* A table of fields, ascending by number, and the row that they describe. */

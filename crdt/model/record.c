@@ -318,6 +318,16 @@ static void write_stamps(const struct record *record, struct buf *buf)
 	mp_put_bin(buf, buf_bytes(&bytes));
 }
 
+/* The frame and each head at their longest. */
+size_t record_room(const struct record *record)
+{
+	size_t size = 2 + 3 + 3;
+
+	for (size_t i = 0; i < record->count; i++)
+		size += STAMP_SIZE + 1 + 2 + record->cells[i].value.size;
+	return size;
+}
+
 void record_write_map(const struct record *record, struct buf *buf)
 {
 	mp_put_map(buf, record->count);

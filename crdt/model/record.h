@@ -49,8 +49,9 @@ int stamp_compare(struct stamp a, struct stamp b);
 /* Takes `bytes` apart, checking all of it. E_FORM, E_LIMIT. */
 enum code record_read(struct bytes bytes, struct record *ret_record, struct err *err);
 
-/* Appends the canonical form. */
+/* Appends the canonical form, which never takes more than record_room says. */
 void record_write(const struct record *record, struct buf *buf);
+size_t record_room(const struct record *record);
 
 /*
  * An op's fields {number: value}, all written at `stamp`, as a record of their own: what merges into the stored one.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/state/index.h"
+#include "crdt/state/mark.h"
 #include "crdt/state/state.h"
 
 #include <inttypes.h>
@@ -11,9 +12,11 @@ struct check {
 	struct store_txn *txn;
 	store_found *found;
 	void *context;
-	uint64_t entries; /* that the records ask for */
-	bool is_current;  /* the indexes are this version's, and so can be checked */
+	uint64_t entries; /* of indexes, that the records ask for */
+	bool is_current;  /* indexes and marks are this version's, and so can be checked */
 	bool is_damaged;
+	bool is_partial; /* a record could not be read: what all of them weigh is not known */
+	struct root root;
 	struct record record;
 	struct arena arena;
 };
@@ -34,7 +37,7 @@ static const char *fault(struct check *check, uint32_t kind, struct id id, struc
 	return NULL;
 }
 
-static enum code check_entries(struct check *check, const struct index_keys *keys, struct err *err)
+static enum code check_entries(struct check *check, const struct index_keys *keys, const char *missing, struct err *err)
 {
 	struct bytes value;
 
@@ -43,18 +46,17 @@ static enum code check_entries(struct check *check, const struct index_keys *key
 		enum code code = store_get(check->txn, keys->keys[i], &value, &own);
 
 		if (code == E_ABSENT)
-			report(check, keys->keys[i], "this index entry is missing");
+			report(check, keys->keys[i], missing);
 		else if (code && code != E_DAMAGED) /* damaged ones were named by the store's own scan */
 			return fail(err, code, "%s", own.text);
 	}
-	check->entries += keys->count;
 	return OK;
 }
 
 static enum code check_record(struct check *check, struct bytes key, struct bytes value, struct err *err)
 {
 	struct err why = { 0 };
-	struct index_keys keys;
+	struct index_keys keys, marks;
 	const char *text;
 	uint32_t kind;
 	struct id id;
@@ -67,10 +69,15 @@ static enum code check_record(struct check *check, struct bytes key, struct byte
 	text = fault(check, kind, id, value, &why);
 	if (text)
 		report(check, key, text);
+	root_change(&check->root, kind, id, bytes_of(NULL, 0), value);
 	if (!check->is_current)
 		return OK;
 	keys = index_keys_of(kind, id, value, &check->arena);
-	code = check_entries(check, &keys, err);
+	marks = mark_keys_of(kind, id, value, &check->arena);
+	check->entries += keys.count;
+	code = check_entries(check, &keys, "this index entry is missing", err);
+	if (!code)
+		code = check_entries(check, &marks, "this mark is missing", err);
 	arena_reset(&check->arena);
 	return code;
 }
@@ -93,8 +100,7 @@ static enum code is_asked_for(struct check *check, struct bytes key, bool *ret_i
 	if (code)
 		return code == E_ABSENT || code == E_DAMAGED ? OK : code;
 	keys = index_keys_of(kind, id, record, &check->arena);
-	for (size_t i = 0; i < keys.count; i++)
-		*ret_is_asked |= bytes_equal(keys.keys[i], key);
+	*ret_is_asked = index_keys_contain(&keys, key);
 	arena_reset(&check->arena);
 	return OK;
 }
@@ -108,6 +114,41 @@ static enum code check_entry(struct check *check, struct bytes key, struct bytes
 	if (!code && !is_asked)
 		report(check, key, "this index entry belongs to no record");
 	return code;
+}
+
+static enum code check_mark(struct check *check, struct bytes key, struct bytes value, struct err *err)
+{
+	bool is_asked = false;
+	enum code code = mark_is_asked_for(check->txn, key, NULL, &check->arena, &is_asked, err);
+
+	(void)value;
+	if (!code && !is_asked)
+		report(check, key, "this mark belongs to no record");
+	arena_reset(&check->arena);
+	return code == E_DAMAGED ? OK : code;
+}
+
+/* Takes the stored root's key over, under which the records are then weighed. */
+static enum code begin_root(struct check *check, struct root *stored, bool *ret_has_root, struct err *err)
+{
+	struct err why = { 0 };
+	enum code code = root_find(check->txn, stored, &why);
+
+	*ret_has_root = !code;
+	check->root.key = stored->key;
+	if (code == E_FORM)
+		report(check, bytes_of(root_key, sizeof root_key), why.text);
+	/* One that fails its hash was named by the store's own scan. */
+	else if (code && code != E_ABSENT && code != E_DAMAGED)
+		return fail(err, code, "%s", why.text);
+	return OK;
+}
+
+static void check_root(struct check *check, const struct root *stored)
+{
+	if (check->is_partial || !memcmp(stored->buckets, check->root.buckets, sizeof stored->buckets))
+		return;
+	report(check, bytes_of(root_key, sizeof root_key), "the root is not that of the records");
 }
 
 typedef enum code visitor(struct check *check, struct bytes key, struct bytes value, struct err *err);
@@ -125,11 +166,32 @@ static enum code walk(struct check *check, uint8_t table, visitor *visit, struct
 		code = store_next(cursor, &key, &value, err);
 		if (!code)
 			code = visit(check, key, value, err);
-		else if (code == E_DAMAGED && key.size) /* the store's own scan has named it */
+		else if (code == E_DAMAGED && key.size) { /* the store's own scan has named it */
+			check->is_partial = true;
 			code = OK;
+		}
 	} while (!code);
 	store_range_end(cursor);
 	return code == E_ABSENT ? OK : code;
+}
+
+static enum code check_all(struct check *check, struct err *err)
+{
+	struct root stored = { .is_changed = false };
+	bool has_root;
+	enum code code = begin_root(check, &stored, &has_root, err);
+
+	if (!code)
+		code = walk(check, TABLE_RECORD, check_record, err);
+	if (!code && has_root)
+		check_root(check, &stored);
+	/* As many as asked for, and none of those missing: then there is no other. */
+	if (!code && check->is_current && store_count(check->txn, TABLE_INDEX) != check->entries)
+		code = walk(check, TABLE_INDEX, check_entry, err);
+	/* Records may share a mark, so that numbers prove nothing. */
+	if (!code && check->is_current)
+		code = walk(check, TABLE_MARK, check_mark, err);
+	return code;
 }
 
 enum code state_check(struct store_txn *txn, store_found *found, void *context, struct err *err)
@@ -140,10 +202,7 @@ enum code state_check(struct store_txn *txn, store_found *found, void *context, 
 	*check = (struct check){ .txn = txn, .found = found, .context = context };
 	code = state_is_current(txn, &check->is_current, err);
 	if (!code)
-		code = walk(check, TABLE_RECORD, check_record, err);
-	/* As many as asked for, and none of those missing: then there is no other. */
-	if (!code && check->is_current && store_count(txn, TABLE_INDEX) != check->entries)
-		code = walk(check, TABLE_INDEX, check_entry, err);
+		code = check_all(check, err);
 	if (!code && check->is_damaged)
 		code = fail(err, E_DAMAGED, "the state is damaged");
 	arena_done(&check->arena);

@@ -56,6 +56,22 @@ bool index_key_read(struct bytes key, uint32_t *ret_kind, struct id *ret_id)
 	return true;
 }
 
+bool index_keys_contain(const struct index_keys *keys, struct bytes key)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (bytes_equal(keys->keys[i], key))
+			return true;
+	return false;
+}
+
+static bool has_indexes(const struct kind *kind)
+{
+	for (size_t i = 0; i < kind->shape.count; i++)
+		if (kind->shape.fields[i].is_indexed)
+			return true;
+	return false;
+}
+
 /* A row's entries in the making. */
 struct gathering {
 	const struct kind *kind;
@@ -135,7 +151,7 @@ struct index_keys index_keys_of(uint32_t kind, struct id id, struct bytes record
 	bool is_dead;
 	void *row;
 
-	if (!g.kind || record_map(record, &is_dead, &map, NULL) || is_dead)
+	if (!g.kind || !has_indexes(g.kind) || record_map(record, &is_dead, &map, NULL) || is_dead)
 		return g.keys;
 	row = arena_take(arena, g.kind->shape.size);
 	if (!pack_read(&g.kind->shape, map, true, row, NULL))

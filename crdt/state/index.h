@@ -26,6 +26,8 @@ struct index_keys {
 void record_key_write(uint32_t kind, struct id id, uint8_t room[RECORD_KEY_SIZE]);
 bool record_key_read(struct bytes key, uint32_t *ret_kind, struct id *ret_id);
 
+bool index_keys_contain(const struct index_keys *keys, struct bytes key);
+
 /* The entries that a record (as it is stored) should have; in `arena`. */
 struct index_keys index_keys_of(uint32_t kind, struct id id, struct bytes record, struct arena *arena);
 

@@ -7,7 +7,7 @@
  *
  * 256 buckets by the first byte of a record's id, each the sum of the hashes of its records (kind, id, bytes) that live
  * and whose identity is there. Marks and records without identity weigh nothing. The hash's key is the cluster's id. It
- * is stored in one value, in the transaction of the records.
+ * is stored in one value, in the transaction of the records; who abandons that transaction reads the root anew.
  */
 
 #include "crdt/base/hash.h"
@@ -18,8 +18,11 @@ enum { ROOT_BUCKETS = 256, ROOT_SIZE = ROOT_BUCKETS * 16 };
 struct root {
 	struct hash_key key;
 	struct sum buckets[ROOT_BUCKETS];
-	bool is_changed; /* since root_read or root_put */
+	bool is_changed; /* so that root_put has something to put */
 };
+
+/* Where it lies in the store. */
+extern const uint8_t root_key[2];
 
 /* What one record weighs; zero for what weighs nothing. `record` is as it is stored, or empty. */
 struct sum root_weight(const struct root *root, uint32_t kind, struct id id, struct bytes record);
@@ -30,8 +33,11 @@ void root_change(struct root *root, uint32_t kind, struct id id, struct bytes ol
 /* One hash over all buckets. */
 struct sum root_total(const struct root *root);
 
-/* From the store; all zero where none was put yet. */
+/* From the store; worked out, and to be put, where none is stored. E_VALUE when the stored one is another cluster's. */
 enum code root_read(struct store_txn *txn, struct id cluster, struct root *ret_root, struct err *err);
+
+/* As it is stored, of whichever cluster. E_ABSENT; E_FORM when it is none. */
+enum code root_find(struct store_txn *txn, struct root *ret_root, struct err *err);
 
 /* Into the store, when it changed. */
 enum code root_put(struct store_txn *txn, struct root *root, struct err *err);

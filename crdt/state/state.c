@@ -3,6 +3,7 @@
 
 #include "crdt/model/pack.h"
 #include "crdt/state/index.h"
+#include "crdt/state/mark.h"
 #include "crdt/state/merge.h"
 
 #include <assert.h>
@@ -45,14 +46,6 @@ enum code state_row(struct store_txn *txn, const struct kind *kind, struct id id
 	return pack_read(&kind->shape, map, true, ret_row, err);
 }
 
-static bool contains(const struct index_keys *keys, struct bytes key)
-{
-	for (size_t i = 0; i < keys->count; i++)
-		if (bytes_equal(keys->keys[i], key))
-			return true;
-	return false;
-}
-
 /* Takes out the entries that only `old` has and puts in those that only `new` has. */
 static enum code move_index(struct store_txn *txn, const struct index_keys *old, const struct index_keys *new,
 			    struct err *err)
@@ -60,80 +53,133 @@ static enum code move_index(struct store_txn *txn, const struct index_keys *old,
 	enum code code = OK;
 
 	for (size_t i = 0; !code && i < old->count; i++)
-		if (!contains(new, old->keys[i]))
+		if (!index_keys_contain(new, old->keys[i]))
 			code = store_delete(txn, old->keys[i], err);
 	for (size_t i = 0; !code && i < new->count; i++)
-		if (!contains(old, new->keys[i]))
+		if (!index_keys_contain(old, new->keys[i]))
 			code = store_put(txn, new->keys[i], bytes_of(NULL, 0), err);
 	return code;
 }
 
-static enum code put_record(struct store_txn *txn, uint32_t kind, struct id id, struct bytes old, struct bytes new,
-			    struct arena *arena, struct err *err)
+/* What a record's bytes ask for beside themselves. */
+struct derived {
+	struct index_keys index, marks;
+};
+
+static struct derived derived_of(uint32_t kind, struct id id, struct bytes record, struct arena *arena)
 {
-	struct index_keys before = { 0 }, after = index_keys_of(kind, id, new, arena);
+	if (!record.size)
+		return (struct derived){ 0 };
+	return (struct derived){ index_keys_of(kind, id, record, arena), mark_keys_of(kind, id, record, arena) };
+}
+
+static enum code move_derived(struct store_txn *txn, struct id id, const struct derived *old, const struct derived *new,
+			      struct arena *arena, struct err *err)
+{
+	enum code code = move_index(txn, &old->index, &new->index, err);
+
+	return code ? code : mark_move(txn, id, &old->marks, &new->marks, arena, err);
+}
+
+/* All that the old bytes are needed for comes before the put, which makes them stale. */
+static enum code put_record(struct store_txn *txn, struct root *root, uint32_t kind, struct id id,
+			    const struct store_seen *seen, struct bytes old, struct bytes new, struct arena *arena,
+			    struct err *err)
+{
+	struct derived before = derived_of(kind, id, old, arena), after = derived_of(kind, id, new, arena);
 	uint8_t key[RECORD_KEY_SIZE];
 	enum code code;
 
-	if (old.size)
-		before = index_keys_of(kind, id, old, arena);
+	if (root)
+		root_change(root, kind, id, old, new);
 	record_key_write(kind, id, key);
-	code = store_put(txn, bytes_of(key, sizeof key), new, err);
-	return code ? code : move_index(txn, &before, &after, err);
+	code = store_put_seen(txn, bytes_of(key, sizeof key), new, seen, err);
+	return code ? code : move_derived(txn, id, &before, &after, arena, err);
 }
 
 static enum code merge_into(struct bytes old, const struct record *with, struct arena *arena, struct bytes *ret_new,
 			    struct err *err)
 {
-	struct record *stored = arena_take(arena, sizeof *stored), *merged = arena_take(arena, sizeof *merged);
-	struct buf buf = buf_growing(RECORD_MAX);
-	enum code code = old.size ? record_read(old, stored, err) : OK;
+	/* Room for all cells there may be: only those that are counted are ever written or read. */
+	struct record stored, merged;
+	const struct record *whole = &merged;
+	struct buf buf;
+	enum code code;
 
+	stored.is_dead = false;
+	stored.count = 0;
+	code = old.size ? record_read(old, &stored, err) : OK;
 	if (code)
 		return fail_in(err, E_DAMAGED, "the stored record");
 	/* Also with nothing: a record that is dead keeps its identity and no more. */
-	merge_records(stored, with, arena, merged);
-	record_write(merged, &buf);
-	assert(!buf.is_full);
-	*ret_new = arena_copy(arena, buf_bytes(&buf));
-	buf_done(&buf);
+	if (old.size || with->is_dead)
+		merge_records(&stored, with, arena, &merged);
+	else
+		whole = with;
+	buf = buf_over(arena_take(arena, record_room(whole)), record_room(whole));
+	record_write(whole, &buf);
+	assert(!buf.is_full && buf.size <= RECORD_MAX);
+	*ret_new = buf_bytes(&buf);
 	return OK;
 }
 
-enum code state_merge(struct store_txn *txn, uint32_t kind, struct id id, const struct record *with,
-		      struct arena *arena, bool *ret_is_changed, struct err *err)
+enum code state_judge(uint32_t kind, struct id id, const struct record *with, struct err *err)
 {
-	struct bytes old = { 0 }, new;
-	enum code code;
-
 	/* Two bytes of it are in the key. */
 	if (kind > MODEL_KIND_MAX)
 		return fail(err, E_LIMIT, "%" PRIu32 " is no kind's number: they end at %d", kind, MODEL_KIND_MAX);
 	if (record_has_identity(with) && !id_equal(record_id(kind, with), id))
 		return fail(err, E_VALUE, "the record's identity does not give its id");
-	code = get_record(txn, kind, id, &old, err);
-	if (code && code != E_ABSENT)
-		return code;
-	if (code == E_ABSENT && !with->count && !with->is_dead) {
-		*ret_is_changed = false;
-		return OK;
-	}
-	/* A put makes borrowed bytes stale. */
-	old = arena_copy(arena, old);
-	code = merge_into(old, with, arena, &new, err);
-	if (code)
-		return code;
-	if (!bytes_equal(old, new)) {
-		code = put_record(txn, kind, id, old, new, arena, err);
-		if (code)
-			return code;
-	}
-	*ret_is_changed = !bytes_equal(old, new);
 	return OK;
 }
 
-enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struct err *err)
+enum code state_merge_judged(struct store_txn *txn, struct root *root, uint32_t kind, struct id id,
+			     const struct record *with, struct arena *arena, bool *ret_is_changed, struct err *err)
 {
+	uint8_t key[RECORD_KEY_SIZE];
+	struct store_seen seen;
+	struct bytes old, new;
+	bool is_changed;
+	enum code code;
+
+	record_key_write(kind, id, key);
+	code = store_look(txn, bytes_of(key, sizeof key), &old, &seen, err);
+	if (code)
+		return code;
+	if (!seen.is_there && !with->count && !with->is_dead) {
+		*ret_is_changed = false;
+		return OK;
+	}
+	code = merge_into(old, with, arena, &new, err);
+	if (code)
+		return code;
+	is_changed = !bytes_equal(old, new);
+	if (is_changed)
+		code = put_record(txn, root, kind, id, &seen, old, new, arena, err);
+	if (!code)
+		*ret_is_changed = is_changed;
+	return code;
+}
+
+enum code state_merge(struct store_txn *txn, struct root *root, uint32_t kind, struct id id, const struct record *with,
+		      struct arena *arena, bool *ret_is_changed, struct err *err)
+{
+	enum code code = state_judge(kind, id, with, err);
+
+	return code ? code : state_merge_judged(txn, root, kind, id, with, arena, ret_is_changed, err);
+}
+
+/* A record without a nonce would come again under the same id, alive where its end was forgotten. */
+static bool is_natural(uint32_t kind)
+{
+	const struct kind *known = model_kind(kind);
+
+	return known && !model_field(&known->shape, MERGE_ONCE);
+}
+
+enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struct arena *arena, struct err *err)
+{
+	struct derived before, after = { 0 };
 	uint8_t key[RECORD_KEY_SIZE];
 	struct bytes record, map;
 	bool is_dead;
@@ -145,8 +191,12 @@ enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struc
 		return code;
 	if (!is_dead)
 		return fail(err, E_VALUE, "a record that lives is not forgotten");
+	if (is_natural(kind))
+		return fail(err, E_VALUE, "a record that may come again under its id is not forgotten");
+	before = derived_of(kind, id, record, arena);
 	record_key_write(kind, id, key);
-	return store_delete(txn, bytes_of(key, sizeof key), err);
+	code = store_delete(txn, bytes_of(key, sizeof key), err);
+	return code ? code : move_derived(txn, id, &before, &after, arena, err);
 }
 
 struct state_cursor {
@@ -244,37 +294,59 @@ enum code state_is_current(struct store_txn *txn, bool *ret_is_current, struct e
 
 bool state_is_derived(struct bytes key)
 {
-	return (key.size && key.data[0] == TABLE_INDEX) || bytes_equal(key, bytes_of(model_key, sizeof model_key));
+	return (key.size && (key.data[0] == TABLE_INDEX || key.data[0] == TABLE_MARK)) ||
+	       bytes_equal(key, bytes_of(model_key, sizeof model_key)) ||
+	       bytes_equal(key, bytes_of(root_key, sizeof root_key));
 }
 
-/* The mark goes with the first entries: half of the indexes are nobody's. It may be damaged itself. */
-static enum code drop_mark(struct store_txn *txn, struct err *err)
+/* It may be damaged itself. */
+static enum code drop_one(struct store_txn *txn, struct bytes key, struct err *err)
 {
-	enum code code = store_replace(txn, bytes_of(model_key, sizeof model_key), bytes_of(NULL, 0), err);
+	enum code code = store_replace(txn, key, bytes_of(NULL, 0), err);
 
-	return code ? code : store_delete(txn, bytes_of(model_key, sizeof model_key), err);
+	return code ? code : store_delete(txn, key, err);
+}
+
+/*
+ * The model's mark goes with the first entries: half of the indexes are nobody's. So does the root, which whoever
+ * reads it next works out.
+ */
+static enum code drop_single(struct store_txn *txn, struct err *err)
+{
+	enum code code = drop_one(txn, bytes_of(model_key, sizeof model_key), err);
+
+	return code ? code : drop_one(txn, bytes_of(root_key, sizeof root_key), err);
 }
 
 /* Where a rebuild stands: what is done, and the key behind which it goes on. */
 struct progress {
-	bool is_begun, is_dropped, is_done;
+	bool is_begun, is_first, is_dropped, is_done;
+	uint8_t table; /* that is being emptied */
 	uint8_t last[RECORD_KEY_SIZE + 1];
 	size_t size;
 };
 
-/* Takes out up to REBUILD_CHUNK entries. */
+/* Takes out up to REBUILD_CHUNK entries: of the indexes, then of the marks. */
 static enum code drop_some(struct store_txn *txn, struct progress *at, struct err *err)
 {
-	enum code code = at->is_begun ? OK : drop_mark(txn, err);
+	bool is_empty = false;
+	enum code code = at->is_begun ? OK : drop_single(txn, err);
 
 	if (!code)
-		code = store_clear_some(txn, TABLE_INDEX, REBUILD_CHUNK, !at->is_begun, &at->is_dropped, err);
+		code = store_clear_some(txn, at->table, REBUILD_CHUNK, at->is_first, &is_empty, err);
 	at->is_begun = true;
+	at->is_dropped = is_empty && at->table == TABLE_MARK;
+	at->is_first = is_empty;
+	if (is_empty)
+		at->table = TABLE_MARK;
 	return code;
 }
 
 struct pending {
-	struct index_keys keys[REBUILD_CHUNK];
+	struct pending_record {
+		struct id id;
+		struct derived derived;
+	} all[REBUILD_CHUNK];
 	size_t count;
 };
 
@@ -296,7 +368,7 @@ static enum code gather_some(struct store_txn *txn, struct progress *at, struct 
 			code = fail(err, E_DAMAGED, "a record's key is damaged: run warrend --check");
 			break;
 		}
-		pending->keys[pending->count++] = index_keys_of(kind, id, value, arena);
+		pending->all[pending->count++] = (struct pending_record){ id, derived_of(kind, id, value, arena) };
 		memcpy(at->last, key.data, key.size);
 		at->last[key.size] = 0;
 		at->size = key.size + 1;
@@ -309,12 +381,12 @@ static enum code gather_some(struct store_txn *txn, struct progress *at, struct 
 static enum code index_some(struct store_txn *txn, struct progress *at, struct arena *arena, struct err *err)
 {
 	struct pending *pending = arena_take(arena, sizeof *pending);
-	struct index_keys none = { 0 };
+	struct derived none = { 0 };
 	struct id fingerprint = model_fingerprint();
 	enum code code = gather_some(txn, at, arena, pending, err);
 
 	for (size_t i = 0; !code && i < pending->count; i++)
-		code = move_index(txn, &none, &pending->keys[i], err);
+		code = move_derived(txn, pending->all[i].id, &none, &pending->all[i].derived, arena, err);
 	if (code || !at->is_done)
 		return code;
 	return store_put(txn, bytes_of(model_key, sizeof model_key),
@@ -344,7 +416,7 @@ static enum code rebuild_step(struct store *store, struct progress *at, struct e
 
 enum code state_rebuild(struct store *store, struct err *err)
 {
-	struct progress at = { .size = 0 };
+	struct progress at = { .is_first = true, .table = TABLE_INDEX };
 	enum code code = OK;
 
 	while (!code && !at.is_done)

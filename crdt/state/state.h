@@ -3,41 +3,51 @@
 #define WARREN_STATE_H
 
 /*
- * The state: records in the store, with their indexes, as readers may see them.
+ * The state: records in the store, with their indexes and marks, as readers may see them.
  *
- * A write merges; there is no other. Record and index entries change in one transaction. A record that is dead, lacks
- * its identity, or breaks this version's limits is kept and merged but is not there for readers. Rows and bytes are
- * borrowed from the transaction.
+ * A write merges; there is no other. Record, index entries and marks change in one transaction. A record that is dead,
+ * lacks its identity, or breaks this version's limits is kept and merged but is not there for readers. Rows and bytes
+ * are borrowed from the transaction.
  */
 
 #include "crdt/base/arena.h"
 #include "crdt/model/record.h"
+#include "crdt/state/root.h"
 #include "crdt/store.h"
 
 /* Before the first use of a store: when the model that wrote it was another, its indexes are made anew. */
 enum code state_open(struct store *store, struct err *err);
 
 /*
- * Makes the indexes anew whatever they are, from records that are all sound. Cut short, it leaves indexes that are
- * nobody's, and the next state_open ends it.
+ * Makes indexes and marks anew whatever they are, from records that are all sound, and takes the root out, which the
+ * next root_read works out. Cut short, it leaves indexes that are nobody's, and the next state_open ends it.
  */
 enum code state_rebuild(struct store *store, struct err *err);
 
-/* Whether the indexes are those of this version's model; not so while a rebuild has not ended. */
+/* Whether indexes and marks are those of this version's model; not so while a rebuild has not ended. */
 enum code state_is_current(struct store_txn *txn, bool *ret_is_current, struct err *err);
 
 /* Whether an entry, or all of a table, follows from the records and so can be made anew. */
 bool state_is_derived(struct bytes key);
 
 /*
- * Merges `with` into the record; *ret_is_changed says whether that made a difference: nothing merged into nothing does
- * not. E_VALUE when its identity does not give `id`.
+ * Merges `with` into the record and the root (NULL: a state without a cluster); *ret_is_changed says whether that made
+ * a difference: nothing merged into nothing does not. E_VALUE when its identity does not give `id`, E_LIMIT when no
+ * kind can have such a number.
  */
-enum code state_merge(struct store_txn *txn, uint32_t kind, struct id id, const struct record *with,
+enum code state_merge(struct store_txn *txn, struct root *root, uint32_t kind, struct id id, const struct record *with,
 		      struct arena *arena, bool *ret_is_changed, struct err *err);
 
-/* Takes a record that is dead and may be forgotten out of the store. */
-enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struct err *err);
+/* The two halves of it, for whoever judges several before the first is merged. */
+enum code state_judge(uint32_t kind, struct id id, const struct record *with, struct err *err);
+enum code state_merge_judged(struct store_txn *txn, struct root *root, uint32_t kind, struct id id,
+			     const struct record *with, struct arena *arena, bool *ret_is_changed, struct err *err);
+
+/*
+ * Takes a record that is dead and may be forgotten out of the store, with its marks. E_VALUE for one that lives, or
+ * whose kind has no nonce: a device's key stays revoked for good.
+ */
+enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struct arena *arena, struct err *err);
 
 /* The record as it is stored. E_ABSENT. */
 enum code state_record(struct store_txn *txn, uint32_t kind, struct id id, struct bytes *ret_record, struct err *err);
@@ -69,8 +79,9 @@ struct bytes state_place(const struct state_cursor *cursor);
 void state_find_end(struct state_cursor *cursor);
 
 /*
- * Checks every record's form and identity; and, when the indexes are current, that their entries are exactly those that
- * the records ask for. E_DAMAGED if `found` was told anything.
+ * Checks every record's form and identity; when indexes and marks are current, that their entries are exactly those
+ * that the records ask for; and that the root, where one is stored, is that of the records. E_DAMAGED if `found` was
+ * told anything.
  */
 enum code state_check(struct store_txn *txn, store_found *found, void *context, struct err *err);
 

@@ -42,7 +42,7 @@ static void merge(struct store_txn *txn, uint32_t kind, struct id id, struct byt
 	bool is_changed;
 
 	must(record_from_op(map, (struct stamp){ hlc_make(1790000000000 + at, 0), 7 }, record, &err), &err);
-	must(state_merge(txn, kind, id, record, arena, &is_changed, &err), &err);
+	must(state_merge(txn, NULL, kind, id, record, arena, &is_changed, &err), &err);
 }
 
 static void remove_record(struct store_txn *txn, const struct kind *kind, struct id id, struct arena *arena)
@@ -52,7 +52,7 @@ static void remove_record(struct store_txn *txn, const struct kind *kind, struct
 	bool is_changed;
 
 	dead->is_dead = true;
-	must(state_merge(txn, kind->number, id, dead, arena, &is_changed, &err), &err);
+	must(state_merge(txn, NULL, kind->number, id, dead, arena, &is_changed, &err), &err);
 }
 
 static void put_kind(struct store *store, const struct kind *kind, struct rng *rng)

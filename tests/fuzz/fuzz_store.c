@@ -266,7 +266,7 @@ static void check_writes(struct store *store)
 			continue;
 		code = record_read(sound[i].value, &record, NULL);
 		assert(!code);
-		if (state_merge(txn, kind, id, &record, &arena, &is_changed, NULL)) {
+		if (state_merge(txn, NULL, kind, id, &record, &arena, &is_changed, NULL)) {
 			store_end(txn);
 			return;
 		}
@@ -341,8 +341,8 @@ static void fill(struct store *store)
 
 		code = record_read(make_record(&maker, kind), record, NULL);
 		if (!code && record_has_identity(record))
-			code = state_merge(txn, kind->number, record_id(kind->number, record), record, &maker.arena,
-					   &is_changed, NULL);
+			code = state_merge(txn, NULL, kind->number, record_id(kind->number, record), record,
+					   &maker.arena, &is_changed, NULL);
 	}
 	assert(!code);
 	code = store_commit(txn, NULL);

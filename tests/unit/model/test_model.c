@@ -292,6 +292,8 @@ static void marks_stand_where_they_mean_something(void **state)
 		if (f->is_claim && (f->merge != MERGE_LWW || !f->is_indexed || f->is_list ||
 				    (f->type != TYPE_NAME && f->type != TYPE_LOGIN && f->type != TYPE_SLUG)))
 			WRONG(shape, f, "is no name that can be claimed");
+		if (f->is_marked && (f->merge != MERGE_ONCE || f->is_list || s_ >= MODEL_KINDS))
+			WRONG(shape, f, "is gone when its record is dead");
 		if (f->is_parent &&
 		    ((f->type == TYPE_ID ? !f->of : f->type != TYPE_REF) || f->merge != MERGE_ONCE || f->is_list))
 			WRONG(shape, f, "is no parent: that is an ID of some kind, or a REF, that never changes");

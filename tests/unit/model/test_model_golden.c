@@ -33,7 +33,8 @@ static void describe_marks(const struct field *f, struct buf *buf)
 		const char *name;
 	} marks[] = {
 		{ f->is_required, " required" }, { f->is_indexed, " indexed" }, { f->is_claim, " claim" },
-		{ f->is_parent, " parent" },     { f->is_secret, " secret" },   { f->is_hidden, " hidden" },
+		{ f->is_parent, " parent" },     { f->is_marked, " marked" },   { f->is_secret, " secret" },
+		{ f->is_hidden, " hidden" },
 	};
 
 	for (size_t i = 0; i < COUNT(marks); i++)

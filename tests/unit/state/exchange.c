@@ -132,7 +132,7 @@ static void apply(struct run *run, const struct op *op)
 
 	must(record_from_op(op->map, op->stamp, with, &err), "op");
 	with->is_dead = op->is_dead;
-	must(state_merge(run->txn, op->kind, op->id, with, &arena, &is_changed, &err), "merge");
+	must(state_merge(run->txn, NULL, op->kind, op->id, with, &arena, &is_changed, &err), "merge");
 	arena_done(&arena);
 }
 

@@ -79,7 +79,8 @@ static void records_are_merged_and_nothing_else(void **state)
 		merge_records(old, op, &arena, new);
 		record_write(new, &wanted);
 		for (int again = 0; again < 2; again++) {
-			assert_int_equal(state_merge(txn, known.kind, known.id, op, &arena, &is_changed, NULL), OK);
+			assert_int_equal(state_merge(txn, NULL, known.kind, known.id, op, &arena, &is_changed, NULL),
+					 OK);
 			assert_int_equal(is_changed, !again && !bytes_equal(before, buf_bytes(&wanted)));
 			unchanged += !again && !is_changed;
 			assert_int_equal(state_record(txn, known.kind, known.id, &after, NULL), OK);
@@ -111,7 +112,7 @@ static struct id put_plan(struct store_txn *txn, const char *nonce, const char *
 		OK);
 	if (is_dead)
 		*record = (struct record){ .is_dead = true };
-	assert_int_equal(state_merge(txn, KIND_plan, row.id, record, &arena, &is_changed, NULL), OK);
+	assert_int_equal(state_merge(txn, NULL, KIND_plan, row.id, record, &arena, &is_changed, NULL), OK);
 	assert_true(is_changed);
 	buf_done(&buf);
 	return row.id;
@@ -187,7 +188,7 @@ static void readers_see_live_and_valid_rows(void **state)
 	id = put_plan(txn, "nonce--a", "one", 1, false);
 	assert_int_equal(state_row(txn, kind, id, &row, &err), OK);
 	assert_true(id_equal(row.id, id) && bytes_equal(row.name, bytes_text("one")));
-	assert_int_equal(state_forget(txn, KIND_plan, id, &err), E_VALUE);
+	assert_int_equal(state_forget(txn, KIND_plan, id, &arena, &err), E_VALUE);
 	put_plan(txn, "nonce--a", "x\ny", 2, false);
 	assert_int_equal(state_row(txn, kind, id, &row, &err), E_VALUE);
 	assert_string_equal(err.text, "`name`: the character U+000A at byte 1 is not allowed");
@@ -197,9 +198,9 @@ static void readers_see_live_and_valid_rows(void **state)
 	id.bytes[3] ^= 1;
 	assert_int_equal(state_row(txn, kind, id, &row, &err), E_ABSENT);
 	assert_int_equal(state_record(txn, KIND_plan, id, &(struct bytes){ 0 }, &err), E_ABSENT);
-	assert_int_equal(state_forget(txn, KIND_plan, id, &err), E_ABSENT);
+	assert_int_equal(state_forget(txn, KIND_plan, id, &arena, &err), E_ABSENT);
 	id.bytes[3] ^= 1;
-	assert_int_equal(state_forget(txn, KIND_plan, id, &err), OK);
+	assert_int_equal(state_forget(txn, KIND_plan, id, &arena, &err), OK);
 	assert_int_equal(state_record(txn, KIND_plan, id, &(struct bytes){ 0 }, &err), E_ABSENT);
 	assert_int_equal(store_commit(txn, NULL), OK);
 	world_end(&world);
@@ -225,11 +226,11 @@ static void a_record_without_identity_is_not_there_yet(void **state)
 	while (pack_read(&KIND_TABLE(device)->shape, whole, true, &row, NULL));
 	assert_int_equal(store_begin(world.store, &txn, NULL), OK);
 	assert_int_equal(record_from_op(early, stamp, record, NULL), OK);
-	assert_int_equal(state_merge(txn, KIND_device, id, record, &arena, &is_changed, NULL), OK);
+	assert_int_equal(state_merge(txn, NULL, KIND_device, id, record, &arena, &is_changed, NULL), OK);
 	assert_true(is_changed);
 	assert_int_equal(state_row(txn, KIND_TABLE(device), id, &row, NULL), E_VALUE);
 	assert_int_equal(record_from_op(whole, (struct stamp){ hlc_make(1, 0), 1 }, record, NULL), OK);
-	assert_int_equal(state_merge(txn, KIND_device, id, record, &arena, &is_changed, NULL), OK);
+	assert_int_equal(state_merge(txn, NULL, KIND_device, id, record, &arena, &is_changed, NULL), OK);
 	assert_int_equal(state_row(txn, KIND_TABLE(device), id, &row, NULL), OK);
 	assert_true(bytes_equal(row.name, bytes_text("new")));
 	assert_int_equal(store_commit(txn, NULL), OK);
@@ -255,16 +256,16 @@ static void what_is_refused_changes_nothing(void **state)
 	assert_int_equal(store_begin(world.store, &txn, NULL), OK);
 	/* Under another id, or as another kind. */
 	id.bytes[15] ^= 1;
-	assert_int_equal(state_merge(txn, KIND_device, id, record, &arena, &is_changed, &err), E_VALUE);
+	assert_int_equal(state_merge(txn, NULL, KIND_device, id, record, &arena, &is_changed, &err), E_VALUE);
 	assert_string_equal(err.text, "the record's identity does not give its id");
 	id.bytes[15] ^= 1;
-	assert_int_equal(state_merge(txn, KIND_user, id, record, &arena, &is_changed, &err), E_VALUE);
+	assert_int_equal(state_merge(txn, NULL, KIND_user, id, record, &arena, &is_changed, &err), E_VALUE);
 	record->is_dead = true;
-	assert_int_equal(state_merge(txn, KIND_user, id, record, &arena, &is_changed, &err), E_VALUE);
+	assert_int_equal(state_merge(txn, NULL, KIND_user, id, record, &arena, &is_changed, &err), E_VALUE);
 	/* A kind's number has two bytes in keys: a longer one would come to lie among another kind's. */
 	*record = (struct record){ .is_dead = true };
-	assert_int_equal(state_merge(txn, MODEL_KIND_MAX + 1, id, record, &arena, &is_changed, &err), E_LIMIT);
-	assert_int_equal(state_merge(txn, KIND_device | 0x10000, id, record, &arena, &is_changed, &err), E_LIMIT);
+	assert_int_equal(state_merge(txn, NULL, MODEL_KIND_MAX + 1, id, record, &arena, &is_changed, &err), E_LIMIT);
+	assert_int_equal(state_merge(txn, NULL, KIND_device | 0x10000, id, record, &arena, &is_changed, &err), E_LIMIT);
 	assert_string_equal(err.text, "65613 is no kind's number: they end at 65535");
 	assert_true(is_changed);
 	assert_int_equal(store_count(txn, TABLE_RECORD), 0);

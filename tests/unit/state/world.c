@@ -124,7 +124,7 @@ void world_step(struct world *world, size_t count)
 		struct record *record = world_op(world, &arena, &known);
 		bool is_changed;
 
-		must(state_merge(txn, known.kind, known.id, record, &arena, &is_changed, &err));
+		must(state_merge(txn, NULL, known.kind, known.id, record, &arena, &is_changed, &err));
 		arena_done(&arena);
 	}
 	must(store_commit(txn, &err));
