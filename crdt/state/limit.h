@@ -4,7 +4,9 @@
 
 /*
  * How many devices a user may have: the first ones by (ordinal, id), up to what the plan says, count; the others are
- * off. A function of the state, without a clock, so everybody turns off the same ones.
+ * off. A function of the state, without a clock, so everybody turns off the same ones. Held and expired devices count
+ * like others. A plan that was removed, or is invalid, limits nobody, as none does: a slip with a plan must not turn
+ * off the devices of all who have it.
  */
 
 #include "crdt/base/arena.h"
