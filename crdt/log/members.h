@@ -8,9 +8,15 @@
  *
  * In this order: operators from the root downward (one is removed by an ancestor only, the root by the recovery key; of
  * a removed one only those statements stand that every removal of it lists); the statements that stand; the nodes that
- * stand, sponsors before those whom they let in. A node is evicted, by its key and for good, when its invite is void, a
- * standing eviction names it, another admission of another key has its invite or its node id, or its sponsor was
- * evicted and no eviction of the sponsor lists its admission.
+ * stand, sponsors before those whom they let in. A node is evicted, by its key and for good, when its invite does not
+ * stand, a standing eviction names it, another admission of another key has its invite or its node id, or its sponsor
+ * was evicted and no standing eviction of the sponsor lists its admission.
+ *
+ * Of two changes of the root by one recovery key the one with the smaller hash counts; a root that was is the new one's
+ * child, removed for good. A key that is named as operator twice stands nearest to the root, then by the smaller hash.
+ * An invite whose sponsor is the key that redeems it makes a founder; whom no chain of sponsors leads to from a founder
+ * was never admitted. A key with several admissions stands by any of them that nothing but its own faults speaks
+ * against, so that nobody evicts another by admitting it again.
  */
 
 #include "crdt/log/statement.h"
@@ -37,13 +43,13 @@ struct invite_view {
 };
 
 /*
- * The set `all` in the order of arrival; each was read and its signature checked. Copies what it keeps. Always answers:
- * a set without the cluster's own statement has no members.
+ * The set `all`, in any order; each was read, its signature checked, and let in by members_admit_statement. Copies what
+ * it keeps. Always answers: a set without the cluster's own statement has no members.
  */
 struct members *members_make(struct id cluster, const struct statement *all, size_t count);
 void members_free(struct members *members);
 
-/* NULL: was never admitted. One that was evicted is found, and says so. */
+/* NULL: was never admitted. One that was evicted is found, and says so; of two keys with one id, either. */
 const struct member *members_find(const struct members *members, uint64_t node);
 
 /* All that were ever admitted, ascending by node, the evicted among them. */
@@ -52,7 +58,7 @@ const struct member *members_all(const struct members *members, size_t *ret_coun
 /* How many stand. */
 size_t members_standing(const struct members *members);
 
-/* NULL: none, or not signed by who may. */
+/* NULL: none, or signed by nobody who ever was an operator. */
 const struct invite_view *members_invite(const struct members *members, struct id invite);
 
 bool members_is_operator(const struct members *members, struct key32 key);
@@ -61,12 +67,14 @@ uint64_t members_level(const struct members *members);
 /* The value of a cluster-wide switch, 0 when it was never set. */
 uint64_t members_switch(const struct members *members, struct bytes name);
 
-/* Whether the statement counts (by its hash). */
+/* Whether the statement counts (by its hash); an admission does while its node stands by it. */
 bool members_stands(const struct members *members, struct id statement);
 
 /*
  * Whether a further statement, whose signature was checked, has a signer that the set knows of, removed or not: what
- * has none is not taken, so that no stranger fills the disk. E_DENIED says why; E_LIMIT when the set is full.
+ * has none is not taken, so that no stranger fills the disk. Of an admission also the proof is checked, here and
+ * nowhere else. E_DENIED says why, and once more statements are there the answer may be another; E_LIMIT when the set
+ * is full.
  */
 enum code members_admit_statement(const struct members *members, const struct statement *statement, struct err *err);
 
