@@ -6,11 +6,15 @@
  * A session: who is at the other end of a stream of bytes, and frames that nobody between can read, change, repeat or
  * leave out. A pure state machine on bytes; whether that peer is a member is for others to say.
  *
- * The dialler sends `hello` (an ephemeral key, padded, so that no answer is larger than its question); the other side
- * answers `proof` (its own ephemeral key; sealed: its node key, its process's 64 bits, its signature over all that was
- * said); the dialler `confirm` (the same of itself, sealed). Keys, and what each frame is bound to, come from the
- * whole transcript: protocol version, cluster, both nodes, both processes. Afterwards each message is 4 bytes of length
- * and that much sealed, with a counter per direction. The first thing that is wrong breaks the session for good.
+ * The dialler sends `hello` (the protocol's name and version, an ephemeral key, padded, so that no answer is larger
+ * than its question); the other side answers `proof` (name, version, its own ephemeral key; sealed: its node key, its
+ * process's 64 bits, its signature over all that was said); the dialler `confirm` (the same of itself, sealed). What is
+ * sealed opens only for who knows the cluster's id, which is never sent. Keys, and what each message is bound to, come
+ * from the whole transcript: protocol version, cluster, both nodes, both processes. Afterwards each message is 4 bytes
+ * of length and that much sealed, with a counter per direction. The first thing that is wrong breaks the session for
+ * good.
+ *
+ * A dialler of another version gets name and version alone, so that both sides can say why they part.
  *
  * Until the peer has signed, a session costs at most SESSION_YOUNG_SIZE bytes, and nothing it says is parsed but the
  * handshake.
@@ -62,15 +66,16 @@ void session_free(struct session *session);
 
 /*
  * One step through `*arrived`, which moves on; what is not whole yet is kept inside. A frame is borrowed until the next
- * call. What the handshake answers is appended to `out`.
+ * call. What the handshake answers is appended to `out`, 160 bytes at most, and is to be sent also by one that broke.
  */
 enum session_step session_next(struct session *session, struct bytes *arrived, struct buf *out, struct bytes *ret_frame,
 			       struct err *err);
 
-/* Appends a sealed frame, of at most SESSION_FRAME_MAX; the session is up and not broken. */
+/* Appends a sealed frame, of at most SESSION_FRAME_MAX; the session is up and not broken. An `out` that is full gets
+ * none. */
 void session_send(struct session *session, struct bytes frame, struct buf *out);
 
-/* Of one that is up. */
+/* Of one that is up, or was. */
 const struct session_peer *session_peer(const struct session *session);
 
 bool session_is_up(const struct session *session);
