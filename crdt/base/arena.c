@@ -72,6 +72,27 @@ void arena_reset(struct arena *arena)
 	arena->used = 0;
 }
 
+struct arena_mark arena_mark(const struct arena *arena)
+{
+	return (struct arena_mark){ .newest = arena->chunks, .used = arena->used };
+}
+
+void arena_release(struct arena *arena, struct arena_mark mark)
+{
+	/* Nothing was there before: so a chunk may stay. */
+	if (!mark.newest) {
+		arena_reset(arena);
+		return;
+	}
+	while (arena->chunks != mark.newest) {
+		struct arena_chunk *newest = arena->chunks;
+
+		arena->chunks = newest->older;
+		free(newest);
+	}
+	arena->used = mark.used;
+}
+
 void arena_done(struct arena *arena)
 {
 	free_chunks(arena);

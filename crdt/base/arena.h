@@ -27,6 +27,14 @@ void *arena_take(struct arena *arena, size_t size);
 /* A copy of `bytes` in the arena. */
 struct bytes arena_copy(struct arena *arena, struct bytes bytes);
 
+/* Where an arena stands, so that all that is taken from then on can be given back before the rest. */
+struct arena_mark {
+	struct arena_chunk *newest;
+	size_t used;
+};
+struct arena_mark arena_mark(const struct arena *arena);
+void arena_release(struct arena *arena, struct arena_mark mark);
+
 void arena_reset(struct arena *arena);
 void arena_done(struct arena *arena);
 

@@ -452,56 +452,6 @@ static void the_ledger_counts_each_table(void **state)
 	assert_scan(bench, NULL);
 }
 
-/* Looks, and puts over what it saw; what was seen is told by its letter, 0 for nothing. */
-static char put_seen(struct store_txn *txn, struct bytes key, struct bytes value)
-{
-	struct store_seen seen = { 0 };
-	struct bytes found = BYTES("untouched");
-	struct err err = { 0 };
-	char letter;
-
-	assert_code(store_look(txn, key, &found, &seen, &err), OK, err);
-	assert_int_equal(found.size, seen.is_there);
-	letter = found.size ? (char)found.data[0] : '\0';
-	assert_code(store_put_seen(txn, key, value, &seen, &err), OK, err);
-	return letter;
-}
-
-static void what_was_seen_is_put_over(void **state)
-{
-	struct bench *bench = *state;
-	struct store_txn *txn = begin(bench);
-	struct bytes found = BYTES("untouched");
-	struct store_seen seen;
-	struct err first = { 0 }, last = { 0 };
-
-	assert_int_equal(put_seen(txn, BYTES("\1a"), BYTES("x")), 0);
-	assert_int_equal(put_seen(txn, BYTES("\1a"), BYTES("y")), 'x');
-	assert_int_equal(put_seen(txn, BYTES("\2b"), BYTES("z")), 0);
-	commit(txn);
-	assert_scan(bench, NULL);
-	txn = begin(bench);
-	assert_int_equal(put_seen(txn, BYTES("\1a"), BYTES("w")), 'y');
-	delete_key(txn, BYTES("\2b"));
-	assert_int_equal(put_seen(txn, BYTES("\2b"), BYTES("v")), 0);
-	commit(txn);
-	assert_scan(bench, NULL);
-	txn = snapshot(bench);
-	assert_has(txn, BYTES("\1a"), BYTES("w"));
-	assert_has(txn, BYTES("\2b"), BYTES("v"));
-	assert_int_equal(store_count(txn, 1) + store_count(txn, 2), 2);
-	store_end(txn);
-	close_store(bench);
-	bench->maker->poke(bench->place, BYTES("\1a"), BYTES("no seal fits this"));
-	open_with(bench, &secret);
-	txn = begin(bench);
-	/* A look writes nothing, so the transaction is none the worse for what it met. */
-	assert_code(store_look(txn, BYTES("\1a"), &found, &seen, &first), E_DAMAGED, first);
-	assert_int_equal(found.size, 9);
-	put(txn, BYTES("\1c"), BYTES("x"));
-	assert_code(store_commit(txn, &last), OK, last);
-}
-
 struct bytes conformance_seal(struct hash_key key_of_seal, struct bytes key, struct bytes value, uint8_t *room)
 {
 	uint8_t both[16];
@@ -637,7 +587,6 @@ int conformance_run(const struct store_maker *maker)
 		TEST(a_failed_transaction_commits_nothing),
 		TEST(a_commit_of_nothing_is_fine),
 		TEST(the_ledger_counts_each_table),
-		TEST(what_was_seen_is_put_over),
 		TEST(a_scan_tells_what_is_wrong),
 		TEST(the_secret_of_a_store_stays),
 		TEST(what_must_not_be_opened_is_refused),

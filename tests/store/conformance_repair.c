@@ -237,6 +237,33 @@ static void a_cleared_table_owes_nothing(void **state)
 	tear_down(&at);
 }
 
+/* A look writes nothing, so the transaction is none the worse for what it met; and damage is no absence. */
+static void what_is_damaged_is_not_seen(void **state)
+{
+	struct place at = set_up(*state);
+	struct bytes found = bytes_text("untouched");
+	struct store_seen seen = { .seal = 5 };
+	struct store_txn *txn;
+	uint8_t room[3];
+
+	harm(&at, 1, 7, "no seal fits this");
+	txn = begin(&at);
+	assert_int_equal(store_look(txn, key_of(1, 7, room), &found, &seen, NULL), E_DAMAGED);
+	assert_true(found.size == 9 && seen.seal == 5);
+	assert_int_equal(store_look(txn, key_of(1, 8, room), &found, &seen, NULL), OK);
+	assert_true(seen.is_there && found.size == 8 % 6);
+	assert_int_equal(store_put_seen(txn, key_of(1, 8, room), bytes_text("new"), &seen, NULL), OK);
+	assert_int_equal(store_look(txn, key_of(1, ENTRIES, room), &found, &seen, NULL), OK);
+	assert_true(!seen.is_there && !found.size);
+	assert_int_equal(store_put_seen(txn, key_of(1, ENTRIES, room), bytes_text("new"), &seen, NULL), OK);
+	assert_int_equal(store_count(txn, 1), ENTRIES + 1);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	assert_scan(&at, 1, 0);
+	replace(&at, 1, 7, "whole again");
+	assert_scan(&at, 0, 0);
+	tear_down(&at);
+}
+
 int conformance_repair(const struct store_maker *maker)
 {
 	void *state = (void *)(uintptr_t)maker;
@@ -246,6 +273,7 @@ int conformance_repair(const struct store_maker *maker)
 		cmocka_unit_test_prestate(an_abandoned_repair_leaves_nothing, state),
 		cmocka_unit_test_prestate(a_table_is_cleared_whatever_is_in_it, state),
 		cmocka_unit_test_prestate(a_cleared_table_owes_nothing, state),
+		cmocka_unit_test_prestate(what_is_damaged_is_not_seen, state),
 	};
 
 	return _cmocka_run_group_tests(maker->name, tests, COUNT(tests), NULL, NULL);
