@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SETS = 6000, OPERATORS = 6, RECOVERIES = 3, NODES = 7, ONCES = 5, MANY = 5000 };
+enum { SETS = 3000, OPERATORS = 6, RECOVERIES = 3, NODES = 7, ONCES = 5, MANY = 5000 };
 
 static struct realm realm;
 static struct rng rng;
@@ -45,11 +45,11 @@ static struct signer once_at(uint64_t number)
 /* Mostly those near the root, who have the right. */
 static struct signer some_operator(void)
 {
-	uint64_t one = below(OPERATORS), other = below(OPERATORS);
+	uint64_t one = below(OPERATORS), other = below(1 + one);
 
 	if (!below(30))
 		return below(2) ? recovery_at(below(RECOVERIES)) : node_at(below(NODES));
-	return operator_at(one < other ? one : other);
+	return operator_at(other);
 }
 
 static struct signer some_node(void)
@@ -160,7 +160,7 @@ static void say_something(void)
 static void make_set(void)
 {
 	struct signer root = operator_at(0), recovery = recovery_at(0), once = once_at(0), founder = node_at(0);
-	size_t count = 8 + below(ORACLE_MAX / 2 - 8);
+	size_t count = 8 + below(ORACLE_MAX - 24);
 	const struct statement *invite;
 
 	realm_begin(&realm, &root, &recovery);
