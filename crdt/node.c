@@ -56,8 +56,8 @@ static const char *refuse_writes(const struct mesh *mesh)
 	return mesh->is_member ? NULL : "this server is not a member of a cluster yet: let it join one first";
 }
 
-static enum code ask(struct mesh *mesh, const struct event *event, struct judged *ret_judged, struct place *ret_place,
-		     struct err *err)
+static enum code ask(struct mesh *mesh, const struct node_event *event, struct judged *ret_judged,
+		     struct place *ret_place, struct err *err)
 {
 	struct judging judging = { .rng = &mesh->rng,
 				   .now = event->wall,
@@ -85,7 +85,7 @@ static bool is_disk(enum code code)
 	return code == E_FULL || code == E_IO || code == E_DAMAGED;
 }
 
-static enum code write(struct mesh *mesh, const struct event *event, struct err *err)
+static enum code write(struct mesh *mesh, const struct node_event *event, struct err *err)
 {
 	struct judged judged;
 	struct written written = { .number = event->write.number, .copies = event->write.copies };
@@ -105,7 +105,7 @@ static enum code write(struct mesh *mesh, const struct event *event, struct err 
 	return OK;
 }
 
-static enum code take_statements(struct mesh *mesh, const struct event *event, struct err *err)
+static enum code take_statements(struct mesh *mesh, const struct node_event *event, struct err *err)
 {
 	struct written written = { .number = event->statements.number };
 	struct err why = { 0 };
@@ -132,7 +132,7 @@ static void tick(struct mesh *mesh)
 	antientropy_tick(mesh);
 }
 
-static void open_link(struct mesh *mesh, const struct event *event)
+static void open_link(struct mesh *mesh, const struct node_event *event)
 {
 	struct err why = { 0 };
 
@@ -142,7 +142,7 @@ static void open_link(struct mesh *mesh, const struct event *event)
 	mesh->effects->close(mesh->effects->context, event->link.number);
 }
 
-enum code node_step(struct node *node, const struct event *event, struct err *err)
+enum code node_step(struct node *node, const struct node_event *event, struct err *err)
 {
 	struct mesh *mesh = &node->mesh;
 

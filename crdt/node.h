@@ -27,7 +27,7 @@ struct node_config {
 	const struct joining *joining; /* how to become a member; NULL: it is one, or is about to found a cluster */
 };
 
-enum event_kind {
+enum node_event_kind {
 	EVENT_TICK,     /* it is node_next, or later */
 	EVENT_OPENED,   /* a link that was dialled */
 	EVENT_ACCEPTED, /* a link that somebody dialled to us */
@@ -39,8 +39,8 @@ enum event_kind {
 	EVENT_STATEMENTS, /* an operator brings what they signed */
 };
 
-struct event {
-	enum event_kind kind;
+struct node_event {
+	enum node_event_kind kind;
 	struct mono_time now;
 	struct wall_time wall;
 	uint8_t random[32];
@@ -75,7 +75,7 @@ enum code node_open(const struct node_config *config, struct mono_time now, stru
 void node_close(struct node *node);
 
 /* Failures of the store alone; then node_commit ends the step without its changes. */
-enum code node_step(struct node *node, const struct event *event, struct err *err);
+enum code node_step(struct node *node, const struct node_event *event, struct err *err);
 
 /* `failed` is what the steps came to. After a failure other than E_FULL the process must end. */
 enum code node_commit(struct node *node, enum code failed, struct err *err);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/ack.h"
 
+#include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
 #include "crdt/log/log.h"
+
+#include <stdlib.h>
 
 /* So many ends fit into a frame, whatever they are. */
 enum { ACK_ONE_FRAME = 1000 };
@@ -32,63 +35,76 @@ void ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *s
 	mesh->pendings.is_touched = true;
 }
 
-static void begin(struct mesh *mesh, enum frame_kind kind, bool is_answer, bool is_whole)
+/* Acknowledgements in the making: a frame, and a further one where that is full. */
+struct saying {
+	struct mesh *mesh;
+	struct link *link;
+	struct frame_list list;
+	bool is_whole;
+};
+
+static void begin(struct saying *saying, enum frame_kind kind, bool is_answer)
 {
-	buf_clear(&mesh->frame);
-	frame_begin_frontiers(&mesh->frame, kind, is_answer, is_whole);
+	buf_clear(&saying->mesh->frame);
+	saying->list = frame_begin_frontiers(&saying->mesh->frame, kind, is_answer, saying->is_whole);
 }
 
-/* Puts one, and begins a further frame where the first is full. */
-static void put(struct mesh *mesh, struct link *link, const struct frontier *frontier, bool is_whole)
+static void put(struct saying *saying, struct stream stream)
 {
-	if (frame_put_frontier(&mesh->frame, &link->named, frontier))
+	const struct end *end = vector_find(&saying->mesh->vector, stream);
+	struct frontier frontier = { .stream = stream };
+
+	if (!end)
 		return;
-	link_send(mesh, link);
-	begin(mesh, FRAME_ACK, false, is_whole);
-	frame_put_frontier(&mesh->frame, &link->named, frontier);
+	frontier.end = *end;
+	if (frame_put_frontier(&saying->list, &saying->link->named, &frontier))
+		return;
+	link_send(saying->mesh, saying->link);
+	begin(saying, FRAME_ACK, false);
+	frame_put_frontier(&saying->list, &saying->link->named, &frontier);
 }
 
-static bool was_put(const struct recent *recent, uint64_t from, uint64_t at)
+static int compare_streams(const void *a, const void *b)
 {
-	for (uint64_t i = from; i < at; i++)
-		if (!stream_compare(&recent->all[i % ACK_RECENT], &recent->all[at % ACK_RECENT]))
-			return true;
-	return false;
+	return stream_compare(a, b);
 }
 
-static void put_recent(struct mesh *mesh, struct link *link, uint64_t from)
+/* Each stream that changed since, once. */
+static void put_recent(struct saying *saying, uint64_t from)
 {
-	for (uint64_t i = from; i < mesh->recent.at; i++) {
-		struct frontier frontier = { .stream = mesh->recent.all[i % ACK_RECENT] };
-		const struct end *end = vector_find(&mesh->vector, frontier.stream);
+	const struct recent *recent = &saying->mesh->recent;
+	struct stream streams[ACK_RECENT];
+	size_t count = 0;
 
-		if (was_put(&mesh->recent, from, i) || !end)
-			continue;
-		frontier.end = *end;
-		put(mesh, link, &frontier, false);
-	}
+	for (uint64_t i = from; i < recent->at; i++)
+		streams[count++] = recent->all[i % ACK_RECENT];
+	if (count > 1)
+		qsort(streams, count, sizeof *streams, compare_streams);
+	for (size_t i = 0; i < count; i++)
+		if (!i || stream_compare(&streams[i - 1], &streams[i]))
+			put(saying, streams[i]);
 }
 
 void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool is_answer)
 {
 	struct telling *telling = &link->telling;
-	bool is_whole = !telling->is_begun || mesh->recent.at - telling->at > ACK_RECENT / 4;
+	struct saying saying = { .mesh = mesh, .link = link };
 
 	if (kind == FRAME_ACK && !ack_is_due(mesh, link))
 		return;
+	saying.is_whole = !telling->is_begun || mesh->recent.at - telling->at > ACK_RECENT;
 	/* An index is answered when it has come, so it is the last of several frames. */
-	if (kind == FRAME_INDEX && is_whole && mesh->vector.count > ACK_ONE_FRAME) {
+	if (kind == FRAME_INDEX && saying.is_whole && mesh->vector.count > ACK_ONE_FRAME) {
 		ack_flush(mesh, link, FRAME_ACK, false);
-		is_whole = false;
+		saying.is_whole = false;
 	}
-	begin(mesh, kind, is_answer, is_whole);
-	if (is_whole)
-		for (size_t i = 0; i < mesh->vector.count; i++)
-			put(mesh, link, &mesh->vector.all[i], true);
-	else
-		put_recent(mesh, link, telling->at);
+	begin(&saying, kind, is_answer);
+	for (size_t i = 0; saying.is_whole && i < mesh->vector.count; i++)
+		put(&saying, mesh->vector.all[i].stream);
+	if (!saying.is_whole)
+		put_recent(&saying, telling->at);
 	link_send(mesh, link);
-	mesh->counts.ack_all += is_whole;
+	mesh->counts.ack_all += saying.is_whole;
 	telling->is_begun = true;
 	telling->at = mesh->recent.at;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/antientropy.h"
 
+#include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
 
 #include <stdlib.h>
@@ -113,10 +114,35 @@ static void want(struct mesh *mesh, struct gap *gap)
 	gap->due.ns = mesh->now.ns + ANTIENTROPY_PATIENCE;
 	if (!link)
 		return;
-	if (!link->wanted.size)
-		frame_begin_wants(&link->wanted);
-	if (frame_put_want(&link->wanted, &asked))
-		link_owe(mesh, link, OWED_WANT);
+	if (link->wanted_count == FRAME_WANTS_MAX)
+		return;
+	if (!link->wanted)
+		link->wanted = must_alloc(FRAME_WANTS_MAX * sizeof *link->wanted);
+	link->wanted[link->wanted_count++] = asked;
+	link_owe(mesh, link, OWED_WANT);
+}
+
+static int compare_wants(const void *a, const void *b)
+{
+	const struct want *one = a, *other = b;
+
+	return stream_compare(&one->stream, &other->stream);
+}
+
+void antientropy_say(struct mesh *mesh, struct link *link)
+{
+	struct frame_list list;
+
+	if (!link->wanted_count)
+		return;
+	qsort(link->wanted, link->wanted_count, sizeof *link->wanted, compare_wants);
+	buf_clear(&mesh->frame);
+	list = frame_begin_wants(&mesh->frame);
+	for (size_t i = 0; i < link->wanted_count; i++)
+		if (!i || stream_compare(&link->wanted[i - 1].stream, &link->wanted[i].stream))
+			frame_put_want(&list, &link->wanted[i]);
+	link->wanted_count = 0;
+	link_send(mesh, link);
 }
 
 void antientropy_want(struct mesh *mesh)

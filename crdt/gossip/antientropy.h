@@ -50,6 +50,9 @@ void antientropy_begin(struct mesh *mesh, struct link *link);
 /* `gone`: the peer has not got what was asked for. */
 void antientropy_gone(struct mesh *mesh, struct link *link, struct reader streams);
 
+/* Says what is wanted of a link's peer. */
+void antientropy_say(struct mesh *mesh, struct link *link);
+
 /* Asks somebody for each gap that is due. */
 void antientropy_want(struct mesh *mesh);
 

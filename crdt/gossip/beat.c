@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/beat.h"
 
+#include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
 
 /* So many beats in a row must differ before anything is made of it: what is on its way makes one differ. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/bucket.h"
 
+#include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
 #include "crdt/state/index.h"
 
@@ -97,14 +98,14 @@ static void send_table(struct mesh *mesh, struct link *link)
 }
 
 /* Puts the weights of one kind's records in the bucket. */
-static enum code put_kind(struct mesh *mesh, struct link *link, uint32_t kind, uint8_t bucket, struct err *err)
+static enum code put_kind(struct mesh *mesh, struct link *link, uint32_t kind, struct frame_list *list, struct err *err)
 {
 	uint8_t key[RECORD_KEY_SIZE];
 	struct bytes found, record;
 	struct store_cursor *cursor;
 	enum code code;
 
-	record_key_write(kind, (struct id){ { bucket } }, key);
+	record_key_write(kind, (struct id){ { link->bucket_asked } }, key);
 	code = store_range(mesh->look, bytes_of(key, 4), bytes_of(NULL, 0), &cursor, err);
 	if (code)
 		return code;
@@ -113,12 +114,12 @@ static enum code put_kind(struct mesh *mesh, struct link *link, uint32_t kind, u
 
 		record_key_read(found, &hash.kind, &hash.id);
 		hash.hash = root_weight(&mesh->root, hash.kind, hash.id, record);
-		if (sum_equal(hash.hash, (struct sum){ 0 }) || frame_put_record(&mesh->frame, &hash))
+		if (sum_equal(hash.hash, (struct sum){ 0 }) || frame_put_record(list, &hash))
 			continue;
 		link_send(mesh, link);
 		buf_clear(&mesh->frame);
-		frame_begin_bucket(&mesh->frame, bucket, false);
-		frame_put_record(&mesh->frame, &hash);
+		*list = frame_begin_bucket(&mesh->frame, link->bucket_asked, false);
+		frame_put_record(list, &hash);
 	}
 	store_range_end(cursor);
 	return code == E_ABSENT ? OK : code;
@@ -147,19 +148,24 @@ static enum code next_kind(struct mesh *mesh, uint32_t *kind, struct err *err)
 static enum code send_bucket(struct mesh *mesh, struct link *link, struct err *err)
 {
 	uint32_t kind = 0;
+	struct frame_list list;
 	enum code code = mesh_look(mesh, err);
 
 	buf_clear(&mesh->frame);
-	frame_begin_bucket(&mesh->frame, link->bucket_asked, true);
+	list = frame_begin_bucket(&mesh->frame, link->bucket_asked, false);
 	if (!code)
 		code = next_kind(mesh, &kind, err);
 	while (!code && kind) {
-		code = put_kind(mesh, link, kind, link->bucket_asked, err);
+		code = put_kind(mesh, link, kind, &list, err);
 		if (!code)
 			code = kind < MODEL_KIND_MAX ? next_kind(mesh, &kind, err) : E_ABSENT;
 	}
 	if (code && code != E_ABSENT)
 		return code;
+	if (list.count)
+		link_send(mesh, link);
+	buf_clear(&mesh->frame);
+	frame_begin_bucket(&mesh->frame, link->bucket_asked, true);
 	link_send(mesh, link);
 	return OK;
 }

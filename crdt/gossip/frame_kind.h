@@ -28,7 +28,7 @@ enum frame_kind {
 /* How far a link has come, and so what it may carry. */
 enum link_stage {
 	LINK_GUEST,  /* the peer is not known as a member: T0 and `bye` alone */
-	LINK_MEMBER, /* everything but T0_APPLY */
+	LINK_MEMBER, /* everything */
 };
 
 enum {

@@ -459,7 +459,7 @@ static const struct {
 	[FRAME_T0_SUM] = { "t0_sum", BOTH, read_t0_sum },
 	[FRAME_T0_LIST] = { "t0_list", BOTH, read_t0_list },
 	[FRAME_T0_STATEMENTS] = { "t0_statements", BOTH, read_t0_statements },
-	[FRAME_T0_APPLY] = { "t0_apply", GUEST, read_t0_apply },
+	[FRAME_T0_APPLY] = { "t0_apply", BOTH, read_t0_apply },
 	[FRAME_T0_REFUSE] = { "t0_refuse", BOTH, read_t0_refuse },
 	[FRAME_BATCH] = { "batch", MEMBER, read_batch },
 	[FRAME_ACK] = { "ack", MEMBER, read_frontiers },

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/link.h"
 
+#include "crdt/gossip/frame_write.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -97,7 +99,6 @@ enum code link_open(struct mesh *mesh, uint32_t number, bool is_dialler, uint64_
 	rng_fill(&mesh->rng, random, sizeof random);
 	*link = (struct link){ .number = number, .is_dialler = is_dialler, .dialled = key, .made = mesh->now };
 	link->out = buf_growing(SIZE_MAX / 2);
-	link->wanted = buf_growing(FRAME_MAX);
 	link->session = is_dialler ? session_dial(&mesh->self, key, random, mesh->now, &link->out)
 				   : session_accept(&mesh->self, random, mesh->now);
 	link->next = mesh->links;
@@ -137,7 +138,7 @@ static void free_link(struct mesh *mesh, struct link *link)
 	stream_table_done(&link->told);
 	stream_table_done(&link->named);
 	buf_done(&link->out);
-	buf_done(&link->wanted);
+	free(link->wanted);
 	free(link);
 }
 
@@ -372,9 +373,8 @@ static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 		ack_flush(mesh, link, FRAME_INDEX, false);
 	if (link->owed & OWED_ANSWER)
 		ack_flush(mesh, link, FRAME_INDEX, true);
-	if (link->owed & OWED_WANT && link->wanted.size)
-		session_send(link->session, buf_bytes(&link->wanted), &link->out);
-	buf_clear(&link->wanted);
+	if (link->owed & OWED_WANT)
+		antientropy_say(mesh, link);
 	beat_flush(mesh, link);
 	pending_say(mesh, link);
 	code = bucket_flush(mesh, link, err);

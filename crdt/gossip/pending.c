@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/pending.h"
 
+#include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/push.h"
 
+#include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
 #include "crdt/log/log.h"
 
@@ -252,9 +253,11 @@ static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, 
 
 static void say_gone(struct mesh *mesh, struct link *link, struct stream stream)
 {
+	struct frame_list list;
+
 	buf_clear(&mesh->frame);
-	frame_begin_gone(&mesh->frame);
-	frame_put_gone(&mesh->frame, stream);
+	list = frame_begin_gone(&mesh->frame);
+	frame_put_gone(&list, stream);
 	link_send(mesh, link);
 	mesh->counts.gone++;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/t0.h"
 
+#include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
 #include "crdt/log/log.h"
 
@@ -351,11 +352,12 @@ enum code t0_receive(struct mesh *mesh, struct link *link, const struct frame *f
 static void send_statements(struct mesh *mesh, struct link *link, const struct statement *const *some, size_t count)
 {
 	for (size_t i = 0; i < count;) {
+		struct frame_list list;
+
 		buf_clear(&mesh->frame);
-		frame_begin_statements(&mesh->frame);
-		for (size_t n = 0; i < count && n < FRAME_STATEMENTS_MAX; n++, i++)
-			if (!frame_put_statement(&mesh->frame, some[i]->whole))
-				break;
+		list = frame_begin_statements(&mesh->frame);
+		while (i < count && frame_put_statement(&list, some[i]->whole))
+			i++;
 		link_send(mesh, link);
 	}
 }

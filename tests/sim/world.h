@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_SIM_WORLD_H
+#define WARREN_SIM_WORLD_H
+
+/*
+ * The world: whole clusters in one process, under virtual time. Each machine has a disk, a wall clock and, while it is
+ * up, a node: the shipped node_step, over the simulated network.
+ *
+ * One seed and the same calls give the same run, byte for byte. A machine handles what arrived while its last commit
+ * was on its way in one step, as the agent does. Whoever watches is told what happens through hooks, and may look at
+ * everything, but changes nothing.
+ */
+
+#include "crdt/node.h"
+#include "tests/sim/clock.h"
+#include "tests/sim/net.h"
+#include "tests/sim/store_mem.h"
+
+#include <stdio.h>
+
+enum { WORLD_MACHINES_MAX = 64, WORLD_LINKS_MAX = 256 };
+
+/* One build of the node; a world may hold several versions. */
+struct core {
+	const char *name;
+	enum code (*state_open)(struct store *store, struct err *err);
+	enum code (*node_open)(const struct node_config *config, struct mono_time now, struct node **ret_node,
+			       struct err *err);
+	void (*node_close)(struct node *node);
+	enum code (*node_step)(struct node *node, const struct node_event *event, struct err *err);
+	enum code (*node_commit)(struct node *node, enum code failed, struct err *err);
+	struct mono_time (*node_next)(const struct node *node);
+	const struct mesh *(*node_mesh)(const struct node *node);
+};
+
+extern const struct core core_now;  /* the shipped one */
+extern const struct core core_next; /* over a later model.def */
+
+struct world;
+
+/* A stream of bytes as the machine's node knows it. */
+struct wire {
+	uint64_t link; /* the network's; 0: free */
+	uint32_t side, number;
+	uint64_t node; /* that was dialled */
+	bool is_open;
+};
+
+/* What waits while a commit is on its way. */
+struct waiting;
+
+struct machine {
+	struct world *world;
+	uint32_t at;
+	const struct core *core;
+	struct signer signer;
+	uint64_t id; /* the node's */
+	struct key32 box_key;
+	struct mem_disk *disk;
+	struct sim_clock clock;
+	struct joining joining;
+	bool is_joining;
+
+	/* While it is up. */
+	struct store *store;
+	struct node *node;
+	struct effects effects;
+	uint64_t process;
+	uint64_t boots; /* tells a timer of an earlier process */
+	uint64_t tick_ns;
+	struct wire wires[WORLD_LINKS_MAX];
+	size_t wires_count;
+	uint32_t last_wire;
+	bool is_busy;
+	struct waiting *first, *last;
+	enum code died; /* of what */
+	char died_of[256];
+};
+
+/* NULL: nobody wants to know. */
+struct world_hooks {
+	void *context;
+	void (*replied)(void *context, struct machine *machine, const struct reply *reply);
+	void (*changed)(void *context, struct machine *machine, uint32_t kind, struct id id);
+	void (*alarmed)(void *context, struct machine *machine, const char *text);
+	void (*stepped)(void *context, struct machine *machine); /* and committed */
+	void (*booted)(void *context, struct machine *machine);
+	void (*died)(void *context, struct machine *machine);
+	/* An event of the hooks' own (world_call). */
+	void (*called)(void *context, uint32_t what, uint64_t with);
+};
+
+struct world_options {
+	uint64_t seed;
+	uint32_t machines;
+	uint64_t commit_ns; /* how long one takes at most; 0: no time */
+	struct world_hooks hooks;
+};
+
+struct world {
+	struct world_options options;
+	struct queue queue;
+	struct net *net;
+	struct machine machines[WORLD_MACHINES_MAX];
+	struct rng rng;
+	uint64_t mix; /* the state of the cheap random bytes */
+	struct signer root, recovery;
+	struct id cluster;
+	uint64_t steps, commits, requests;
+	struct mesh_counts counts; /* of processes that ended */
+	FILE *timeline; /* NULL: none */
+};
+
+struct world *world_new(const struct world_options *options);
+void world_free(struct world *world);
+
+/* Runs until then. */
+void world_run(struct world *world, uint64_t until_ns);
+static inline uint64_t world_now(const struct world *world)
+{
+	return world->queue.now_ns;
+}
+
+/* Calls hooks.called at a time. */
+void world_call(struct world *world, uint64_t at_ns, uint32_t what, uint64_t with);
+
+/* --- Machines. */
+
+/* The power is on, and the agent starts. False: it did not come up, machine->died says why. */
+bool world_boot(struct world *world, uint32_t machine);
+void world_kill(struct world *world, uint32_t machine);      /* the process ends, at once */
+void world_cut_power(struct world *world, uint32_t machine); /* and what was not yet durable is gone */
+static inline bool world_is_up(const struct world *world, uint32_t machine)
+{
+	return world->machines[machine].node;
+}
+
+/* --- Clusters. */
+
+/* Machine 0 makes the cluster, and is its first member. */
+void world_found(struct world *world);
+
+/* An invite by the root operator, brought to the sponsor; the machine is to join with it when it boots. */
+void world_invite(struct world *world, uint32_t machine, uint32_t sponsor);
+
+/* Machines 0 to count - 1 are members from the start, and up. */
+void world_found_all(struct world *world, uint32_t count);
+
+/* An operator signs a statement; it goes to a machine. The request's number. */
+uint64_t world_state(struct world *world, uint32_t machine, const struct signer *signer, const struct kind *kind,
+		     const void *row);
+
+/* --- People. */
+
+/* The request's number, for hooks.replied; 0: nobody is there. */
+uint64_t world_write(struct world *world, uint32_t machine, const struct asker *asker, const struct change *changes,
+		     size_t count, uint32_t copies, struct bytes idempotency);
+uint64_t world_await(struct world *world, uint32_t machine, struct bytes token, bool is_strict);
+
+/* --- What is to be seen. */
+
+static inline const struct mesh *world_mesh(const struct world *world, uint32_t machine)
+{
+	const struct machine *m = &world->machines[machine];
+
+	return m->node ? m->core->node_mesh(m->node) : NULL;
+}
+
+/* Whether all machines that are up have merged the same, and know of each other. */
+bool world_is_settled(const struct world *world);
+
+/* Adds the counts of all nodes that are and were. */
+void world_counts(const struct world *world, struct mesh_counts *ret_counts);
+
+PRINTF(2, 3) void world_say(struct world *world, const char *format, ...);
+
+#endif

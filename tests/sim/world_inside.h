@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_SIM_WORLD_INSIDE_H
+#define WARREN_SIM_WORLD_INSIDE_H
+
+/*
+ * What the halves of the world, its running and its setting up, know of each other.
+ */
+
+#include "tests/sim/world.h"
+
+enum { WORLD_NET = 1, WORLD_TICK, WORLD_READY, WORLD_CALL };
+
+extern const struct effects world_effects;
+
+const char *world_name(const struct machine *machine);
+void world_hear(void *context, const struct net_event *heard);
+
+/* An event for a machine that is up; what it points to need not outlive the call. */
+void world_handle(struct machine *machine, struct node_event *event);
+void world_drop_waiting(struct machine *machine);
+
+/* The node is no more; the network hears it. */
+void world_end_process(struct machine *machine, bool is_heard);
+
+#endif
