@@ -84,17 +84,14 @@ static bool key_of(const struct mesh *mesh, uint64_t node, struct key32 *ret_key
 
 enum code link_open(struct mesh *mesh, uint32_t number, bool is_dialler, uint64_t node, struct err *err)
 {
-	struct peer *peer = mesh_peer(mesh, node);
 	uint8_t random[32];
 	struct key32 key = { { 0 } };
 	struct link *link;
 
-	if (peer && is_dialler)
-		peer->is_dialling = false;
-	if (mesh->links_count == MESH_LINKS_MAX)
-		return fail(err, E_LIMIT, "there are %d links already", MESH_LINKS_MAX);
-	if (is_dialler && !key_of(mesh, node, &key))
-		return fail(err, E_ABSENT, "whom this dial was for is not a member any more");
+	if (mesh->links_count == MESH_LINKS_MAX || (is_dialler && !key_of(mesh, node, &key))) {
+		link_refused(mesh, node);
+		return fail(err, E_LIMIT, "nobody is to be reached by this link, or there are too many");
+	}
 	link = must_alloc(sizeof *link);
 	rng_fill(&mesh->rng, random, sizeof random);
 	*link = (struct link){ .number = number, .is_dialler = is_dialler, .dialled = key, .made = mesh->now };
@@ -123,6 +120,8 @@ static void free_link(struct mesh *mesh, struct link *link)
 {
 	struct link **at = &mesh->links;
 
+	if (link->is_dialler)
+		link_refused(mesh, node_of_key(link->dialled));
 	while (*at != link)
 		at = &(*at)->next;
 	*at = link->next;
@@ -204,6 +203,7 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 	/* What it had before is what it had before: it says anew where it stands. */
 	vector_done(&peer->acked);
 	peer->link = link;
+	peer->is_dialling = false;
 	peer->dial_tries = 0;
 	link->peer = peer;
 	mesh->counts.promoted++;
@@ -338,7 +338,11 @@ enum code link_receive(struct mesh *mesh, uint32_t number, struct bytes bytes, s
 
 	while (!code && link && !link->is_closing) {
 		switch (session_next(link->session, &bytes, &link->out, &frame, &why)) {
-		case SESSION_WAIT: return OK;
+		case SESSION_WAIT:
+			/* A handshake answers without a word to us. */
+			if (link->out.size)
+				link_touch(mesh, link);
+			return OK;
 		case SESSION_UP:
 			mesh->counts.link_up++;
 			link_touch(mesh, link);

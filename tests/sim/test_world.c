@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sim/world.h"
 #include "crdt/model/pack.h"
+#include "tests/sim/world.h"
 #include "tests/unit/base/check.h"
+
+#include <stdlib.h>
 
 /* That a cluster lives at all: it forms, writes arrive, what was killed catches up. */
 
 enum { SECOND = 1000000000 };
 
-static uint64_t write_setting(struct world *world, uint32_t machine, const char *name, const char *text, uint32_t copies)
+static uint64_t write_setting(struct world *world, uint32_t machine, const char *name, const char *text,
+			      uint32_t copies)
 {
 	struct setting_row row = { .name = bytes_text(name), .value = bytes_text(text) };
 	uint8_t room[512];
@@ -56,7 +59,8 @@ static void assert_same(struct world *world)
 {
 	assert_true(world_is_settled(world));
 	for (uint32_t i = 1; i < world->options.machines; i++)
-		assert_true(sum_equal(root_total(&world_mesh(world, i)->root), root_total(&world_mesh(world, 0)->root)));
+		assert_true(
+			sum_equal(root_total(&world_mesh(world, i)->root), root_total(&world_mesh(world, 0)->root)));
 }
 
 static void test_writes_arrive(void **state)

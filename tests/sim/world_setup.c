@@ -64,6 +64,8 @@ struct world *world_new(const struct world_options *options)
 				   .jitter_ns = 100000 };
 
 	assert(options->machines <= WORLD_MACHINES_MAX);
+	/* No monotonic clock shows 0. */
+	world->queue.now_ns = 1;
 	world->options = *options;
 	world->rng = rng_from_number(options->seed);
 	world->mix = rng_u64(&world->rng);

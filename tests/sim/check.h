@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_SIM_CHECK_H
+#define WARREN_SIM_CHECK_H
+
+/*
+ * The invariants: what must hold in every world, whatever happens in it. Each of the thirteen has a check of its own, by
+ * its number in the design. After every step the checks of what it touched run; all of them in full every
+ * CHECK_EVERY steps, when a world has come to rest, and at its end.
+ *
+ * The first violation is kept, in words, and ends the run for whoever asks.
+ */
+
+#include "tests/sim/world.h"
+
+enum { CHECK_EVERY = 1000, INVARIANTS = 13 };
+
+struct check;
+
+struct check *check_new(struct world *world);
+void check_free(struct check *check);
+
+/* To be called from the hooks of the same names. */
+void check_replied(struct check *check, struct machine *machine, const struct reply *reply);
+void check_changed(struct check *check, struct machine *machine, uint32_t kind, struct id id);
+void check_stepped(struct check *check, struct machine *machine);
+void check_booted(struct check *check, struct machine *machine);
+void check_died(struct check *check, struct machine *machine);
+
+/* A write was asked for, by the number that world_write gave; its reply is then an acknowledgement to be kept. */
+void check_asked(struct check *check, uint64_t number, uint32_t machine);
+
+/*
+ * A client's own view: it was answered at a machine with what it reads there, and showed a strict token before (invariant
+ * 11). `wrote` are the places of its acknowledged writes.
+ */
+void check_read(struct check *check, uint32_t machine, struct bytes token);
+
+/* The disk of a machine was lost, torn or damaged by the run: what was acknowledged there alone may be gone. */
+void check_disk_lost(struct check *check, uint32_t machine);
+
+/* Everything, now. */
+void check_full(struct check *check);
+
+/* All machines are up and whole, and have had time: everything, and that they are one (invariants 1, 3, 12). */
+void check_rest(struct check *check);
+
+/* NULL: nothing was violated. Else "invariant 3: …". */
+const char *check_violation(const struct check *check);
+
+/* How often each invariant was checked, in part and in full: a zero says that a run proved nothing of it. */
+struct check_counts {
+	uint64_t partial[INVARIANTS + 1], full[INVARIANTS + 1];
+};
+struct check_counts check_counts(const struct check *check);
+
+#endif
