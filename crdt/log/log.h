@@ -23,21 +23,23 @@ enum code log_put_batch(struct store_txn *txn, const struct batch *batch, struct
 enum code log_batch_after(struct store_txn *txn, struct stream stream, uint64_t seq, struct bytes *ret_whole,
 			  struct err *err);
 
+/* A zeroed end takes it out. */
 enum code log_put_end(struct store_txn *txn, struct stream stream, struct end end, struct err *err);
 
-/* All ends, into an empty vector, which is its caller's to free also after a failure. */
+/* All ends, into an empty vector, which is its caller's to free also after a failure. E_DAMAGED. */
 enum code log_read_vector(struct store_txn *txn, struct vector *ret_vector, struct err *err);
 
 /* `number` is how many there are before it. */
 enum code log_put_statement(struct store_txn *txn, uint32_t number, struct bytes whole, struct err *err);
 
-/* All statements, each read again, in `arena`. */
+/* All statements, each read again, in `arena`. E_DAMAGED; E_NEWER when a newer version wrote them. */
 enum code log_read_statements(struct store_txn *txn, struct arena *arena, struct statement **ret_all, size_t *ret_count,
 			      struct err *err);
 
 /*
- * Checks the form, the chain and the signature of every batch, that each stream's end is that of its last batch, and
- * every statement. E_DAMAGED if `found` was told anything.
+ * Checks the form, the chain and the signature of every batch, that each stream's end is that of its last batch, and of
+ * every statement the form, the signature and that the others let it in. What the store itself finds damaged is its
+ * own scan's to tell. E_DAMAGED if `found` was told anything.
  */
 enum code log_check(struct store_txn *txn, store_found *found, void *context, struct err *err);
 
