@@ -50,11 +50,3 @@ uint8_t *buf_take(struct buf *buf, size_t size)
 	buf->size += size;
 	return buf->data + buf->size - size;
 }
-
-void buf_put_big_endian(struct buf *buf, uint64_t value, size_t size)
-{
-	uint8_t *room = buf_take(buf, size);
-
-	for (size_t i = 0; room && i < size; i++)
-		room[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
-}

@@ -11,6 +11,8 @@
 
 #include "crdt/base/base.h"
 
+#include <endian.h>
+
 struct reader {
 	const uint8_t *at, *end;
 	bool is_short;
@@ -87,7 +89,13 @@ static inline void buf_put_byte(struct buf *buf, uint8_t byte)
 	buf_put(buf, &byte, 1);
 }
 
-void buf_put_big_endian(struct buf *buf, uint64_t value, size_t size);
+/* A number of 1 to 8 bytes. */
+static inline void buf_put_big_endian(struct buf *buf, uint64_t value, size_t size)
+{
+	uint64_t big = htobe64(value);
+
+	buf_put(buf, (const uint8_t *)&big + 8 - size, size);
+}
 
 static inline void buf_put_bytes(struct buf *buf, struct bytes bytes)
 {

@@ -64,11 +64,11 @@ static void write_buckets(const struct root *root, struct buf *buf)
 
 struct sum root_total(const struct root *root)
 {
-	uint8_t room[ROOT_SIZE];
-	struct buf buf = buf_over(room, sizeof room);
+	struct sum total = { 0 };
 
-	write_buckets(root, &buf);
-	return hash_wide(root->key, buf_bytes(&buf));
+	for (size_t i = 0; i < ROOT_BUCKETS; i++)
+		sum_add(&total, root->buckets[i]);
+	return total;
 }
 
 static struct hash_key key_of(struct id cluster)

@@ -30,7 +30,7 @@ struct sum root_weight(const struct root *root, uint32_t kind, struct id id, str
 /* A record's bytes became others; empty ones stand for no record. */
 void root_change(struct root *root, uint32_t kind, struct id id, struct bytes old, struct bytes new);
 
-/* One hash over all buckets. */
+/* What all records weigh together. */
 struct sum root_total(const struct root *root);
 
 /* From the store; worked out, and to be put, where none is stored. E_VALUE when the stored one is another cluster's. */
