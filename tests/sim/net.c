@@ -253,6 +253,8 @@ static void end_process(struct net *net, uint32_t machine, bool is_told)
 			if (is_told && mine->state == SIDE_GONE)
 				continue;
 			mine->flow.is_forgotten = !is_told;
+			if (!is_told)
+				flow_drop_held(&link->sides[!side].flow, net->queue->now_ns);
 			if (!forget_side(net, link, side) && is_told)
 				flow_send(net, link, side, SEGMENT_END, NET_WHY_RESET, bytes_of(NULL, 0));
 		}

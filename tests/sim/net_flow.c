@@ -38,6 +38,18 @@ void flow_stop(struct flow *flow)
 	flow->is_in_doubt = false;
 }
 
+void flow_drop_held(struct flow *flow, uint64_t now_ns)
+{
+	while (flow->first && flow->first->due_ns <= now_ns) {
+		struct segment *next = flow->first->next;
+
+		free(flow->first);
+		flow->first = next;
+	}
+	if (!flow->first)
+		flow->last = NULL;
+}
+
 static uint64_t later(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -283,7 +295,8 @@ static void hand_over(struct net *net, struct net_link *link, uint32_t side)
 	struct segment *segment = flow->first, *copy;
 	struct bytes bytes = bytes_of(segment->bytes + segment->at, part);
 
-	if (path_of(net, to, from)->is_blocked) {
+	/* What a stuck process kept waiting was acknowledged when it came. */
+	if (path_of(net, to, from)->is_blocked && segment->due_ns == net->queue->now_ns) {
 		net->counts.unheard_acks++;
 		doubt(net, link, side, segment->sent_ns, segment->kind);
 	}

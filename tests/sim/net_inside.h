@@ -100,6 +100,9 @@ void flow_patience(struct net *net, struct net_link *link);
 void flow_stop(struct flow *flow);
 void flow_drop(struct flow *flow);
 
+/* Drops what arrived and was acknowledged, and not heard, since its process was stuck. */
+void flow_drop_held(struct flow *flow, uint64_t now_ns);
+
 /* A segment is there; the link may be gone afterwards. */
 void net_handle(struct net *net, struct net_link *link, uint32_t side, enum segment_kind kind, enum net_why why,
 		struct bytes bytes);

@@ -231,6 +231,55 @@ static void what_a_block_held_up_comes_late_and_together(void **state)
 	end(&world);
 }
 
+static void a_long_way_makes_tries_rarer(void **state)
+{
+	struct world world;
+
+	(void)state;
+	start_linked(&world, (struct net_options){ 0 });
+	net_path(world.net, 0, 1)->delay_ns = 160 * MS;
+	net_path(world.net, 1, 0)->delay_ns = 140 * MS;
+	net_slow(world.net, 1, 50 * MS);
+	net_block(world.net, 0, 1, true);
+	send(&world, 0, "a");
+	run(&world, 839);
+	net_block(world.net, 0, 1, false);
+	run(&world, 2000);
+	/* Two round trips of 160 + 50 + 140 + 50 ms. */
+	heard(&world, "1050.000 1<0 bytes a\n");
+	end(&world);
+}
+
+static void jitter_delays_and_keeps_the_order(void **state)
+{
+	uint64_t most = 0, least = UINT64_MAX;
+	struct world world;
+
+	(void)state;
+	start(&world, (struct net_options){ .jitter_ns = 5 * MS, .seed = 7 });
+	assert_true(net_dial(world.net, 0, 1) != 0);
+	run(&world, 100);
+	for (uint64_t i = 1; i <= 300; i++) {
+		uint64_t us;
+		char *rest;
+
+		run(&world, 100 * i);
+		world.used = 0;
+		send(&world, 0, "a");
+		run(&world, 100 * i + 1);
+		send(&world, 0, "b");
+		run(&world, 100 * i + 50);
+		us = (uint64_t)(strtod(world.text, &rest) * 1000 + 0.5) - 100000 * i;
+		assert_in_range(us, 20000, 25000);
+		most = us > most ? us : most;
+		least = us < least ? us : least;
+		assert_non_null(strstr(rest, "bytes b")); /* and a first */
+		assert_true(strncmp(rest, " 1<0 bytes a\n", 13) == 0);
+	}
+	assert_true(least < 20300 && most > 24700);
+	end(&world);
+}
+
 static void a_side_without_progress_hears_of_it_alone(void **state)
 {
 	struct world world;
@@ -405,6 +454,33 @@ static void slow_and_stuck_machines_keep_their_links(void **state)
 	end(&world);
 }
 
+static void what_a_stuck_machine_holds_is_acknowledged(void **state)
+{
+	struct world world;
+
+	(void)state;
+	start_linked(&world, (struct net_options){ 0 });
+	net_stuck(world.net, 1, 60000 * MS);
+	send(&world, 0, "a");
+	run(&world, 50000);
+	net_block(world.net, 1, 0, true);
+	run(&world, 120000);
+	heard(&world, "60000.000 1<0 bytes a\n");
+	end(&world);
+	start_linked(&world, (struct net_options){ 0 });
+	net_stuck(world.net, 1, 60000 * MS);
+	send(&world, 0, "a");
+	run(&world, 100);
+	send(&world, 0, "b");
+	net_cut_power(world.net, 1); /* a is lost with it, b has nowhere to come */
+	run(&world, 20000);
+	net_start(world.net, 1);
+	run(&world, 90000);
+	/* Tried at 300, 700, 1500 and so on, until at 25500 there is a machine that knows of no link. */
+	heard(&world, "25540.000 0<1 closed reset\n");
+	end(&world);
+}
+
 static void bandwidth_is_shared_by_what_a_side_sends(void **state)
 {
 	struct world world;
@@ -511,6 +587,8 @@ int main(void)
 		cmocka_unit_test(a_dial_gets_through_when_its_path_opens),
 		cmocka_unit_test(a_dial_given_up_is_heard_as_closed_or_not_at_all),
 		cmocka_unit_test(what_a_block_held_up_comes_late_and_together),
+		cmocka_unit_test(a_long_way_makes_tries_rarer),
+		cmocka_unit_test(jitter_delays_and_keeps_the_order),
 		cmocka_unit_test(a_side_without_progress_hears_of_it_alone),
 		cmocka_unit_test(bytes_arrive_though_their_acknowledgements_do_not),
 		cmocka_unit_test(a_killed_process_resets_and_a_power_cut_is_silent),
@@ -518,6 +596,7 @@ int main(void)
 		cmocka_unit_test(a_reset_that_is_lost_comes_later),
 		cmocka_unit_test(patience_begins_anew_with_what_got_through),
 		cmocka_unit_test(slow_and_stuck_machines_keep_their_links),
+		cmocka_unit_test(what_a_stuck_machine_holds_is_acknowledged),
 		cmocka_unit_test(bandwidth_is_shared_by_what_a_side_sends),
 		cmocka_unit_test(what_is_injected_is_heard_as_if_it_was_sent),
 		cmocka_unit_test(losses_cost_what_tcp_makes_them_cost),

@@ -63,7 +63,6 @@ static void trace_event(struct world *world, const struct net_event *event)
 			     event->side,         event->peer, event->machine, event->bytes.size };
 
 	add_to_trace(world, facts, sizeof facts);
-	add_to_trace(world, event->bytes.data, event->bytes.size);
 }
 
 static void send_some(struct world *world, struct watched *watched, uint32_t side)
@@ -120,6 +119,8 @@ static void hear(void *context, const struct net_event *event)
 		send_some(world, watched, event->side);
 	if (!rng_below(&world->rng, 40))
 		close_one(world, watched, event->side);
+	/* The bytes are there to the end, whatever became of the link. */
+	add_to_trace(world, event->bytes.data, event->bytes.size);
 }
 
 static void run(struct world *world, uint64_t until_ns)
