@@ -77,6 +77,40 @@ static void takes_are_aligned_zeroed_and_apart(void **state)
 	arena_done(&arena);
 }
 
+/* What was taken before stays as it was, and what comes behind is zeroed again. */
+static void a_release_gives_back_what_came_behind(void **state)
+{
+	struct arena arena = { 0 };
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		size_t size = random_size() + 1;
+		struct arena_mark mark, none = arena_mark(&arena);
+		uint8_t *kept = arena_take(&arena, size);
+		size_t before;
+
+		memset(kept, 0xaa, size);
+		mark = arena_mark(&arena);
+		before = allocated - freed;
+		for (size_t i = dice_below(30); i > 0; i--) {
+			size_t more = random_size();
+
+			memset(arena_take(&arena, more), 0xbb, more);
+		}
+		arena_release(&arena, mark);
+		assert_int_equal(allocated - freed, before);
+		for (size_t i = 0; i < size; i++)
+			assert_int_equal(kept[i], 0xaa);
+		assert_int_equal(*(uint8_t *)arena_take(&arena, 1), 0);
+		if (round % 3)
+			continue;
+		arena_release(&arena, none);
+		if (dice_below(2))
+			arena_done(&arena);
+	}
+	arena_done(&arena);
+}
+
 static void a_steady_step_allocates_nothing(void **state)
 {
 	struct arena arena = { 0 };
@@ -184,6 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_are_aligned_zeroed_and_apart),
+		cmocka_unit_test(a_release_gives_back_what_came_behind),
 		cmocka_unit_test(a_steady_step_allocates_nothing),
 		cmocka_unit_test(a_step_of_many_chunks_soon_allocates_nothing),
 		cmocka_unit_test(a_huge_take_leaves_with_the_reset),

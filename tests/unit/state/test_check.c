@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/state/mark.h"
+#include "crdt/state/root.h"
 #include "tests/unit/base/check.h"
 #include "tests/unit/model/hex.h"
 #include "tests/unit/state/world.h"
@@ -139,6 +141,88 @@ static void every_missing_and_stray_entry_is_found(void **state)
 	world_end(&world);
 }
 
+static void every_missing_and_stray_mark_is_found(void **state)
+{
+	struct world world;
+	size_t count;
+
+	(void)state;
+	world_start(&world, 5);
+	for (int i = 0; i < 30; i++)
+		world_step(&world, 40);
+	count = count_of(&world, TABLE_MARK);
+	assert_true(count >= 3);
+	for (size_t i = 0; i < count; i++) {
+		struct bytes value, key = nth(&world, TABLE_MARK, i, &value);
+		struct bytes stray = changed(key, 1 + dice_below(key.size - 1));
+
+		plant(&world, key, value, true);
+		expect(&world, 1, "this mark is missing");
+		plant(&world, stray, value, false);
+		expect(&world, 2, "this mark is missing");
+		plant(&world, key, value, false);
+		expect(&world, 1, "this mark belongs to no record");
+		plant(&world, stray, value, true);
+		expect(&world, 0, "");
+		arena_reset(&arena);
+	}
+	plant(&world, bytes_of((uint8_t[]){ TABLE_MARK }, 1), bytes_of(NULL, 0), false);
+	expect(&world, 1, "this mark belongs to no record");
+	world_end(&world);
+}
+
+static void put_root(struct world *world, const struct root *root)
+{
+	struct root copy = *root;
+	struct store_txn *txn;
+
+	copy.is_changed = true;
+	assert_int_equal(store_begin(world->store, &txn, NULL), OK);
+	assert_int_equal(root_put(txn, &copy, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+}
+
+static void a_root_of_other_records_is_found(void **state)
+{
+	struct store_txn *txn;
+	struct world world;
+	struct bytes value, key;
+	struct root root;
+
+	(void)state;
+	world_start(&world, 6);
+	world_step(&world, 200);
+	assert_int_equal(store_snapshot(world.store, &txn, NULL), OK);
+	assert_int_equal(root_read(txn, (struct id){ { 1 } }, &root, NULL), OK);
+	store_end(txn);
+	put_root(&world, &root);
+	expect(&world, 0, "");
+	for (size_t i = 0; i < ROOT_BUCKETS; i += 51) {
+		root.buckets[i].high ^= 1;
+		put_root(&world, &root);
+		expect(&world, 1, "the root is not that of the records");
+		root.buckets[i].high ^= 1;
+	}
+	/* Of another cluster the same records weigh something else. */
+	root.key.bytes[3] ^= 1;
+	put_root(&world, &root);
+	expect(&world, 1, "the root is not that of the records");
+	root.key.bytes[3] ^= 1;
+	put_root(&world, &root);
+	plant(&world, bytes_of(root_key, sizeof root_key), bytes_text("short"), false);
+	expect(&world, 1, "the stored root has a wrong size");
+	assert_true(state_is_derived(bytes_of(root_key, sizeof root_key)));
+	put_root(&world, &root);
+	/* What a record weighs that cannot be read, nobody knows. */
+	key = nth(&world, TABLE_RECORD, 3, &value);
+	mem_disk_poke(world.disk, key, bytes_text("no seal"));
+	assert_int_equal(store_snapshot(world.store, &txn, NULL), OK);
+	assert_int_equal(state_check(txn, note, &(struct findings){ 0 }, NULL), OK);
+	store_end(txn);
+	world_end(&world);
+	arena_reset(&arena);
+}
+
 static void other_damage_has_its_words(void **state)
 {
 	static const struct {
@@ -180,21 +264,23 @@ static void other_damage_has_its_words(void **state)
 /* What fails its hash is the store's own scan's to tell: here it is not told again, nor is its neighbour blamed. */
 static void what_fails_its_hash_is_passed_over(void **state)
 {
+	static const uint8_t tables[] = { TABLE_RECORD, TABLE_INDEX, TABLE_MARK };
 	struct findings findings = { 0 };
 	struct store_txn *txn;
 	struct world world;
 
 	(void)state;
 	world_start(&world, 4);
-	world_step(&world, 200);
-	for (uint8_t table = TABLE_RECORD; table <= TABLE_INDEX; table++)
+	for (int i = 0; i < 20; i++)
+		world_step(&world, 40);
+	for (size_t t = 0; t < COUNT(tables); t++)
 		/* From the last, for what comes before is still to be walked over. */
-		for (size_t i = count_of(&world, table); i-- > 0;) {
+		for (size_t i = count_of(&world, tables[t]); i-- > 0;) {
 			struct bytes value;
 
 			if (i % 7)
 				continue;
-			mem_disk_poke(world.disk, nth(&world, table, i, &value), bytes_text("no seal"));
+			mem_disk_poke(world.disk, nth(&world, tables[t], i, &value), bytes_text("no seal"));
 			assert_int_equal(store_snapshot(world.store, &txn, NULL), OK);
 			assert_int_equal(state_check(txn, note, &findings, NULL), OK);
 			store_end(txn);
@@ -216,6 +302,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sound_states_are_sound),
 		cmocka_unit_test(every_missing_and_stray_entry_is_found),
+		cmocka_unit_test(every_missing_and_stray_mark_is_found),
+		cmocka_unit_test(a_root_of_other_records_is_found),
 		cmocka_unit_test(other_damage_has_its_words),
 		cmocka_unit_test(what_fails_its_hash_is_passed_over),
 	};
