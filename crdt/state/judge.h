@@ -15,7 +15,10 @@
 
 enum change_what { CHANGE_CREATE, CHANGE_SET, CHANGE_REMOVE };
 
-/* One wish. A request is a few of them, and all come true or none. */
+/*
+ * One wish. A request is a few of them, and all come true or none; the rules see the records as they will be then. No
+ * record is in two changes.
+ */
 struct change {
 	enum change_what what;
 	uint32_t kind;
@@ -25,6 +28,17 @@ struct change {
 
 enum { JUDGE_CHANGES_MAX = 64, JUDGE_IDS_MAX = JUDGE_CHANGES_MAX };
 
+/*
+ * Stands, as the value of a field that names a record (not in a list), for what an earlier change of the request makes,
+ * counted from 0: so that a user and the user's password are one request.
+ */
+struct id judge_made(size_t position);
+
+/*
+ * Who asks with BY_SELF and no bit of the staff's touches only what belongs to `user`: that record, and what hangs on
+ * it. Who asks with a bit of the staff's touches nothing of somebody with a higher role. The agent's own doing, with
+ * neither, is not asked whose a record is.
+ */
 struct asker {
 	uint8_t writes; /* enum writer: BY_OWNER …, BY_SELF for a user's own, BY_AGENT for the agent's own doing */
 	struct id user; /* whose records BY_SELF covers */
@@ -41,7 +55,7 @@ struct judging {
 	struct hlc hlc; /* of the entry, unless what it replaces was stamped later */
 	struct wall_time now;
 	struct bytes idempotency; /* what makes a repeat the same request: (actor, route, key); empty: none */
-	struct bytes action;      /* for the audit row, such as "device.create" */
+	struct bytes action;      /* for the audit row, such as "device.create"; empty: no row, for own rows alone */
 	uint64_t audit_seq;       /* of the audit row */
 	struct id audit_before;   /* the hash of the one before it */
 };
@@ -51,13 +65,18 @@ struct judged {
 	enum lane lane;
 	struct hlc hlc;
 	struct id ids[JUDGE_IDS_MAX]; /* of the changes, in order */
-	struct id audit_hash;         /* of its audit row, for the next one */
-	bool is_repeat;               /* the same request came true before: nothing to write */
+	struct id audit_hash;         /* the id of its audit row, for the next one */
+	bool is_repeat;               /* it came true before, or changes nothing: there is no entry, only ids */
 };
 
 /*
  * E_DENIED (who asks may not), E_TAKEN (a name, a key), E_ABSENT, E_LIMIT, E_VALUE, E_FORM: each says which change and
  * field, and what to do. An audit row is part of every entry.
+ *
+ * A record's nonce is random, or 16 bytes that follow from `idempotency`: then the same request makes the same ids at
+ * any member, unless the identity names the member or the time (pools, leases, secrets spent at home). It is a repeat
+ * when a record of such an id was ever made; one of natural ids alone when all live as they are asked for. Set here
+ * unless given: the ordinal of a device, what a policy's version replaces, who and when.
  */
 enum code judge(const struct judging *judging, const struct asker *asker, const struct change *changes, size_t count,
 		struct judged *ret_judged, struct err *err);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_JUDGE_INSIDE_H
+#define WARREN_JUDGE_INSIDE_H
+
+/*
+ * How judge.c and its parts share a request. Each step goes over all wishes before the next one begins: what is asked
+ * (judge_fields.c), what is there, and then the rules, which see the records as they will be once all wishes came true.
+ */
+
+#include "crdt/model/record.h"
+#include "crdt/state/found.h"
+#include "crdt/state/judge.h"
+
+struct wish {
+	const struct change *change;
+	const struct kind *kind;
+	size_t position;
+	struct id id;
+	uint64_t given;      /* places that the change names */
+	void *asked;         /* the row as it was given */
+	void *old;           /* the row as it is; NULL: there is none, or none that can be read */
+	void *row;           /* the row as it will be; NULL: it goes */
+	struct bytes stored; /* the record, when anything of it is there */
+	uint64_t places;     /* that the op writes */
+	bool is_nothing;     /* all is as it should be already */
+	bool is_bound;       /* the id would be another at another member, or at another time */
+	struct bytes map;    /* of the op */
+};
+
+struct request {
+	const struct judging *judging;
+	const struct asker *asker;
+	size_t count;
+	struct wish wishes[JUDGE_CHANGES_MAX];
+	struct hlc hlc; /* of the entry */
+	struct record scratch;
+	struct buf buf; /* for one op */
+};
+
+/* The wish about a record, or NULL. */
+const struct wish *request_wish(const struct request *request, uint32_t kind, struct id id);
+
+/* live_look over the records as they will be; `context` is the request. */
+enum code request_look(void *context, const struct kind *kind, struct id id, void *ret_row, struct err *err);
+
+/* As request_look, and all that the record hangs on lives too. */
+enum code request_live(struct request *request, const struct kind *kind, struct id id, void *ret_row, struct err *err);
+
+/* Kind, tier and fields; of a create the id too. */
+enum code judge_asked(struct request *request, struct wish *wish, struct err *err);
+
+/* What is stored, and what will be. */
+enum code judge_stored(struct request *request, struct wish *wish, struct err *err);
+
+/* Whether who asks may: E_DENIED. */
+enum code judge_rights(struct request *request, struct wish *wish, struct err *err);
+
+/* Parents, references, names, keys, limits: E_ABSENT, E_TAKEN, E_LIMIT. */
+enum code judge_rules(struct request *request, struct wish *wish, struct err *err);
+
+/* The op's map, {field: value} of the wish's places. */
+enum code judge_map(struct request *request, struct wish *wish, struct err *err);
+
+/* Kinds without a nonce have natural ids. */
+static inline bool kind_has_nonce(const struct kind *kind)
+{
+	return kind->shape.fields[0].number == (0 << 2 | MERGE_ONCE);
+}
+
+static inline bool kind_is_own(const struct kind *kind)
+{
+	return (kind->number & 3) == TIER_OWN;
+}
+
+#endif
