@@ -11,94 +11,12 @@
  */
 
 #include "crdt/base/rng.h"
-#include "crdt/gossip/ack.h"
-#include "crdt/gossip/antientropy.h"
-#include "crdt/gossip/beat.h"
-#include "crdt/gossip/bucket.h"
-#include "crdt/gossip/pending.h"
-#include "crdt/gossip/push.h"
-#include "crdt/gossip/session.h"
-#include "crdt/gossip/t0.h"
-#include "crdt/gossip/twin.h"
-#include "crdt/state/author.h"
+#include "crdt/gossip/counts.h"
+#include "crdt/gossip/peer.h"
 
 enum { MESH_LINKS_MAX = 1024, MESH_GUESTS_MAX = 64, MESH_ALARMS = 8 };
 
 #define MESH_SECOND UINT64_C(1000000000)
-
-/* What is owed to a link; said in this order. */
-enum owed {
-	OWED_SHOW = 1, /* to a stranger: what makes us a member, or our application */
-	OWED_T0_SUM = 2,
-	OWED_T0_LIST = 4,
-	OWED_T0_LACKS = 8,
-	OWED_REFUSAL = 16,
-	OWED_ACK = 32,
-	OWED_INDEX = 64,
-	OWED_ANSWER = 128, /* an index in answer to the peer's */
-	OWED_WANT = 256,
-	OWED_BEAT = 512,
-	OWED_TABLE_ASK = 1024,
-	OWED_TABLE = 2048,
-	OWED_BUCKET_ASK = 4096,
-	OWED_BUCKET = 8192,
-	OWED_HINTS = 16384,
-	OWED_ASK = 32768,
-};
-
-struct link {
-	uint32_t number; /* the transport's */
-	struct link *next, *next_dirty;
-	struct session *session;
-	struct peer *peer;    /* the member at the other end */
-	struct key32 dialled; /* whom we meant to reach */
-	bool is_dialler, is_dirty, is_closing, is_indexed;
-	enum bye_reason bye; /* why it is closing; 0: without a word */
-	struct mono_time made;
-	struct buf out;      /* sealed bytes */
-	struct want *wanted; /* what is to be asked of the peer */
-	size_t wanted_count;
-	uint32_t owed;
-	struct t0_link t0;
-	struct telling telling;
-	struct stream_table told, named;
-	struct flow flow;
-	uint8_t bucket_asked, bucket_wanted; /* which, of the two last kinds of debt */
-	struct hints hints;
-	struct asked asked;
-};
-
-/* A member other than this one. */
-struct peer {
-	uint64_t node;
-	struct vector acked; /* what it last said to be durable there */
-	struct link *link;   /* NULL: none */
-	struct processes processes;
-	struct pulse pulse;
-	struct mono_time dial_at;
-	uint32_t dial_tries;
-	bool wants_dial, is_dialling;
-};
-
-/* How often what happened, for whoever wants to see that everything did. */
-#define MESH_COUNTS(X)                                                                                                 \
-	X(merged)                                                                                                      \
-	X(duplicate)                                                                                                   \
-	X(gap)                                                                                                         \
-	X(off_chain) X(unknown_author) X(void_entry) X(pushed) X(wanted) X(window_full) X(lost_patience) X(index)      \
-		X(want) X(gone) X(ack) X(ack_all) X(beat) X(beat_differed) X(root_differed) X(bucket) X(t0_sum)        \
-			X(t0_list) X(t0_statement) X(t0_refused) X(shown) X(applied) X(admitted) X(refused_applicant)  \
-				X(link_up) X(link_broken) X(guest) X(promoted) X(duplicate_link) X(renewed) X(twin)    \
-					X(twin_cleared) X(evicted_link) X(silence) X(probe) X(false_silence) X(dial)   \
-						X(await_covered) X(await_late) X(await_behind) X(await_strict)         \
-							X(await_lost) X(token_asked) X(copies_reached) X(copies_short) \
-								X(commit_failed) X(alarm)
-
-struct mesh_counts {
-#define X(name) uint64_t name;
-	MESH_COUNTS(X)
-#undef X
-};
 
 struct mesh {
 	struct session_self self;

@@ -3,8 +3,8 @@
 #define WARREN_SIM_CHECK_H
 
 /*
- * The invariants: what must hold in every world, whatever happens in it. Each of the thirteen has a check of its own, by
- * its number in the design. After every step the checks of what it touched run; all of them in full every
+ * The invariants: what must hold in every world, whatever happens in it. Each of the thirteen has a check of its own,
+ * by its number in the design. After every step the checks of what it touched run; all of them in full every
  * CHECK_EVERY steps, when a world has come to rest, and at its end.
  *
  * The first violation is kept, in words, and ends the run for whoever asks.
@@ -30,8 +30,8 @@ void check_died(struct check *check, struct machine *machine);
 void check_asked(struct check *check, uint64_t number, uint32_t machine);
 
 /*
- * A client's own view: it was answered at a machine with what it reads there, and showed a strict token before (invariant
- * 11). `wrote` are the places of its acknowledged writes.
+ * A client's own view: it was answered at a machine with what it reads there, and showed a strict token before
+ * (invariant 11). `wrote` are the places of its acknowledged writes.
  */
 void check_read(struct check *check, uint32_t machine, struct bytes token);
 

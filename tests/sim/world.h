@@ -11,71 +11,12 @@
  * everything, but changes nothing.
  */
 
-#include "crdt/node.h"
-#include "tests/sim/clock.h"
+#include "tests/sim/machine.h"
 #include "tests/sim/net.h"
-#include "tests/sim/store_mem.h"
 
 #include <stdio.h>
 
-enum { WORLD_MACHINES_MAX = 64, WORLD_LINKS_MAX = 256 };
-
-/* One build of the node; a world may hold several versions. */
-struct core {
-	const char *name;
-	enum code (*state_open)(struct store *store, struct err *err);
-	enum code (*node_open)(const struct node_config *config, struct mono_time now, struct node **ret_node,
-			       struct err *err);
-	void (*node_close)(struct node *node);
-	enum code (*node_step)(struct node *node, const struct node_event *event, struct err *err);
-	enum code (*node_commit)(struct node *node, enum code failed, struct err *err);
-	struct mono_time (*node_next)(const struct node *node);
-	const struct mesh *(*node_mesh)(const struct node *node);
-};
-
-extern const struct core core_now;  /* the shipped one */
-extern const struct core core_next; /* over a later model.def */
-
-struct world;
-
-/* A stream of bytes as the machine's node knows it. */
-struct wire {
-	uint64_t link; /* the network's; 0: free */
-	uint32_t side, number;
-	uint64_t node; /* that was dialled */
-	bool is_open;
-};
-
-/* What waits while a commit is on its way. */
-struct waiting;
-
-struct machine {
-	struct world *world;
-	uint32_t at;
-	const struct core *core;
-	struct signer signer;
-	uint64_t id; /* the node's */
-	struct key32 box_key;
-	struct mem_disk *disk;
-	struct sim_clock clock;
-	struct joining joining;
-	bool is_joining;
-
-	/* While it is up. */
-	struct store *store;
-	struct node *node;
-	struct effects effects;
-	uint64_t process;
-	uint64_t boots; /* tells a timer of an earlier process */
-	uint64_t tick_ns;
-	struct wire wires[WORLD_LINKS_MAX];
-	size_t wires_count;
-	uint32_t last_wire;
-	bool is_busy;
-	struct waiting *first, *last;
-	enum code died; /* of what */
-	char died_of[256];
-};
+enum { WORLD_MACHINES_MAX = 64 };
 
 /* NULL: nobody wants to know. */
 struct world_hooks {
@@ -108,7 +49,7 @@ struct world {
 	struct id cluster;
 	uint64_t steps, commits, requests;
 	struct mesh_counts counts; /* of processes that ended */
-	FILE *timeline; /* NULL: none */
+	FILE *timeline;            /* NULL: none */
 };
 
 struct world *world_new(const struct world_options *options);

@@ -40,7 +40,7 @@ static void merge(struct putting *putting, uint32_t kind, struct id id, const st
 {
 	bool is_changed;
 
-	must(state_merge(putting->txn, kind, id, record, &putting->arena, &is_changed, &err));
+	must(state_merge(putting->txn, NULL, kind, id, record, &putting->arena, &is_changed, &err));
 }
 
 struct id put_row(struct putting *putting, const struct kind *kind, const void *row, uint64_t ms)

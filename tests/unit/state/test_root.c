@@ -27,7 +27,7 @@ static void a_weight_is_a_number_for_ever(void **state)
 	assert_int_equal(weight.high, UINT64_C(0x620e8cb7f62622ba));
 	root_change(&root, 0x4d, id, bytes_of(NULL, 0), unhex(&arena, "93 c2 c400 81 00 c408 0102030405060708"));
 	assert_true(sum_equal(root.buckets[7], weight) && root.is_changed);
-	assert_int_equal(root_total(&root).low, UINT64_C(0xd998417cfd83079e));
+	assert_true(sum_equal(root_total(&root), weight));
 	arena_reset(&arena);
 }
 

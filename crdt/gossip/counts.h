@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_COUNTS_H
+#define WARREN_COUNTS_H
+
+/*
+ * What happened, counted: for whoever wants to see that everything did.
+ */
+
+#include "crdt/base/base.h"
+
+#define MESH_COUNTS(X)       \
+	X(merged)            \
+	X(duplicate)         \
+	X(gap)               \
+	X(off_chain)         \
+	X(unknown_author)    \
+	X(void_entry)        \
+	X(pushed)            \
+	X(wanted)            \
+	X(window_full)       \
+	X(lost_patience)     \
+	X(index)             \
+	X(want)              \
+	X(gone)              \
+	X(ack)               \
+	X(ack_all)           \
+	X(beat)              \
+	X(beat_differed)     \
+	X(root_differed)     \
+	X(bucket)            \
+	X(t0_sum)            \
+	X(t0_list)           \
+	X(t0_statement)      \
+	X(t0_refused)        \
+	X(shown)             \
+	X(applied)           \
+	X(admitted)          \
+	X(refused_applicant) \
+	X(link_up)           \
+	X(link_broken)       \
+	X(guest)             \
+	X(promoted)          \
+	X(duplicate_link)    \
+	X(renewed)           \
+	X(twin)              \
+	X(twin_cleared)      \
+	X(evicted_link)      \
+	X(silence)           \
+	X(probe)             \
+	X(false_silence)     \
+	X(dial)              \
+	X(await_covered)     \
+	X(await_late)        \
+	X(await_behind)      \
+	X(await_strict)      \
+	X(await_lost)        \
+	X(token_asked)       \
+	X(copies_reached)    \
+	X(copies_short)      \
+	X(commit_failed)     \
+	X(alarm)
+
+struct mesh_counts {
+#define X(name) uint64_t name;
+	MESH_COUNTS(X)
+#undef X
+};
+
+#endif
