@@ -55,31 +55,63 @@ static inline bool read_array(struct reader *r, uint64_t *ret_count)
 	return head.class == MP_ARRAY;
 }
 
+/* How long a value is whose first byte says it, and how many values are inside; 0: the byte does not say it. */
+static inline size_t short_size(const uint8_t *at, size_t left, uint64_t *ret_inside)
+{
+	uint8_t first = *at;
+
+	*ret_inside = 0;
+	if (first < 0x80)
+		return 1;
+	if (first >= 0xa0 && first < 0xc0)
+		return 1 + (first & 31);
+	if (first == 0xc4)
+		return left < 2 ? 0 : 2 + (size_t)at[1];
+	if (first >= 0xa0)
+		return 0;
+	*ret_inside = first < 0x90 ? 2 * (first & 15) : first & 15;
+	return 1;
+}
+
+/* Any value's head, and what is not inside values of their own; how many of those there are. */
+static bool step_long(struct reader *r, uint64_t *ret_inside)
+{
+	struct mp_head head = mp_read(r);
+
+	*ret_inside = 0;
+	switch (head.class) {
+	case MP_TEXT:
+	case MP_BIN: read_bytes(r, head.value); break;
+	case MP_ARRAY: *ret_inside = head.value; break;
+	case MP_MAP: *ret_inside = 2 * head.value; break;
+	case MP_UINT:
+	case MP_NEGATIVE:
+	case MP_NIL:
+	case MP_BOOL:
+	case MP_BROKEN: break;
+	}
+	return !r->is_short;
+}
+
 /* Steps over so many values of any depth, looking at their heads alone; false when there are fewer. */
 static bool step_over(struct reader *r, uint64_t values)
 {
-	for (; values; values--) {
-		struct bytes bytes;
-		struct mp_head head;
-		uint64_t number;
+	const uint8_t *at = r->at, *end = r->end;
+	uint64_t inside;
 
-		if (mp_read_quick_uint(r, &number) || mp_read_short_text(r, &bytes) || mp_read_short_bin(r, &bytes))
+	for (; values; values += inside - 1) {
+		size_t left = (size_t)(end - at), size = left ? short_size(at, left, &inside) : 0;
+
+		if (size && size <= left) {
+			at += size;
 			continue;
-		head = mp_read(r);
-		switch (head.class) {
-		case MP_TEXT:
-		case MP_BIN: read_bytes(r, head.value); break;
-		case MP_ARRAY: values += head.value; break;
-		case MP_MAP: values += 2 * head.value; break;
-		case MP_UINT:
-		case MP_NEGATIVE:
-		case MP_NIL:
-		case MP_BOOL: break;
-		case MP_BROKEN: return false;
 		}
-		if (r->is_short)
+		r->at = at;
+		if (!step_long(r, &inside))
 			return false;
+		at = r->at;
 	}
+	r->at = at;
 	return true;
 }
 
