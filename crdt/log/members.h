@@ -15,8 +15,8 @@
  * Of two changes of the root by one recovery key the one with the smaller hash counts; a root that was is the new one's
  * child, removed for good. A key that is named as operator twice stands nearest to the root, then by the smaller hash.
  * An invite whose sponsor is the key that redeems it makes a founder; whom no chain of sponsors leads to from a founder
- * was never admitted. A key with several admissions stands by any of them that nothing but its own faults speaks
- * against, so that nobody evicts another by admitting it again.
+ * was never admitted. A key with several admissions stands while one of them does, so that nobody evicts another by
+ * admitting it again.
  */
 
 #include "crdt/log/statement.h"

@@ -270,6 +270,23 @@ static void a_missing_batch_is_found(void **state)
 	expect(1, "does not follow");
 }
 
+/* The right numbers behind another batch than the one that is there. */
+static void a_chain_that_is_none_is_found(void **state)
+{
+	const struct batch *last = first_of(0), *next = last;
+	struct batch other;
+
+	(void)state;
+	for (; next; next = first_of(next->end.seq))
+		last = next;
+	other = next_batch(last->stream.node == node_of_key(guest.key) ? &guest : &founder, last->stream.start,
+			   last->stream.lane, (struct end){ last->end.seq, realm.cluster }, 1);
+	write_begin();
+	put(&other);
+	write_end();
+	expect(1, "does not follow");
+}
+
 static void a_batch_that_is_not_its_members_is_found(void **state)
 {
 	struct batch stranger = next_batch(&root, 1, LANE_BULK, (struct end){ 0 }, 1), bent = *first_of(0);
@@ -365,17 +382,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	static const struct CMUnitTest tests[] = {
-		TEST(the_batch_behind_a_number_is_found),
-		TEST(the_vector_is_all_ends),
-		TEST(statements_come_back_in_order),
-		TEST(a_good_log_has_nothing_to_tell),
-		TEST(an_empty_log_is_a_good_one),
-		TEST(a_missing_batch_is_found),
-		TEST(a_batch_that_is_not_its_members_is_found),
-		TEST(what_lies_in_a_wrong_place_is_found),
-		TEST(a_wrong_end_is_found),
-		TEST(an_end_without_batches_is_found),
-		TEST(a_wrong_statement_is_found),
+		TEST(the_batch_behind_a_number_is_found),  TEST(the_vector_is_all_ends),
+		TEST(statements_come_back_in_order),       TEST(a_good_log_has_nothing_to_tell),
+		TEST(an_empty_log_is_a_good_one),          TEST(a_missing_batch_is_found),
+		TEST(a_chain_that_is_none_is_found),       TEST(a_batch_that_is_not_its_members_is_found),
+		TEST(what_lies_in_a_wrong_place_is_found), TEST(a_wrong_end_is_found),
+		TEST(an_end_without_batches_is_found),     TEST(a_wrong_statement_is_found),
 	};
 	int failed = cmocka_run_group_tests_name("log", tests, NULL, NULL);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SETS = 3000, OPERATORS = 6, RECOVERIES = 3, NODES = 7, ONCES = 5, MANY = 5000 };
+enum { SETS = 1500, OPERATORS = 6, RECOVERIES = 3, NODES = 7, ONCES = 5, MANY = 5000 };
 
 static struct realm realm;
 static struct rng rng;
