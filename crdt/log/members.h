@@ -12,11 +12,11 @@
  * stand, a standing eviction names it, another admission of another key has its invite or its node id, or its sponsor
  * was evicted and no standing eviction of the sponsor lists its admission.
  *
- * Of two changes of the root by one recovery key the one with the smaller hash counts; a root that was is the new one's
- * child, removed for good. A key that is named as operator twice stands nearest to the root, then by the smaller hash.
- * An invite whose sponsor is the key that redeems it makes a founder; whom no chain of sponsors leads to from a founder
- * was never admitted. A key with several admissions stands while one of them does, so that nobody evicts another by
- * admitting it again.
+ * Of two changes of the root by one recovery key the one with the smaller hash counts; a root that was, and is not
+ * again, is the next one's child, removed for good. A key that is named as operator twice stands nearest to the root,
+ * then by the smaller hash. An invite whose sponsor is the key that redeems it makes a founder; whom no chain of
+ * sponsors leads to from a founder was never admitted. A key with several admissions stands while one of them does, so
+ * that nobody evicts another by admitting it again.
  */
 
 #include "crdt/log/statement.h"

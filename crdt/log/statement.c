@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { FIELDS = 6, ID_SIZE = sizeof(struct id), ROW_MAX = 512 };
+enum { FIELDS = 6, ID_SIZE = sizeof(struct id), ROW_MAX = 512, SIGNED_BY_SIZE = 2 + sizeof(struct signature) };
 
 static enum code broken(struct err *err, const char *what)
 {
@@ -156,7 +156,7 @@ static void write_heads(const struct id *heads, size_t count, struct buf *out)
 void statement_write(const struct signer *signer, struct id cluster, const struct kind *kind, const void *row,
 		     const struct id *heads, size_t count, struct buf *out)
 {
-	struct buf body = buf_growing(STATEMENT_MAX);
+	struct buf body = buf_growing(STATEMENT_MAX - SIGNED_BY_SIZE);
 	struct signature signature;
 
 	mp_put_array(&body, FIELDS);
