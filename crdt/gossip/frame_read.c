@@ -309,7 +309,7 @@ static enum code read_frontiers(struct reading *reading)
 				    frame_name(reading->frame.kind));
 		has_new |= is_new;
 	}
-	if (has_new && !reading->r.is_short)
+	if (has_new)
 		learn(frontiers->list, told);
 	return OK;
 }

@@ -198,7 +198,10 @@ static void put_identity(struct session *session, const char *label, struct buf 
 static enum code judge_peer(const struct session *session, const struct session_peer *peer, struct err *err)
 {
 	if (!memcmp(&peer->key, &session->self->signer->key, sizeof peer->key))
-		return fail(err, E_DENIED, "this is my own address: the other end is this server itself");
+		return fail(err, E_DENIED, "%s",
+			    peer->process == session->self->process
+				    ? "this is my own address: the other end is this process itself"
+				    : "this server runs twice: stop one and evict it, or evict both");
 	if (session->role == DIALLER && memcmp(&peer->key, &session->peer.key, sizeof peer->key))
 		return fail(err, E_DENIED, "another server answers at this address: correct the address");
 	if (!peer->node)

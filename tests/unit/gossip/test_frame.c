@@ -341,6 +341,27 @@ static void numbers_are_given_once(void **state)
 	assert_int_equal(read_out(LINK_MEMBER, &frame), E_FORM);
 }
 
+static void what_is_on_the_edge_is_taken(void **state)
+{
+	struct frame frame;
+
+	(void)state;
+	/* Ranges that touch. */
+	put_hex("0b000000000000000701010508000000000000000701010809");
+	assert_int_equal(read_out(LINK_MEMBER, &frame), OK);
+	/* The last code that there is, and one that a later version may have. */
+	put_hex("10000000010b");
+	assert_int_equal(read_out(LINK_MEMBER, &frame), OK);
+	assert_int_equal(frame.answer.code, E_TAKEN);
+	put_hex("10000000010c");
+	assert_int_equal(read_out(LINK_MEMBER, &frame), OK);
+	assert_int_equal(frame.answer.code, E_NEWER);
+	/* Empty lists: all is said. */
+	put_hex("0a03");
+	assert_int_equal(read_out(LINK_MEMBER, &frame), OK);
+	assert_true(frame.index.is_answer && frame.index.is_whole);
+}
+
 static void stages_expect_what_they_expect(void **state)
 {
 	struct rng rng = rng_from_number(SEED + 2);
@@ -456,6 +477,10 @@ static void sizes_have_a_limit(void **state)
 	assert_true(frame_put_statement(&list, statement));
 	assert_int_equal(out.size, 1000 + FRAME_MAX);
 	assert_int_equal(frame_read(bytes_of(out.data + 1000, FRAME_MAX), LINK_GUEST, &told, &frame, NULL), OK);
+	list.start += 3;
+	statement.size = 1;
+	assert_true(frame_put_statement(&list, statement));
+	assert_refused(bytes_of(out.data + 1000, FRAME_MAX + 3), E_LIMIT);
 	/* A buf that is full sooner ends the frame sooner, whole. */
 	buf_done(&out);
 	out = buf_growing(1000);
@@ -464,6 +489,14 @@ static void sizes_have_a_limit(void **state)
 	assert_true(frame_put_statement(&list, statement));
 	assert_false(frame_put_statement(&list, statement));
 	assert_int_equal(read_out(LINK_MEMBER, &frame), OK);
+}
+
+static void fields_have_a_limit(void **state)
+{
+	static uint8_t room[1 << 17];
+	struct frame frame;
+
+	(void)state;
 	memset(room, 'a', sizeof room);
 	room[0] = FRAME_BATCH;
 	assert_int_equal(frame_read(bytes_of(room, 1 + BATCH_MAX), LINK_MEMBER, &told, &frame, NULL), OK);
@@ -476,6 +509,12 @@ static void sizes_have_a_limit(void **state)
 	room[0] = FRAME_T0_REFUSE;
 	assert_int_equal(frame_read(bytes_of(room, 1 + FRAME_REASON_MAX), LINK_MEMBER, &told, &frame, NULL), OK);
 	assert_refused(bytes_of(room, 2 + FRAME_REASON_MAX), E_LIMIT);
+	room[0] = FRAME_T0_STATEMENTS;
+	room[1] = (uint8_t)(STATEMENT_MAX >> 8);
+	room[2] = (uint8_t)STATEMENT_MAX;
+	assert_int_equal(frame_read(bytes_of(room, 3 + STATEMENT_MAX), LINK_MEMBER, &told, &frame, NULL), OK);
+	room[2]++;
+	assert_refused(bytes_of(room, 4 + STATEMENT_MAX), E_FORM);
 	room[0] = FRAME_T0_LIST;
 	room[1] = 3;
 	assert_int_equal(frame_read(bytes_of(room, 2 + 16 * FRAME_HASHES_MAX), LINK_MEMBER, &told, &frame, NULL), OK);
@@ -550,10 +589,12 @@ int main(void)
 		TEST(the_form_is_this),
 		TEST(what_is_wrong_is_refused),
 		TEST(numbers_are_given_once),
+		TEST(what_is_on_the_edge_is_taken),
 		TEST(stages_expect_what_they_expect),
 		TEST(frontiers_have_a_limit),
 		TEST(lists_have_a_limit),
 		TEST(sizes_have_a_limit),
+		TEST(fields_have_a_limit),
 		TEST(streams_beyond_the_last_number_travel_too),
 		TEST(reading_what_is_known_allocates_nothing),
 	};

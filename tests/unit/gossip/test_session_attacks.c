@@ -293,7 +293,7 @@ static void misdeeds_are_seen_through(void **state)
 		[SIGNS_OTHER_PROCESS] = { "signature is wrong", "signature is wrong" },
 		[SIGNS_OLD_TRANSCRIPT] = { "signature is wrong", "signature is wrong" },
 		[CLAIMS_OTHER_KEY] = { "another server answers", "signature is wrong" },
-		[CLAIMS_YOUR_KEY] = { "my own address", "my own address" },
+		[CLAIMS_YOUR_KEY] = { "runs twice", "runs twice" },
 		[IS_OTHER_MEMBER] = { "another server answers", NULL }, /* whom an acceptor gets is for others to say */
 	};
 
