@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/state/judge.h"
 
-#include "crdt/model/diff.h"
-#include "crdt/model/pack.h"
 #include "crdt/model/validate.h"
 #include "crdt/state/judge_inside.h"
 #include "crdt/state/state.h"
@@ -62,17 +60,9 @@ static bool is_as_given(const struct wish *wish, const void *row)
 {
 	const struct shape *shape = &wish->kind->shape;
 
-	for (size_t i = 0; i < shape->count; i++) {
-		const struct field *f = &shape->fields[i];
-		bool has = row_has_field(shape, row, i);
-
-		if (!(wish->given & BIT(i)))
-			continue;
-		if (has != row_has_field(shape, wish->asked, i))
+	for (size_t i = 0; i < shape->count; i++)
+		if (wish->given & BIT(i) && !values_equal(wish->kind, i, row, wish->asked))
 			return false;
-		if (has && !diff_slots_equal(f, field_slot_const(f, row), field_slot_const(f, wish->asked)))
-			return false;
-	}
 	return true;
 }
 

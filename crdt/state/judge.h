@@ -36,8 +36,8 @@ struct id judge_made(size_t position);
 
 /*
  * Who asks with BY_SELF and no bit of the staff's touches only what belongs to `user`: that record, and what hangs on
- * it. Who asks with a bit of the staff's touches nothing of somebody with a higher role. The agent's own doing, with
- * neither, is not asked whose a record is.
+ * it. Who asks with a bit of the staff's touches nothing of somebody with a higher role (of `user` only with BY_SELF
+ * too). The agent's own doing, with neither, is not asked whose a record is.
  */
 struct asker {
 	uint8_t writes; /* enum writer: BY_OWNER …, BY_SELF for a user's own, BY_AGENT for the agent's own doing */
@@ -76,7 +76,8 @@ struct judged {
  * A record's nonce is random, or 16 bytes that follow from `idempotency`: then the same request makes the same ids at
  * any member, unless the identity names the member or the time (pools, leases, secrets spent at home). It is a repeat
  * when a record of such an id was ever made; one of natural ids alone when all live as they are asked for. Set here
- * unless given: the ordinal of a device, what a policy's version replaces, who and when.
+ * unless given: the ordinal of a device, what a policy's version replaces, who, and when (not where the time is part of
+ * an identity that `idempotency` makes, unless it must be there).
  */
 enum code judge(const struct judging *judging, const struct asker *asker, const struct change *changes, size_t count,
 		struct judged *ret_judged, struct err *err);

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/state/judge_inside.h"
 
-#include "crdt/base/hash.h"
-#include "crdt/model/diff.h"
 #include "crdt/model/mp.h"
-#include "crdt/model/pack.h"
-#include "crdt/state/limit.h"
-#include "crdt/state/policy_head.h"
 #include "crdt/state/state.h"
-
-enum { NONCE_RANDOM = 8 };
 
 static const uint16_t slot_sizes[] = {
 #define X(type, c_type, least, most) [TYPE_##type] = sizeof(c_type),
@@ -22,28 +15,13 @@ static enum code at_field(const struct field *field, enum code code, struct err 
 	return fail_at(err, code, field->name, -1);
 }
 
-static void set_has(const struct kind *kind, size_t place, void *row, bool is_set)
-{
-	uint64_t *has = row_has(&kind->shape, row);
-
-	*has = is_set ? *has | BIT(place) : *has & ~BIT(place);
-}
-
 /* The value of one row into another, or its lack; guards stay as they are. */
 static void copy_value(const struct kind *kind, size_t place, const void *from, void *to)
 {
 	const struct field *f = &kind->shape.fields[place];
 
 	memcpy(field_slot(f, to), field_slot_const(f, from), f->is_list ? sizeof(struct list) : slot_sizes[f->type]);
-	set_has(kind, place, to, row_has_field(&kind->shape, from, place));
-}
-
-static bool values_equal(const struct kind *kind, size_t place, const void *a, const void *b)
-{
-	const struct field *f = &kind->shape.fields[place];
-	bool has_a = row_has_field(&kind->shape, a, place), has_b = row_has_field(&kind->shape, b, place);
-
-	return has_a == has_b && (!has_a || diff_slots_equal(f, field_slot_const(f, a), field_slot_const(f, b)));
+	row_set_has(kind, place, to, row_has_field(&kind->shape, from, place));
 }
 
 static enum code check_tier(const struct request *request, const struct wish *wish, struct err *err)
@@ -153,112 +131,6 @@ static enum code resolve_made(const struct request *request, const struct wish *
 	return OK;
 }
 
-/* What follows from who writes, and when; a value that was given stays. */
-enum derived { DERIVED_NODE, DERIVED_START, DERIVED_NOW };
-
-static const struct {
-	const struct kind *kind;
-	uint8_t place;
-	uint8_t what;
-} derived[] = {
-#define DERIVE(owner, field, what)                            \
-	{                                                     \
-		KIND_TABLE(owner), AT_##owner##_##field, what \
-	}
-	DERIVE(pool, maker, DERIVED_NODE),
-	DERIVE(lease, author, DERIVED_NODE),
-	DERIVE(enrolment_token, home, DERIVED_NODE),
-	DERIVE(one_time_link, home, DERIVED_NODE),
-	DERIVE(gateway_fact, node, DERIVED_NODE),
-	DERIVE(interface_fact, node, DERIVED_NODE),
-	DERIVE(usage, node, DERIVED_NODE),
-	DERIVE(usage, start, DERIVED_START),
-	DERIVE(usage_floor, node, DERIVED_NODE),
-	DERIVE(presence, node, DERIVED_NODE),
-	DERIVE(key_use, node, DERIVED_NODE),
-	DERIVE(transfer, giver, DERIVED_NODE),
-	DERIVE(user, made, DERIVED_NOW),
-	DERIVE(device, made, DERIVED_NOW),
-	DERIVE(hold, made, DERIVED_NOW),
-	DERIVE(session, made, DERIVED_NOW),
-	DERIVE(api_key, made, DERIVED_NOW),
-#undef DERIVE
-};
-
-static void derive(const struct request *request, struct wish *wish)
-{
-	const struct judging *judging = request->judging;
-
-	for (size_t i = 0; i < COUNT(derived); i++) {
-		const struct field *f = &wish->kind->shape.fields[derived[i].place];
-
-		if (derived[i].kind != wish->kind || wish->given & BIT(derived[i].place))
-			continue;
-		/* A time in its identity would make another record of a repeat. */
-		if (derived[i].what == DERIVED_NOW && f->merge == MERGE_ONCE && !f->is_required &&
-		    judging->idempotency.size)
-			continue;
-		wish->is_bound |= f->merge == MERGE_ONCE;
-		set_has(wish->kind, derived[i].place, wish->row, true);
-		switch ((enum derived)derived[i].what) {
-		case DERIVED_NODE: *(uint64_t *)field_slot(f, wish->row) = judging->node; break;
-		case DERIVED_START: *(uint64_t *)field_slot(f, wish->row) = judging->start; break;
-		case DERIVED_NOW: *(struct wall_time *)field_slot(f, wish->row) = judging->now; break;
-		}
-	}
-}
-
-/* Random, or for a request that may be repeated what any member makes of it; its length tells which. */
-static void make_nonce(const struct request *request, struct wish *wish)
-{
-	const struct judging *judging = request->judging;
-	uint8_t room[NONCE_RANDOM], position[4] = { 0, 0, 0, (uint8_t)wish->position };
-	struct bytes parts[] = { judging->idempotency, bytes_of(position, sizeof position) };
-	struct bytes nonce = bytes_of(room, sizeof room);
-	struct id hash;
-
-	if (!kind_has_nonce(wish->kind) || wish->given & 1)
-		return;
-	if (judging->idempotency.size) {
-		hash = hash_id(parts, COUNT(parts));
-		nonce = bytes_of(hash.bytes, sizeof hash.bytes);
-	} else {
-		rng_fill(judging->rng, room, sizeof room);
-	}
-	*(struct bytes *)field_slot(&wish->kind->shape.fields[0], wish->row) = arena_copy(judging->arena, nonce);
-	set_has(wish->kind, 0, wish->row, true);
-}
-
-/* A version replaces all heads that its author sees. One like the only head is that head. */
-static enum code replace_heads(struct request *request, struct wish *wish, struct err *err)
-{
-	struct arena *arena = request->judging->arena;
-	struct policy_version_row *row = wish->row, head;
-	struct id *heads;
-	size_t count;
-	struct buf items;
-	enum code code = policy_heads(request->judging->txn, row->policy, arena, &heads, &count, err);
-
-	if (!code && count == 1)
-		code = state_row(request->judging->txn, wish->kind, heads[0], &head, err);
-	if (code)
-		return code;
-	if (count == 1 && values_equal(wish->kind, AT_policy_version_rules, row, &head)) {
-		wish->is_nothing = true;
-		wish->id = heads[0];
-		*row = head;
-		return OK;
-	}
-	/* Of too many the rest is replaced by saving again. */
-	count = count < POLICY_HEADS_MAX ? count : POLICY_HEADS_MAX;
-	items = buf_over(arena_take(arena, count * (2 + sizeof *heads)), count * (2 + sizeof *heads));
-	for (size_t i = 0; i < count; i++)
-		mp_put_bin(&items, bytes_of(heads[i].bytes, sizeof heads[i].bytes));
-	row->replaces = (struct list){ buf_bytes(&items), count };
-	set_has(wish->kind, AT_policy_version_replaces, row, count);
-	return OK;
-}
-
 static enum code check_required(const struct wish *wish, struct err *err)
 {
 	for (size_t i = 0; i < wish->kind->shape.count; i++) {
@@ -303,11 +175,10 @@ static enum code begin_create(struct request *request, struct wish *wish, struct
 		if (f->merge == MERGE_CRED)
 			*field_guard(f, wish->row) = (struct guard){ .generation = 1 };
 	}
-	derive(request, wish);
-	make_nonce(request, wish);
+	judge_derive(request, wish);
 	code = check_required(wish, err);
 	if (!code && wish->kind == KIND_TABLE(policy_version) && !(wish->given & BIT(AT_policy_version_replaces)))
-		code = replace_heads(request, wish, err);
+		code = judge_heads(request, wish, err);
 	if (!code && !wish->is_nothing)
 		code = make_id(request, wish, err);
 	if (!code)
@@ -373,34 +244,6 @@ static enum code taken(const struct wish *wish, bool is_dead, struct err *err)
 	return fail(err, E_TAKEN, "there is this %s already: change that one", name);
 }
 
-/* The next ordinal: behind those of the owner's devices, also those that this request makes. */
-static enum code place_device(struct request *request, struct wish *wish, struct err *err)
-{
-	struct device_row *row = wish->row;
-	struct owned *owned;
-	size_t count;
-	uint64_t most;
-	enum code code;
-
-	if (row->has & BIT(AT_device_ordinal))
-		return OK;
-	code = limit_devices(request->judging->txn, row->owner, request->judging->arena, &owned, &count, &most, err);
-	if (code)
-		return code;
-	row->ordinal = limit_next_ordinal(owned, count);
-	for (size_t i = 0; i < wish->position; i++) {
-		const struct device_row *other = request->wishes[i].row;
-
-		if (request->wishes[i].kind != wish->kind || request->wishes[i].change->what != CHANGE_CREATE ||
-		    !id_equal(other->owner, row->owner))
-			continue;
-		if (other->ordinal >= row->ordinal)
-			row->ordinal = limit_next_ordinal(&(struct owned){ .ordinal = other->ordinal }, 1);
-	}
-	row->has |= BIT(AT_device_ordinal);
-	return OK;
-}
-
 /* Nothing of it is there, or at most values whose identity is still on its way. */
 static enum code load_create(struct request *request, struct wish *wish, struct err *err)
 {
@@ -424,7 +267,7 @@ static enum code load_create(struct request *request, struct wish *wish, struct 
 			code = raise_generation(f, stored_generation(record, f->number), wish->row, err);
 	}
 	if (!code && wish->kind == KIND_TABLE(device))
-		code = place_device(request, wish, err);
+		code = judge_ordinal(request, wish, err);
 	place_all(wish);
 	return code;
 }

@@ -7,6 +7,8 @@
  * (judge_fields.c), what is there, and then the rules, which see the records as they will be once all wishes came true.
  */
 
+#include "crdt/model/diff.h"
+#include "crdt/model/pack.h"
 #include "crdt/model/record.h"
 #include "crdt/state/found.h"
 #include "crdt/state/judge.h"
@@ -49,6 +51,15 @@ enum code request_live(struct request *request, const struct kind *kind, struct 
 /* Kind, tier and fields; of a create the id too. */
 enum code judge_asked(struct request *request, struct wish *wish, struct err *err);
 
+/* What is set here unless it was given: the nonce, who writes, when. */
+void judge_derive(struct request *request, struct wish *wish);
+
+/* A policy's version replaces all heads that its author sees. One like the only head is that head. */
+enum code judge_heads(struct request *request, struct wish *wish, struct err *err);
+
+/* The next ordinal: behind those of the owner's devices, also those that this request makes. */
+enum code judge_ordinal(struct request *request, struct wish *wish, struct err *err);
+
 /* What is stored, and what will be. */
 enum code judge_stored(struct request *request, struct wish *wish, struct err *err);
 
@@ -65,6 +76,23 @@ enum code judge_map(struct request *request, struct wish *wish, struct err *err)
 static inline bool kind_has_nonce(const struct kind *kind)
 {
 	return kind->shape.fields[0].number == (0 << 2 | MERGE_ONCE);
+}
+
+static inline void row_set_has(const struct kind *kind, size_t place, void *row, bool is_set)
+{
+	uint64_t *has = row_has(&kind->shape, row);
+
+	*has = is_set ? *has | BIT(place) : *has & ~BIT(place);
+}
+
+/* Whether both rows have the same value of a field, or none. */
+static inline bool values_equal(const struct kind *kind, size_t place, const void *a, const void *b)
+{
+	const struct field *f = &kind->shape.fields[place];
+	bool has = row_has_field(&kind->shape, a, place);
+
+	return has == row_has_field(&kind->shape, b, place) &&
+	       (!has || diff_slots_equal(f, field_slot_const(f, a), field_slot_const(f, b)));
 }
 
 static inline bool kind_is_own(const struct kind *kind)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/state/judge_inside.h"
 
-#include "crdt/model/pack.h"
 #include "crdt/state/live.h"
 #include "crdt/state/state.h"
 
@@ -114,7 +113,8 @@ static enum code check_above(struct request *request, const struct wish *wish, c
 		struct user_row row;
 		enum code code;
 
-		if (id_equal(users->all[i], request->asker->user))
+		/* As themselves: a key with fewer rights than its owner is not its owner. */
+		if (request->asker->writes & BY_SELF && id_equal(users->all[i], request->asker->user))
 			continue;
 		code = state_row(request->judging->txn, KIND_TABLE(user), users->all[i], &row, err);
 		if (code && !is_gone(code))

@@ -2,7 +2,6 @@
 #include "crdt/state/judge_inside.h"
 
 #include "crdt/base/text.h"
-#include "crdt/model/pack.h"
 #include "crdt/state/claim.h"
 #include "crdt/state/limit.h"
 #include "crdt/state/live.h"

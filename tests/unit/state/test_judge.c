@@ -468,6 +468,32 @@ static void what_hangs_on_a_device_tells_a_repeat(void **state)
 	asking_end(&a);
 }
 
+/* What has its home at its author would be another at another member, and says nothing of a repeat there. */
+static void what_names_its_author_tells_no_repeat(void **state)
+{
+	static const uint8_t hash[32];
+	struct one_time_link_row link = { .has = BIT(AT_one_time_link_hash) | BIT(AT_one_time_link_purpose) |
+						 BIT(AT_one_time_link_subject) | BIT(AT_one_time_link_expires),
+					  .purpose = PURPOSE_CONFIG };
+	struct id user;
+
+	(void)state;
+	asking_start(&a, 15);
+	user = made_user("anna");
+	a.asker.writes = BY_OWNER | BY_AGENT;
+	a.judging.idempotency = bytes_text("1");
+	link.hash = bytes_of(hash, sizeof hash);
+	link.subject = (struct ref){ KIND_device, judge_made(0) };
+	for (int round = 0; round < 2; round++) {
+		ask_device(&a, user, "phone", 1);
+		ask_create(&a, KIND_TABLE(one_time_link), &link);
+		TAKEN(&a);
+		assert_int_equal(a.judged.is_repeat, round);
+		a.judging.node = ASKING_NODE + 1;
+	}
+	asking_end(&a);
+}
+
 static struct id save_policy(struct id policy, uint8_t verdict)
 {
 	uint8_t rule[] = { 0x81, 4, verdict };
@@ -507,6 +533,10 @@ static void saving_a_policy_replaces_its_heads(void **state)
 	assert_int_equal(version.replaces.count, 2);
 	assert_int_equal(policy_heads(a.p.txn, policy, &a.p.arena, &heads, &count, NULL), OK);
 	assert_true(count == 1 && id_equal(heads[0], a.judged.ids[0]));
+	version = (struct policy_version_row){ .has = BIT(AT_policy_version_policy), .policy = policy };
+	ask_create(&a, KIND_TABLE(policy_version), &version);
+	ask_create(&a, KIND_TABLE(policy_version), &version);
+	REFUSED(&a, E_VALUE, "`changes[1]`: saves the same policy as change 0: save it once");
 	asking_end(&a);
 }
 
@@ -526,6 +556,7 @@ int main(void)
 		cmocka_unit_test(repeats_make_nothing),
 		cmocka_unit_test(natural_ids_repeat_only_what_is_the_same),
 		cmocka_unit_test(what_hangs_on_a_device_tells_a_repeat),
+		cmocka_unit_test(what_names_its_author_tells_no_repeat),
 		cmocka_unit_test(saving_a_policy_replaces_its_heads),
 	};
 

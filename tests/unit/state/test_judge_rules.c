@@ -137,6 +137,24 @@ static void nobody_reaches_above_themselves(void **state)
 	asking_end(&a);
 }
 
+static void a_key_is_not_its_owner(void **state)
+{
+	struct id owner, device;
+
+	(void)state;
+	asking_start(&a, 15);
+	owner = made_user("owner", ROLE_OWNER);
+	device = made_device(owner, "phone", 1);
+	/* An owner with fewer rights, as a key has them, is no owner; as itself it is. */
+	as(BY_OPERATOR, owner);
+	ask_name(device, "mine");
+	assert_int_equal(asked(&a), E_DENIED);
+	as(BY_OPERATOR | BY_SELF, owner);
+	ask_name(device, "mine");
+	TAKEN(&a);
+	asking_end(&a);
+}
+
 static void people_have_what_is_theirs(void **state)
 {
 	struct user_row row = { .has = BIT(AT_user_name), .name = bytes_text("Anna") };
@@ -398,7 +416,7 @@ static void what_a_record_names_is_there(void **state)
 {
 	struct membership_row row = { .has = BIT(AT_membership_user) | BIT(AT_membership_group) };
 	struct group_row group = { .has = BIT(AT_group_name), .name = bytes_text("team") };
-	struct id anna;
+	struct id anna, phone;
 
 	(void)state;
 	asking_start(&a, 9);
@@ -418,10 +436,40 @@ static void what_a_record_names_is_there(void **state)
 	REFUSED(&a, E_ABSENT, "`subject`: there is no such device (any more): name one that is there");
 	ask_hold(1000 << 2 | TIER_SHARED, anna);
 	REFUSED(&a, E_ABSENT, "`subject`: there is no such kind of record (any more): name one that is there");
+	phone = made_device(anna, "phone", 1);
 	ask_remove(&a, KIND_TABLE(user), anna);
 	TAKEN(&a);
 	ask_remove(&a, KIND_TABLE(user), anna);
 	REFUSED(&a, E_ABSENT, "there is no such user (any more)");
+	ask_hold(KIND_device, phone);
+	assert_int_equal(asked(&a), E_ABSENT);
+	ask_name(phone, "x");
+	assert_int_equal(asked(&a), E_ABSENT);
+	asking_end(&a);
+}
+
+static void who_could_make_it_may_remove_it(void **state)
+{
+	struct cluster_settings_row settings = { .has = BIT(AT_cluster_settings_scope), .scope = SCOPE_CLUSTER };
+	struct enrolment_approval_row approval = { .has = BIT(AT_enrolment_approval_device) };
+	struct id id;
+
+	(void)state;
+	asking_start(&a, 14);
+	approval.device = made_device(made_user("anna", 0), "phone", 1);
+	as(BY_OWNER | BY_AGENT, none);
+	ask_create(&a, KIND_TABLE(cluster_settings), &settings);
+	ask_create(&a, KIND_TABLE(enrolment_approval), &approval);
+	TAKEN(&a);
+	id = a.judged.ids[1];
+	ask_remove(&a, KIND_TABLE(cluster_settings), a.judged.ids[0]);
+	REFUSED(&a, E_DENIED, "removing this cluster_settings is not yours to do: ask who may");
+	as(BY_OWNER, none);
+	ask_remove(&a, KIND_TABLE(enrolment_approval), id);
+	assert_int_equal(asked(&a), E_DENIED);
+	as(BY_AGENT, none);
+	ask_remove(&a, KIND_TABLE(enrolment_approval), id);
+	TAKEN(&a);
 	asking_end(&a);
 }
 
@@ -499,6 +547,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(roles_go_no_higher_than_who_asks),
 		cmocka_unit_test(nobody_reaches_above_themselves),
+		cmocka_unit_test(a_key_is_not_its_owner),
 		cmocka_unit_test(people_have_what_is_theirs),
 		cmocka_unit_test(what_is_done_for_people_is_theirs_too),
 		cmocka_unit_test(there_is_always_an_owner),
@@ -507,6 +556,7 @@ int main(void)
 		cmocka_unit_test(a_key_is_used_once),
 		cmocka_unit_test(plans_limit_devices),
 		cmocka_unit_test(what_a_record_names_is_there),
+		cmocka_unit_test(who_could_make_it_may_remove_it),
 		cmocka_unit_test(holds_are_made_and_lifted),
 		cmocka_unit_test(secrets_go_with_their_owners),
 		cmocka_unit_test(what_is_invalid_can_be_removed),
