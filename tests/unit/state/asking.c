@@ -5,6 +5,7 @@
 
 #include "crdt/model/mp.h"
 #include "crdt/model/pack.h"
+#include "crdt/state/apply.h"
 #include "crdt/state/found.h"
 
 void asking_start(struct asking *a, uint64_t seed)
@@ -81,20 +82,6 @@ void ask_remove(struct asking *a, const struct kind *kind, struct id id)
 	ask_map(a, CHANGE_REMOVE, kind->number, id, bytes_of(NULL, 0));
 }
 
-static void merge_op(struct asking *a, const struct entry *entry, const struct op *op)
-{
-	struct record *record = arena_take(&a->p.arena, sizeof *record);
-	struct stamp stamp = { entry->hlc, ASKING_NODE };
-	bool is_changed;
-
-	if (op->is_dead)
-		record->is_dead = true;
-	else
-		assert_int_equal(record_from_op(op->map, stamp, record, &a->err), OK);
-	assert_int_equal(state_merge(a->p.txn, NULL, op->kind, op->id, record, &a->p.arena, &is_changed, &a->err), OK);
-	assert_true(is_changed);
-}
-
 static void check_audit(struct asking *a, struct id first, uint32_t kind)
 {
 	struct audit_row row;
@@ -115,6 +102,8 @@ static void check_audit(struct asking *a, struct id first, uint32_t kind)
 
 static void take_entry(struct asking *a)
 {
+	struct changes changes = { 0 };
+	struct applying applying = { .txn = a->p.txn, .changes = &changes, .arena = &a->p.arena };
 	struct op ops[JUDGE_CHANGES_MAX + 1];
 	struct entry entry;
 	struct reader r;
@@ -125,12 +114,14 @@ static void take_entry(struct asking *a)
 	assert_true(entry.hlc.bits >= a->judging.hlc.bits);
 	assert_int_equal(entry.has_actor, a->asker.has_actor);
 	r = reader_over(entry.ops);
-	while (entry_next(&r, &ops[count])) {
-		merge_op(a, &entry, &ops[count]);
+	while (entry_next(&r, &ops[count]))
 		count++;
-	}
 	assert_int_equal(count, entry.count);
 	assert_int_equal(a->judged.lane, entry_lane(ops, count));
+	assert_int_equal(apply_entry(&applying, ASKING_NODE, &entry, &a->err), OK);
+	/* No op is there for nothing. */
+	assert_int_equal(changes.count, count);
+	changes_done(&changes);
 	if (a->judging.action.size) {
 		check_audit(a, a->judged.ids[0], a->changes[0].kind);
 		a->judging.audit_seq++;

@@ -4,7 +4,7 @@
 
 /*
  * What the tests of the judge share: a request is put together change by change, judged, and when it is taken its entry
- * goes the way of any other: checked by its form, merged op by op. Whatever it is, its audit row must be there.
+ * goes the way of any other: checked by its form, and applied. Whatever it is, its audit row must be there.
  */
 
 #include "tests/unit/state/put.h"
