@@ -179,9 +179,12 @@ enum code author_ask(struct author *author, struct applying *applying, struct ju
 	if (code)
 		return code;
 	author->hlc = hlc_observe(ticked, judging->now, ret_judged->hlc);
-	author->audit_seq++;
-	author->audit_hash = ret_judged->audit_hash;
-	author->is_changed = true;
+	/* What a member notes of itself has no audit row. */
+	if (judging->action.size) {
+		author->audit_seq++;
+		author->audit_hash = ret_judged->audit_hash;
+		author->is_changed = true;
+	}
 	return OK;
 }
 
