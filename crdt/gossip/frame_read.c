@@ -503,8 +503,8 @@ static enum code read_kind(struct reading *reading, enum link_stage stage)
 		return fail(reading->err, E_FORM, "a frame is of kind %u, which this version does not know",
 			    (unsigned)kind);
 	if (!(kinds[kind].stages & BIT(stage)))
-		return fail(reading->err, E_DENIED, "a frame `%s` is not expected from one that is %s",
-			    kinds[kind].name, stage == LINK_GUEST ? "not known as a member" : "a member");
+		return fail(reading->err, E_DENIED,
+			    "a frame `%s` is not expected from one that is not known as a member", kinds[kind].name);
 	reading->frame.kind = (enum frame_kind)kind;
 	return kinds[kind].read(reading);
 }

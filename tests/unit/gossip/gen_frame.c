@@ -182,7 +182,7 @@ static void gen_question(struct rng *rng, enum frame_kind kind, struct buf *out)
 	if (kind == FRAME_ASK)
 		frame_put_ask(out, number, ASK_TOKEN, (uint32_t)rng_u64(rng), body);
 	else
-		frame_put_answer(out, number, (enum code) - (int)rng_below(rng, 12), body);
+		frame_put_answer(out, number, (enum code) - (int)rng_below(rng, 13), body);
 }
 
 void gen_frame(struct rng *rng, enum frame_kind kind, struct stream_table *named, struct buf *out)
