@@ -23,7 +23,7 @@ struct sum beat_sum(const struct mesh *mesh)
 
 static void owe_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node)
 {
-	struct hints *hints = &link->hints;
+	struct hints *hints = &link->peer->hints;
 
 	if (hints->count == HINTS_MAX)
 		return;
@@ -50,18 +50,20 @@ void beat_ask(struct mesh *mesh, struct peer *peer)
 
 void beat_flush(struct mesh *mesh, struct link *link)
 {
+	struct hints *hints = &link->peer->hints;
+
 	if (link->owed & OWED_BEAT) {
 		buf_clear(&mesh->frame);
 		frame_put_beat(&mesh->frame, beat_sum(mesh));
 		link_send(mesh, link);
 		mesh->counts.beat++;
 	}
-	for (size_t i = 0; i < link->hints.count; i++) {
+	for (size_t i = 0; i < hints->count; i++) {
 		buf_clear(&mesh->frame);
-		frame_put_hint(&mesh->frame, link->hints.all[i].what, link->hints.all[i].node);
+		frame_put_hint(&mesh->frame, hints->all[i].what, hints->all[i].node);
 		link_send(mesh, link);
 	}
-	link->hints.count = 0;
+	hints->count = 0;
 }
 
 void beat_heard(struct mesh *mesh, struct peer *peer)

@@ -202,6 +202,8 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 		old->peer = NULL;
 	/* What it had before is what it had before: it says anew where it stands. */
 	vector_done(&peer->acked);
+	peer->hints.count = 0;
+	peer->asked.count = 0;
 	peer->link = link;
 	peer->is_dialling = false;
 	peer->dial_tries = 0;
@@ -389,6 +391,14 @@ static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 	return code ? code : push_flush(mesh, link, err);
 }
 
+static void forget_out(struct link *link)
+{
+	size_t limit = link->out.limit;
+
+	buf_done(&link->out);
+	link->out = buf_growing(limit);
+}
+
 static enum code flush_one(struct mesh *mesh, struct link *link, struct err *err)
 {
 	enum code code = link->is_closing ? OK : say_all(mesh, link, err);
@@ -402,7 +412,11 @@ static enum code flush_one(struct mesh *mesh, struct link *link, struct err *err
 	}
 	if (link->out.size)
 		mesh->effects->send(mesh->effects->context, link->number, buf_bytes(&link->out));
-	buf_clear(&link->out);
+	/* A stranger's link keeps no room that it does not need. */
+	if (link->peer)
+		buf_clear(&link->out);
+	else
+		forget_out(link);
 	if (link->is_closing) {
 		mesh->effects->close(mesh->effects->context, link->number);
 		free_link(mesh, link);

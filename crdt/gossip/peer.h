@@ -37,6 +37,7 @@ enum owed {
 	OWED_ASK = 32768,
 };
 
+/* Whoever is not yet known may open many of them: what only members need is in their peer. */
 struct link {
 	uint32_t number; /* the transport's */
 	struct link *next, *next_dirty;
@@ -55,8 +56,6 @@ struct link {
 	struct stream_table told, named;
 	struct flow flow;
 	uint8_t bucket_asked, bucket_wanted; /* which, of the two last kinds of debt */
-	struct hints hints;
-	struct asked asked;
 };
 
 /* A member other than this one. */
@@ -69,6 +68,8 @@ struct peer {
 	struct mono_time dial_at;
 	uint32_t dial_tries;
 	bool wants_dial, is_dialling;
+	struct hints hints; /* that are owed to it, and answers */
+	struct asked asked;
 };
 
 #endif

@@ -242,14 +242,14 @@ enum code pending_asked(struct mesh *mesh, struct link *link, const struct frame
 	enum token_state state;
 	enum code code;
 
-	if (link->asked.count == PENDING_ASKS)
+	if (link->peer->asked.count == PENDING_ASKS)
 		return fail(err, E_LIMIT, "it asked more than %d questions at once", PENDING_ASKS);
 	code = token_judge(mesh, frame->ask.body, &state, &origin, err);
 	if (code)
 		return code;
 	mesh->counts.token_asked++;
-	link->asked.all[link->asked.count].number = frame->ask.number;
-	link->asked.all[link->asked.count++].code = state == TOKEN_COVERED ? OK : E_LOST;
+	link->peer->asked.all[link->peer->asked.count].number = frame->ask.number;
+	link->peer->asked.all[link->peer->asked.count++].code = state == TOKEN_COVERED ? OK : E_LOST;
 	link_owe(mesh, link, OWED_ASK);
 	return OK;
 }
@@ -297,15 +297,15 @@ static void say_answers(struct mesh *mesh, struct link *link)
 	struct buf body = buf_growing(FRAME_BODY_MAX);
 
 	token_write_vector(&mesh->vector, &body);
-	for (size_t i = 0; i < link->asked.count; i++) {
-		enum code code = body.is_full ? E_LIMIT : link->asked.all[i].code;
+	for (size_t i = 0; i < link->peer->asked.count; i++) {
+		enum code code = body.is_full ? E_LIMIT : link->peer->asked.all[i].code;
 
 		buf_clear(&mesh->frame);
-		frame_put_answer(&mesh->frame, link->asked.all[i].number, code,
+		frame_put_answer(&mesh->frame, link->peer->asked.all[i].number, code,
 				 code ? bytes_of(NULL, 0) : buf_bytes(&body));
 		link_send(mesh, link);
 	}
-	link->asked.count = 0;
+	link->peer->asked.count = 0;
 	buf_done(&body);
 }
 
@@ -314,6 +314,6 @@ void pending_say(struct mesh *mesh, struct link *link)
 	if (!(link->owed & OWED_ASK))
 		return;
 	say_questions(mesh, link);
-	if (link->asked.count)
+	if (link->peer->asked.count)
 		say_answers(mesh, link);
 }

@@ -59,7 +59,8 @@ void t0_done(struct t0 *t0)
 void t0_link_done(struct t0_link *link)
 {
 	free(link->theirs);
-	link->theirs = NULL;
+	free(link->refusal);
+	*link = (struct t0_link){ 0 };
 }
 
 static const struct statement *find_statement(const struct t0 *t0, struct id hash)
@@ -325,7 +326,9 @@ static enum code receive_application(struct mesh *mesh, struct link *link, const
 	if (!refusal)
 		return OK;
 	mesh->counts.refused_applicant++;
-	snprintf(link->t0.refusal, sizeof link->t0.refusal, "%s", refusal);
+	if (!link->t0.refusal)
+		link->t0.refusal = must_alloc(FRAME_REASON_MAX + 1);
+	snprintf(link->t0.refusal, FRAME_REASON_MAX + 1, "%s", refusal);
 	link_owe(mesh, link, OWED_REFUSAL);
 	return OK;
 }

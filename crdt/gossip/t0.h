@@ -40,7 +40,7 @@ struct t0_link {
 	bool has_said; /* what the peer's set weighs */
 	struct sum said;
 	bool is_shown; /* what makes us a member, or our application */
-	char refusal[FRAME_REASON_MAX + 1];
+	char *refusal; /* of the peer's application */
 };
 
 /* How this member joins: from a join token. */
