@@ -7,6 +7,7 @@
 #include "crdt/base/text.h"
 #include "crdt/model/model.h"
 #include "crdt/state/index.h"
+#include "crdt/state/mark.h"
 #include "crdt/state/state.h"
 
 #include <inttypes.h>
@@ -35,7 +36,7 @@ void verify_name(struct bytes key, char room[VERIFY_NAME_SIZE])
 		return;
 	}
 	hex_write(bytes_of(key.data, key.size < 48 ? key.size : 48), hex);
-	snprintf(room, VERIFY_NAME_SIZE, "entry %s", hex);
+	snprintf(room, VERIFY_NAME_SIZE, "%s %s", key.size && key.data[0] == TABLE_MARK ? "mark" : "entry", hex);
 }
 
 static void found(void *context, struct bytes key, const char *text)

@@ -286,8 +286,10 @@ static size_t collect_stamps(const struct record *record, struct stamp *ret_stam
 {
 	size_t count = 0, different = 0;
 
+	/* Most fields have the stamp of the one before them, and leave nothing to sort. */
 	for (size_t i = 0; i < record->count; i++)
-		if (field_merge(record->cells[i].number) == MERGE_LWW)
+		if (field_merge(record->cells[i].number) == MERGE_LWW &&
+		    (!count || stamp_compare(ret_stamps[count - 1], record->cells[i].stamp)))
 			ret_stamps[count++] = record->cells[i].stamp;
 	qsort(ret_stamps, count, sizeof *ret_stamps, compare_stamps);
 	for (size_t i = 0; i < count; i++)
