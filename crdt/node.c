@@ -53,6 +53,11 @@ static const char *refuse_writes(const struct mesh *mesh)
 		return "this server runs twice: stop one and evict it, or evict both";
 	if (mesh->is_evicted)
 		return "this server was evicted from the cluster: ask another one";
+	if (members_level(mesh->t0.members) > LEVEL_KNOWN)
+		return "this server's version is older than what the cluster uses by now: upgrade it, and write "
+		       "elsewhere";
+	if (mesh->pendings.count >= PENDING_MAX)
+		return "too many requests wait here: try again";
 	return mesh->is_member ? NULL : "this server is not a member of a cluster yet: let it join one first";
 }
 

@@ -32,6 +32,8 @@
 	X(t0_list)           \
 	X(t0_statement)      \
 	X(t0_refused)        \
+	X(clock_off)         \
+	X(newer)             \
 	X(shown)             \
 	X(applied)           \
 	X(admitted)          \

@@ -23,6 +23,7 @@ struct frame {
 		struct {
 			struct sum sum;
 			uint32_t count;
+			struct wall_time wall; /* what the sender's clock shows */
 		} t0_sum;
 		struct {
 			bool is_first, is_last;
@@ -33,6 +34,7 @@ struct frame {
 			struct id invite;
 			struct key32 key, box_key;
 			struct signature proof;
+			uint32_t level; /* that the applicant's version understands */
 		} t0_apply;
 		struct bytes t0_refuse; /* text, to be shown to whoever joins */
 		struct bytes batch;     /* for batch_read */

@@ -202,6 +202,9 @@ static enum code read_t0_sum(struct reading *reading)
 {
 	reading->frame.t0_sum.sum = read_sum(&reading->r);
 	reading->frame.t0_sum.count = (uint32_t)read_big_endian(&reading->r, 4);
+	reading->frame.t0_sum.wall.ms = read_big_endian(&reading->r, 8);
+	if (reading->frame.t0_sum.wall.ms > WALL_MAX_MS)
+		refuse(&reading->r);
 	return OK;
 }
 
@@ -239,6 +242,7 @@ static enum code read_t0_apply(struct reading *reading)
 	read_into(r, &reading->frame.t0_apply.key, sizeof reading->frame.t0_apply.key);
 	read_into(r, &reading->frame.t0_apply.box_key, sizeof reading->frame.t0_apply.box_key);
 	read_into(r, &reading->frame.t0_apply.proof, sizeof reading->frame.t0_apply.proof);
+	reading->frame.t0_apply.level = (uint32_t)read_big_endian(r, 4);
 	return OK;
 }
 

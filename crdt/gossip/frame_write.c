@@ -29,11 +29,12 @@ static void put_stream(struct buf *out, struct stream stream)
 	buf_put_byte(out, (uint8_t)stream.lane);
 }
 
-void frame_put_t0_sum(struct buf *out, struct sum sum, uint32_t count)
+void frame_put_t0_sum(struct buf *out, struct sum sum, uint32_t count, struct wall_time wall)
 {
 	put_kind(out, FRAME_T0_SUM);
 	put_sum(out, sum);
 	buf_put_big_endian(out, count, 4);
+	buf_put_big_endian(out, wall.ms, 8);
 }
 
 void frame_put_t0_list(struct buf *out, bool is_first, bool is_last, struct bytes hashes)
@@ -45,13 +46,14 @@ void frame_put_t0_list(struct buf *out, bool is_first, bool is_last, struct byte
 }
 
 void frame_put_t0_apply(struct buf *out, struct id invite, struct key32 key, struct key32 box_key,
-			struct signature proof)
+			struct signature proof, uint32_t level)
 {
 	put_kind(out, FRAME_T0_APPLY);
 	put_id(out, invite);
 	buf_put(out, key.bytes, sizeof key.bytes);
 	buf_put(out, box_key.bytes, sizeof box_key.bytes);
 	buf_put(out, proof.bytes, sizeof proof.bytes);
+	buf_put_big_endian(out, level, 4);
 }
 
 void frame_put_t0_refuse(struct buf *out, struct bytes reason)

@@ -9,10 +9,10 @@
 
 #include "crdt/gossip/frame.h"
 
-void frame_put_t0_sum(struct buf *out, struct sum sum, uint32_t count);
+void frame_put_t0_sum(struct buf *out, struct sum sum, uint32_t count, struct wall_time wall);
 void frame_put_t0_list(struct buf *out, bool is_first, bool is_last, struct bytes hashes);
 void frame_put_t0_apply(struct buf *out, struct id invite, struct key32 key, struct key32 box_key,
-			struct signature proof);
+			struct signature proof, uint32_t level);
 /* UTF-8 without control characters, as fail() leaves a message. */
 void frame_put_t0_refuse(struct buf *out, struct bytes reason);
 void frame_put_batch(struct buf *out, struct bytes batch);

@@ -6,6 +6,7 @@
 #include "crdt/log/log.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -97,6 +98,12 @@ static bool is_disk(enum code code)
 	return code == E_FULL || code == E_IO || code == E_DAMAGED;
 }
 
+/* Nobody who is honest sends this, whatever else it knows. */
+static bool is_bad(enum code code)
+{
+	return code == E_FORM || code == E_VALUE;
+}
+
 /* One of several that came together: E_ABSENT when it is there already. */
 static enum code take_one(struct mesh *mesh, struct bytes whole, struct err *err)
 {
@@ -112,8 +119,9 @@ static enum code take_one(struct mesh *mesh, struct bytes whole, struct err *err
 	code = members_admit_statement(mesh->t0.members, &statement, err);
 	if (code)
 		return code;
+	/* Whoever passes one on has checked it. */
 	if (!statement_is_signed(&statement))
-		return fail(err, E_DENIED, "the statement's signature is wrong");
+		return fail(err, E_FORM, "a statement's signature is wrong");
 	return add(mesh, &statement, err);
 }
 
@@ -126,7 +134,7 @@ static enum code take_pass(struct mesh *mesh, struct bytes *wholes, size_t *coun
 	*ret_taken = 0;
 	for (size_t i = 0; i < *count; i++) {
 		code = take_one(mesh, wholes[i], err);
-		if (is_disk(code))
+		if (is_disk(code) || is_bad(code))
 			return code;
 		if (code == OK)
 			++*ret_taken;
@@ -150,7 +158,7 @@ static enum code take_all(struct mesh *mesh, struct bytes *wholes, size_t count,
 		*ret_taken += taken;
 		if (taken)
 			make_members(mesh);
-	} while (taken && count && !is_disk(code));
+	} while (taken && count && !is_disk(code) && !is_bad(code));
 	return code;
 }
 
@@ -198,7 +206,7 @@ static enum code receive_statements(struct mesh *mesh, struct reader list, struc
 	while (count < FRAME_STATEMENTS_MAX && frame_next_statement(&list, &wholes[count]))
 		count++;
 	code = t0_take(mesh, wholes, count, &taken, &why);
-	if (is_disk(code)) {
+	if (is_disk(code) || is_bad(code)) {
 		*err = why;
 		return code;
 	}
@@ -257,7 +265,7 @@ static enum code receive_list(struct mesh *mesh, struct link *link, const struct
 static const char *refuse_applicant(const struct mesh *mesh, const struct link *link, const struct frame *frame,
 				    const struct invite_view *invite)
 {
-	uint8_t room[112];
+	uint8_t room[ADMISSION_TEXT_SIZE];
 	struct bytes text;
 
 	if (!mesh->is_member)
@@ -272,6 +280,8 @@ static const char *refuse_applicant(const struct mesh *mesh, const struct link *
 			      room);
 	if (!sign_check(invite->key, SIGN_ADMISSION, text, frame->t0_apply.proof))
 		return "the token's secret is wrong: paste it whole";
+	if (frame->t0_apply.level < members_level(mesh->t0.members))
+		return "the new server's version is older than what this cluster uses: install a newer one there";
 	if (invite->is_used)
 		return "this token was used by another server: make a new one";
 	if (invite->is_void)
@@ -283,6 +293,29 @@ static const char *refuse_applicant(const struct mesh *mesh, const struct link *
 	return NULL;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct id));
+}
+
+/* The newest statements that no other one names. */
+static size_t find_heads(const struct mesh *mesh, struct id ret_heads[STATEMENT_HEADS_MAX])
+{
+	struct buf named = buf_growing(SIZE_MAX / 2);
+	size_t count = 0;
+
+	for (size_t i = 0; i < mesh->t0.count; i++)
+		buf_put_bytes(&named, mesh->t0.all[i].heads);
+	if (named.size)
+		qsort(named.data, named.size / sizeof(struct id), sizeof(struct id), compare_ids);
+	for (size_t i = mesh->t0.count; i-- > 0 && count < STATEMENT_HEADS_MAX;)
+		if (!named.size || !bsearch(&mesh->t0.all[i].hash, named.data, named.size / sizeof(struct id),
+					    sizeof(struct id), compare_ids))
+			ret_heads[count++] = mesh->t0.all[i].hash;
+	buf_done(&named);
+	return count;
+}
+
 static enum code admit(struct mesh *mesh, const struct frame *frame, struct err *err)
 {
 	struct admission_row row = { .invite = frame->t0_apply.invite,
@@ -290,13 +323,14 @@ static enum code admit(struct mesh *mesh, const struct frame *frame, struct err 
 				     .box_key = frame->t0_apply.box_key,
 				     .proof = bytes_of(frame->t0_apply.proof.bytes, 64) };
 	struct buf buf = buf_growing(STATEMENT_MAX);
+	struct id heads[STATEMENT_HEADS_MAX];
 	struct bytes whole;
 	size_t taken;
 	enum code code;
 
 	row.has =
 		BIT(AT_admission_invite) | BIT(AT_admission_key) | BIT(AT_admission_box_key) | BIT(AT_admission_proof);
-	statement_write(mesh->signer, mesh->cluster, KIND_TABLE(admission), &row, NULL, 0, &buf);
+	statement_write(mesh->signer, mesh->cluster, KIND_TABLE(admission), &row, heads, find_heads(mesh, heads), &buf);
 	whole = buf_bytes(&buf);
 	code = t0_take(mesh, &whole, 1, &taken, err);
 	buf_done(&buf);
@@ -333,6 +367,20 @@ static enum code receive_application(struct mesh *mesh, struct link *link, const
 	return OK;
 }
 
+/* Stamps of a clock that is wrong win over right ones, so somebody should know. */
+static void compare_clocks(struct mesh *mesh, struct link *link, struct wall_time theirs)
+{
+	uint64_t off = theirs.ms > mesh->wall.ms ? theirs.ms - mesh->wall.ms : mesh->wall.ms - theirs.ms;
+
+	if (!link->peer || off <= HLC_MAX_AHEAD_MS || link->t0.is_clock_told)
+		return;
+	link->t0.is_clock_told = true;
+	mesh->counts.clock_off++;
+	mesh_alarm(mesh,
+		   "the clock of member %016" PRIx64 " and this one's differ by %" PRIu64 " s: set the wrong one right",
+		   link->peer->node, off / 1000);
+}
+
 enum code t0_receive(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err)
 {
 	if (frame->kind == FRAME_T0_STATEMENTS)
@@ -345,6 +393,7 @@ enum code t0_receive(struct mesh *mesh, struct link *link, const struct frame *f
 		link->t0.said = frame->t0_sum.sum;
 		link->t0.has_said = true;
 		compare_sums(mesh, link);
+		compare_clocks(mesh, link, frame->t0_sum.wall);
 	} else if (mesh->is_joining && t0_trusts(mesh, link)) {
 		mesh_alarm(mesh, "joining was refused: %.*s", (int)frame->t0_refuse.size,
 			   (const char *)frame->t0_refuse.data);
@@ -403,12 +452,12 @@ static void show_membership(struct mesh *mesh, struct link *link)
 
 static void apply_for_admission(struct mesh *mesh, struct link *link)
 {
-	uint8_t room[112];
+	uint8_t room[ADMISSION_TEXT_SIZE];
 	struct bytes text = admission_text(mesh->cluster, mesh->joining.invite, mesh->signer->key, mesh->box_key, room);
 
 	buf_clear(&mesh->frame);
 	frame_put_t0_apply(&mesh->frame, mesh->joining.invite, mesh->signer->key, mesh->box_key,
-			   sign_make(&mesh->joining.one_time, SIGN_ADMISSION, text));
+			   sign_make(&mesh->joining.one_time, SIGN_ADMISSION, text), LEVEL_KNOWN);
 	link_send(mesh, link);
 	mesh->counts.applied++;
 }
@@ -440,11 +489,6 @@ static void send_list(struct mesh *mesh, struct link *link)
 			hashes[count++] = mesh->t0.all[i].hash;
 	}
 	mesh->counts.t0_list++;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct id));
 }
 
 static void send_lacks(struct mesh *mesh, struct link *link)
@@ -494,7 +538,7 @@ void t0_flush(struct mesh *mesh, struct link *link)
 		show(mesh, link);
 	if (link->owed & OWED_T0_SUM) {
 		buf_clear(&mesh->frame);
-		frame_put_t0_sum(&mesh->frame, mesh->t0.sum, (uint32_t)mesh->t0.count);
+		frame_put_t0_sum(&mesh->frame, mesh->t0.sum, (uint32_t)mesh->t0.count, mesh->wall);
 		link_send(mesh, link);
 		mesh->counts.t0_sum++;
 	}

@@ -39,8 +39,9 @@ struct t0_link {
 	struct mono_time listed_at;
 	bool has_said; /* what the peer's set weighs */
 	struct sum said;
-	bool is_shown; /* what makes us a member, or our application */
-	char *refusal; /* of the peer's application */
+	bool is_clock_told; /* an operator was, that it is wrong */
+	bool is_shown;      /* what makes us a member, or our application */
+	char *refusal;      /* of the peer's application */
 };
 
 /* How this member joins: from a join token. */

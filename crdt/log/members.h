@@ -21,6 +21,9 @@
 
 #include "crdt/log/statement.h"
 
+/* The level of formats and rules that this version understands. */
+enum { LEVEL_KNOWN = 1 };
+
 struct members;
 
 struct member {

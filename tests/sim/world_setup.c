@@ -265,7 +265,7 @@ static void admit(struct world *world, struct machine *m, const struct machine *
 	struct admission_row row = { .key = m->signer.key, .box_key = m->box_key };
 	struct signer one_time;
 	struct signature proof;
-	uint8_t room[112];
+	uint8_t room[ADMISSION_TEXT_SIZE];
 
 	pair[0] = invite_statement(world, sponsor->signer.key, &one_time, arena);
 	row.invite = statement_id(pair[0]);

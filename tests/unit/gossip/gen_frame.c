@@ -158,7 +158,8 @@ static void gen_t0(struct rng *rng, enum frame_kind kind, struct buf *out)
 	struct signature proof;
 
 	if (kind == FRAME_T0_SUM) {
-		frame_put_t0_sum(out, gen_sum(rng), (uint32_t)rng_u64(rng));
+		frame_put_t0_sum(out, gen_sum(rng), (uint32_t)rng_u64(rng),
+				 (struct wall_time){ rng_below(rng, WALL_MAX_MS + 1) });
 		return;
 	}
 	if (kind == FRAME_T0_LIST) {
@@ -171,7 +172,7 @@ static void gen_t0(struct rng *rng, enum frame_kind kind, struct buf *out)
 	rng_fill(rng, &key, sizeof key);
 	rng_fill(rng, &box_key, sizeof box_key);
 	rng_fill(rng, &proof, sizeof proof);
-	frame_put_t0_apply(out, invite, key, box_key, proof);
+	frame_put_t0_apply(out, invite, key, box_key, proof, (uint32_t)rng_u64(rng));
 }
 
 static void gen_question(struct rng *rng, enum frame_kind kind, struct buf *out)
@@ -282,7 +283,7 @@ void frame_write_again(const struct frame *frame, const struct stream_table *tol
 		       struct buf *out)
 {
 	switch (frame->kind) {
-	case FRAME_T0_SUM: frame_put_t0_sum(out, frame->t0_sum.sum, frame->t0_sum.count); return;
+	case FRAME_T0_SUM: frame_put_t0_sum(out, frame->t0_sum.sum, frame->t0_sum.count, frame->t0_sum.wall); return;
 	case FRAME_T0_LIST:
 		frame_put_t0_list(out, frame->t0_list.is_first, frame->t0_list.is_last, frame->t0_list.hashes);
 		return;
@@ -291,7 +292,7 @@ void frame_write_again(const struct frame *frame, const struct stream_table *tol
 	case FRAME_GONE: list_again(frame, out); return;
 	case FRAME_T0_APPLY:
 		frame_put_t0_apply(out, frame->t0_apply.invite, frame->t0_apply.key, frame->t0_apply.box_key,
-				   frame->t0_apply.proof);
+				   frame->t0_apply.proof, frame->t0_apply.level);
 		return;
 	case FRAME_T0_REFUSE: frame_put_t0_refuse(out, frame->t0_refuse); return;
 	case FRAME_BATCH: frame_put_batch(out, frame->batch); return;
