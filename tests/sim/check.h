@@ -4,8 +4,9 @@
 
 /*
  * The invariants: what must hold in every world, whatever happens in it. Each of the thirteen has a check of its own,
- * by its number in the design. After every step the checks of what it touched run; all of them in full every
- * CHECK_EVERY steps, when a world has come to rest, and at its end.
+ * by its number in the design. After every step the checks of what it touched run; all of one machine after another in
+ * full every CHECK_EVERY steps (with a large state less often, so that a step costs the same); everything when a world
+ * has come to rest, and at its end.
  *
  * The first violation is kept, in words, and ends the run for whoever asks.
  */
@@ -26,23 +27,38 @@ void check_stepped(struct check *check, struct machine *machine);
 void check_booted(struct check *check, struct machine *machine);
 void check_died(struct check *check, struct machine *machine);
 
-/* A write was asked for, by the number that world_write gave; its reply is then an acknowledgement to be kept. */
+/*
+ * A write is about to be asked for, by the number that world_write will give (world->requests + 1: the answer may come
+ * before it returns). Its reply is then an acknowledgement to be kept.
+ */
 void check_asked(struct check *check, uint64_t number, uint32_t machine);
 
 /*
- * A client's own view: it was answered at a machine with what it reads there, and showed a strict token before
- * (invariant 11). `wrote` are the places of its acknowledged writes.
+ * A client showed this token at a machine and was answered there, now, as from no less (invariant 11). Tokens come from
+ * replies that check_replied saw.
  */
 void check_read(struct check *check, uint32_t machine, struct bytes token);
 
-/* The disk of a machine was lost, torn or damaged by the run: what was acknowledged there alone may be gone. */
+/*
+ * The disk of a machine was lost, torn, damaged or put back by the run: what was acknowledged there alone may be gone,
+ * and its streams may fork.
+ */
 void check_disk_lost(struct check *check, uint32_t machine);
+
+/* Its streams may fork for another reason: it runs twice. */
+void check_may_fork(struct check *check, uint32_t machine);
 
 /* Everything, now. */
 void check_full(struct check *check);
 
-/* All machines are up and whole, and have had time: everything, and that they are one (invariants 1, 3, 12). */
+/*
+ * All machines whose disks are there are up, nothing keeps them from each other, and they have had check_patience:
+ * everything, and that they are one (invariants 1, 3, 12).
+ */
 void check_rest(struct check *check);
+
+/* How long invariant 12 gives them: 3 + log2 N rounds of anti-entropy. */
+uint64_t check_patience(const struct check *check);
 
 /* NULL: nothing was violated. Else "invariant 3: …". */
 const char *check_violation(const struct check *check);

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/check.h"
+
+#include "crdt/gossip/antientropy.h"
+#include "tests/sim/check_inside.h"
+#include "tests/sim/world_inside.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+/* Links are gone over at every so many-th step of a machine, and a machine in full after so many steps for each item.
+ */
+enum { LINKS_EVERY = 16, STEPS_PER_ITEM = 8 };
+
+static void learn_nodes(struct check *check)
+{
+	const struct world *world = check->world;
+
+	for (uint32_t i = 0; i < world->options.machines; i++) {
+		uint64_t node = world->machines[i].id;
+		size_t at = node % NODES;
+
+		while (check->nodes[at].node && check->nodes[at].node != node)
+			at = (at + 1) % NODES;
+		/* Of two machines with one id the first counts. */
+		if (check->nodes[at].node)
+			continue;
+		check->nodes[at].node = node;
+		check->nodes[at].machine = i;
+	}
+}
+
+uint32_t check_machine_of(const struct check *check, uint64_t node)
+{
+	size_t at = node % NODES;
+
+	while (check->nodes[at].node && check->nodes[at].node != node)
+		at = (at + 1) % NODES;
+	return check->nodes[at].node ? check->nodes[at].machine : UINT32_MAX;
+}
+
+struct check *check_new(struct world *world)
+{
+	struct check *check = must_alloc(sizeof *check);
+
+	check->world = world;
+	check->roots = must_alloc(ROOTS * sizeof *check->roots);
+	check->commits = must_alloc(COMMITS * sizeof *check->commits);
+	check->record = must_alloc(sizeof *check->record);
+	check->due = CHECK_EVERY;
+	learn_nodes(check);
+	return check;
+}
+
+static void disk_done(struct disk *disk)
+{
+	vector_done(&disk->vector);
+	vector_done(&disk->frozen);
+	check_map_done(&disk->marks);
+	changes_done(&disk->changed);
+	free(disk->revoked);
+	free(disk->evicted);
+}
+
+void check_free(struct check *check)
+{
+	if (!check)
+		return;
+	for (size_t i = 0; i < WORLD_MACHINES_MAX; i++)
+		disk_done(&check->disks[i]);
+	for (size_t i = 0; i < COMMITS; i++)
+		vector_done(&check->commits[i].vector);
+	check_map_done(&check->members);
+	check_map_done(&check->dead);
+	check_map_done(&check->asked);
+	vector_done(&check->acked);
+	arena_done(&check->arena);
+	free(check->promises);
+	free(check->commits);
+	free(check->roots);
+	free(check->record);
+	free(check);
+}
+
+void check_violate(struct check *check, uint32_t invariant, const struct machine *m, const char *format, ...)
+{
+	uint64_t ms = world_now(check->world) / 1000000;
+	char text[400];
+	va_list args;
+
+	if (check->violation[0])
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	snprintf(check->violation, sizeof check->violation, "invariant %u: machine %s at %llu.%03llu s: %s", invariant,
+		 m ? world_name(m) : "-", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000), text);
+	world_say(check->world, "VIOLATION %s", check->violation);
+}
+
+const char *check_violation(const struct check *check)
+{
+	return check->violation[0] ? check->violation : NULL;
+}
+
+struct check_counts check_counts(const struct check *check)
+{
+	return check->counts;
+}
+
+uint64_t check_patience(const struct check *check)
+{
+	uint64_t rounds = 3;
+
+	for (uint32_t n = 1; n < check->world->options.machines; n *= 2)
+		rounds++;
+	return rounds * ANTIENTROPY_ROUND;
+}
+
+struct store_txn *check_snapshot(struct check *check, struct machine *m)
+{
+	struct store_txn *txn;
+
+	(void)check;
+	return store_snapshot(m->store, &txn, NULL) ? NULL : txn;
+}
+
+bool check_read_failed(struct check *check, uint32_t invariant, const struct machine *m, enum code code,
+		       const struct err *err)
+{
+	bool is_expected = code == E_IO || (code == E_DAMAGED && check->disks[m->at].was_lost);
+
+	if (!is_expected)
+		check_violate(check, invariant, m, "%s", err->text);
+	return is_expected;
+}
+
+/* --- What moves. */
+
+/* Of somebody's stream, here: never more than its author has (4), nothing of who was evicted (7), never back (8). */
+static void check_move(struct check *check, struct machine *m, const struct frontier *now)
+{
+	struct disk *disk = &check->disks[m->at];
+	const struct end *before = vector_find(&disk->vector, now->stream);
+	uint32_t at = check_machine_of(check, now->stream.node);
+	const struct disk *author = at == UINT32_MAX ? NULL : &check->disks[at];
+
+	check->counts.partial[8]++;
+	if (before &&
+	    (before->seq > now->end.seq || (before->seq == now->end.seq && !id_equal(before->hash, now->end.hash))))
+		check_violate(check, 8, m, "a stream of %016llx went from %llu to %llu",
+			      (unsigned long long)now->stream.node, (unsigned long long)before->seq,
+			      (unsigned long long)now->end.seq);
+	if (!author || at == m->at || author->may_fork || !author->is_known)
+		return;
+	check->counts.partial[4]++;
+	if (vector_seq(&author->vector, now->stream) < now->end.seq)
+		check_violate(check, 4, m, "it has %llu entries of machine %s, whose disk has %llu",
+			      (unsigned long long)now->end.seq, world_name(&check->world->machines[at]),
+			      (unsigned long long)vector_seq(&author->vector, now->stream));
+}
+
+static void check_frozen(struct check *check, struct machine *m)
+{
+	const struct disk *disk = &check->disks[m->at];
+	const struct mesh *mesh = check_mesh(m);
+
+	for (size_t i = 0; i < disk->frozen.count; i++) {
+		const struct frontier *was = &disk->frozen.all[i];
+		const struct end *is = vector_find(&mesh->vector, was->stream);
+
+		check->counts.partial[7]++;
+		if (!is || !end_equal(*is, was->end))
+			check_violate(check, 7, m, "the stream of the evicted %016llx moved from %llu to %llu",
+				      (unsigned long long)was->stream.node, (unsigned long long)was->end.seq,
+				      (unsigned long long)(is ? is->seq : 0));
+	}
+	/* A stream of theirs that was not there at all. */
+	for (size_t i = 0; i < disk->evicted_count; i++)
+		for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
+			struct stream stream = { disk->evicted[i], 1, lane };
+
+			if (vector_seq(&mesh->vector, stream) && !vector_find(&disk->frozen, stream))
+				check_violate(check, 7, m, "a stream of the evicted %016llx began",
+					      (unsigned long long)stream.node);
+		}
+}
+
+/* Equal vectors, equal roots (1). */
+static void check_root(struct check *check, struct machine *m)
+{
+	const struct mesh *mesh = check_mesh(m);
+	struct sum root = root_total(&mesh->root);
+	size_t at = mesh->vector.sum.low % ROOTS;
+
+	/* The root of nothing is its cluster's, and a free place is the sum of nothing. */
+	if (!mesh->vector.count)
+		return;
+	check->counts.partial[1]++;
+	if (sum_equal(check->roots[at].vector, mesh->vector.sum) && !sum_equal(check->roots[at].root, root))
+		check_violate(check, 1, m, "its root is another than one with an equal vector had");
+	check->roots[at].vector = mesh->vector.sum;
+	check->roots[at].root = root;
+}
+
+/* Takes over the streams that changed; or, where they are too many to be known, all. */
+static void follow_vector(struct check *check, struct machine *m)
+{
+	struct disk *disk = &check->disks[m->at];
+	const struct mesh *mesh = check_mesh(m);
+	bool is_whole = mesh->recent.at - disk->noted > ACK_RECENT;
+
+	for (uint64_t i = disk->noted; !is_whole && i < mesh->recent.at; i++) {
+		struct frontier now = { .stream = mesh->recent.all[i % ACK_RECENT] };
+		const struct end *end = vector_find(&mesh->vector, now.stream);
+
+		now.end = end ? *end : (struct end){ 0 };
+		check_move(check, m, &now);
+		vector_set(&disk->vector, now.stream, now.end);
+	}
+	disk->noted = mesh->recent.at;
+	if (!is_whole && sum_equal(disk->vector.sum, mesh->vector.sum))
+		return;
+	if (!vector_covers(&mesh->vector, &disk->vector))
+		check_violate(check, 8, m, "its vector went back");
+	for (size_t i = 0; i < mesh->vector.count; i++) {
+		check_move(check, m, &mesh->vector.all[i]);
+		vector_set(&disk->vector, mesh->vector.all[i].stream, mesh->vector.all[i].end);
+	}
+}
+
+static void check_vector(struct check *check, struct machine *m)
+{
+	struct disk *disk = &check->disks[m->at];
+	const struct mesh *mesh = check_mesh(m);
+
+	if (mesh->recent.at == disk->noted && sum_equal(disk->vector.sum, mesh->vector.sum))
+		return;
+	follow_vector(check, m);
+	check_frozen(check, m);
+	check_root(check, m);
+}
+
+/* --- What costs little enough for every step. */
+
+/* The hybrid clock follows others no further than 10 s, and counts on for each entry (9). */
+static void check_clock(struct check *check, struct machine *m)
+{
+	struct disk *disk = &check->disks[m->at];
+	const struct mesh *mesh = check_mesh(m);
+
+	if (mesh->wall.ms > disk->latest_ms)
+		disk->latest_ms = mesh->wall.ms;
+	if (mesh->author.hlc.bits == disk->hlc.bits)
+		return;
+	disk->hlc = mesh->author.hlc;
+	check->counts.partial[9]++;
+	if (hlc_ms(disk->hlc) > disk->latest_ms + HLC_MAX_AHEAD_MS + 1000 || !hlc_is_valid(disk->hlc))
+		check_violate(check, 9, m, "its hybrid clock shows %llu ms, and its wall clock never more than %llu",
+			      (unsigned long long)hlc_ms(disk->hlc), (unsigned long long)disk->latest_ms);
+}
+
+static bool is_any_forked(const struct check *check)
+{
+	for (uint32_t i = 0; i < check->world->options.machines; i++)
+		if (check->disks[i].may_fork)
+			return true;
+	return false;
+}
+
+static void check_counters(struct check *check, struct machine *m)
+{
+	const struct mesh *mesh = check_mesh(m);
+
+	check->counts.partial[10]++;
+	if (mesh->counts.off_chain && !is_any_forked(check))
+		check_violate(check, 4, m, "it met a fork, and nothing forked");
+	if (mesh->links_count > MESH_LINKS_MAX || mesh->pendings.count > 2 * PENDING_MAX ||
+	    mesh->gaps.count > ANTIENTROPY_GAPS || mesh->alarms_count || mesh->txn || mesh->look)
+		check_violate(check, 10, m, "after a step there are %zu links, %zu requests, %zu gaps, %zu alarms",
+			      mesh->links_count, mesh->pendings.count, mesh->gaps.count, mesh->alarms_count);
+}
+
+static void take_turn(struct check *check)
+{
+	const struct world *world = check->world;
+
+	for (uint32_t i = 0; i < world->options.machines; i++) {
+		struct machine *m = &check->world->machines[check->turn++ % world->options.machines];
+
+		if (!m->node)
+			continue;
+		check_machine(check, m);
+		return;
+	}
+}
+
+static void check_in_turn(struct check *check, struct machine *m)
+{
+	struct store_txn *txn;
+	uint64_t items = 0;
+
+	check->steps++;
+	if (check->steps % LINKS_EVERY == 0) {
+		check_links(check, m);
+		check_told(check, m);
+	}
+	if (check->steps < check->due)
+		return;
+	txn = check_snapshot(check, m);
+	if (txn)
+		items = store_count(txn, TABLE_RECORD) + store_count(txn, TABLE_BATCH);
+	store_end(txn);
+	check->due = check->steps + (items * STEPS_PER_ITEM > CHECK_EVERY ? items * STEPS_PER_ITEM : CHECK_EVERY);
+	take_turn(check);
+}
+
+void check_stepped(struct check *check, struct machine *m)
+{
+	if (check->violation[0])
+		return;
+	check_statements(check, m);
+	check_vector(check, m);
+	check_clock(check, m);
+	check_counters(check, m);
+	if (check->disks[m->at].changed.count)
+		check_changed_records(check, m);
+	check_in_turn(check, m);
+}
+
+void check_changed(struct check *check, struct machine *m, uint32_t kind, struct id id)
+{
+	changes_add(&check->disks[m->at].changed, kind, id);
+}
+
+/* --- What becomes of machines. */
+
+/* What others hold of a machine's streams is on its disk, now that it is read again (4). */
+static void check_others(struct check *check, struct machine *m)
+{
+	const struct mesh *mesh = check_mesh(m);
+
+	for (uint32_t i = 0; i < check->world->options.machines; i++) {
+		const struct vector *theirs = &check->disks[i].vector;
+
+		for (size_t j = 0; i != m->at && j < theirs->count; j++) {
+			const struct frontier *f = &theirs->all[j];
+
+			if (f->stream.node != m->id)
+				continue;
+			check->counts.full[4]++;
+			if (f->end.seq > vector_seq(&mesh->vector, f->stream))
+				check_violate(check, 4, m,
+					      "it starts with %llu of its own entries, machine %s has %llu",
+					      (unsigned long long)vector_seq(&mesh->vector, f->stream),
+					      world_name(&check->world->machines[i]), (unsigned long long)f->end.seq);
+		}
+	}
+}
+
+void check_booted(struct check *check, struct machine *m)
+{
+	struct disk *disk = &check->disks[m->at];
+
+	disk->noted = 0;
+	disk->hlc = (struct hlc){ 0 };
+	disk->members = (struct sum){ 0 };
+	changes_clear(&disk->changed);
+	if (check->violation[0])
+		return;
+	if (!disk->may_fork)
+		check_others(check, m);
+	check_statements(check, m);
+	check_vector(check, m);
+	disk->is_known = true;
+	check_kept(check, m);
+	check_machine(check, m);
+}
+
+/* A process that ended within a step may have made more durable than it told us, so others may have more. */
+void check_died(struct check *check, struct machine *m)
+{
+	struct disk *disk = &check->disks[m->at];
+
+	disk->is_known &= !m->died;
+	changes_clear(&disk->changed);
+}
+
+void check_may_fork(struct check *check, uint32_t machine)
+{
+	check->disks[machine].may_fork = true;
+}
+
+void check_disk_lost(struct check *check, uint32_t machine)
+{
+	struct disk *disk = &check->disks[machine];
+
+	disk_done(disk);
+	*disk = (struct disk){
+		.may_fork = true, .was_lost = true, .lost_ns = world_now(check->world), .latest_ms = disk->latest_ms
+	};
+	check_forget_promises(check);
+}

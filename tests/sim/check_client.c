@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/model/mp.h"
+#include "crdt/state/state.h"
+#include "tests/sim/check_inside.h"
+#include "tests/sim/world_inside.h"
+
+#include <stdlib.h>
+
+/* As token.c writes them; read here once more, so that both have to be right. */
+enum { TOKEN_VECTOR = 1, TOKEN_COMMIT = 2, TOKEN_HASH = 8, SAMPLES = 2 };
+
+/* What a token says of one stream. False: it is no token, or at its end. */
+static bool next_item(struct reader *r, struct frontier *ret_item)
+{
+	struct frontier item = { .stream.node = read_big_endian(r, 8) };
+	const uint8_t *hash;
+
+	item.stream.start = mp_read(r).value;
+	item.stream.lane = (enum lane)read_big_endian(r, 1);
+	item.end.seq = mp_read(r).value;
+	hash = read_bytes(r, TOKEN_HASH);
+	if (!hash)
+		return false;
+	memcpy(item.end.hash.bytes, hash, TOKEN_HASH);
+	*ret_item = item;
+	return true;
+}
+
+/* Whether what begins with the first bytes of that hash stands at its seq in the machine's log. */
+static bool is_on_chain(const struct machine *m, struct store_txn *txn, const struct frontier *f, size_t size)
+{
+	const struct end *end = vector_find(&check_mesh(m)->vector, f->stream);
+	struct bytes whole;
+	struct batch batch;
+
+	if (!end || end->seq < f->end.seq)
+		return false;
+	if (end->seq == f->end.seq)
+		return !memcmp(end->hash.bytes, f->end.hash.bytes, size);
+	return !log_batch_after(txn, f->stream, f->end.seq - 1, &whole, NULL) && !batch_read(whole, &batch, NULL) &&
+	       batch.end.seq == f->end.seq && !memcmp(batch.end.hash.bytes, f->end.hash.bytes, size);
+}
+
+/* An answer's token is what is durable here, no more (4) and no less (11). */
+static void check_given(struct check *check, struct machine *m, struct bytes token)
+{
+	const struct mesh *mesh = check_mesh(m);
+	struct reader r = reader_over(token);
+	uint64_t form = read_big_endian(&r, 1);
+	struct frontier item;
+	size_t count = 0;
+
+	check->counts.partial[11]++;
+	if (form == TOKEN_COMMIT) {
+		size_t at = check->commits_at++ % COMMITS;
+
+		vector_done(&check->commits[at].vector);
+		check->commits[at].node = mesh->node;
+		check->commits[at].process = mesh->self.process;
+		check->commits[at].commits = mesh->commits;
+		for (size_t i = 0; i < mesh->vector.count; i++)
+			vector_set(&check->commits[at].vector, mesh->vector.all[i].stream, mesh->vector.all[i].end);
+		return;
+	}
+	while (form == TOKEN_VECTOR && reader_left(&r) && next_item(&r, &item)) {
+		const struct end *end = vector_find(&mesh->vector, item.stream);
+
+		count++;
+		if (!end || end->seq != item.end.seq || memcmp(end->hash.bytes, item.end.hash.bytes, TOKEN_HASH))
+			check_violate(check, 11, m, "it gave a token of another state than its own");
+	}
+	if (form != TOKEN_VECTOR || r.is_short || count != mesh->vector.count)
+		check_violate(check, 11, m, "it gave a token that does not say all of its state");
+}
+
+static void add_promise(struct check *check, const struct machine *m, struct id id)
+{
+	const struct mesh *mesh = check_mesh(m);
+	struct promise *promise;
+
+	if (check->promises_count == check->promises_room) {
+		check->promises_room = 2 * check->promises_room + 256;
+		check->promises = must_realloc(check->promises, check->promises_room * sizeof *check->promises);
+	}
+	promise = &check->promises[check->promises_count++];
+	*promise = (struct promise){ .id = id, .machine = m->at, .start = mesh->author.start };
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
+		promise->seqs[lane] =
+			vector_seq(&mesh->vector, (struct stream){ mesh->node, mesh->author.start, lane });
+}
+
+void check_asked(struct check *check, uint64_t number, uint32_t machine)
+{
+	struct check_item *item = check_map_put(&check->asked, (struct sum){ number, 1 });
+
+	item->words[0] = machine;
+}
+
+/* All that the author had written by then is durable, whether or not it was answered. */
+static void note_acknowledged(struct check *check, struct machine *m, const struct reply *reply)
+{
+	const struct mesh *mesh = check_mesh(m);
+
+	check->counts.partial[3]++;
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
+		struct stream stream = { mesh->node, mesh->author.start, lane };
+		const struct end *end = vector_find(&mesh->vector, stream);
+
+		if (end)
+			vector_set(&check->acked, stream, *end);
+	}
+	for (size_t i = 0; i < reply->count; i++)
+		add_promise(check, m, reply->ids[i]);
+}
+
+void check_replied(struct check *check, struct machine *m, const struct reply *reply)
+{
+	const struct check_item *item = check_map_find(&check->asked, (struct sum){ reply->number, 1 });
+
+	if (check->violation[0])
+		return;
+	check_given(check, m, reply->token);
+	if (item && item->words[0] != m->at)
+		check_violate(check, 11, m, "it answered a request that was put to another");
+	if (!reply->code && (item || reply->count))
+		note_acknowledged(check, m, reply);
+}
+
+/* Of whatever kind it is, and dead or alive. */
+static bool is_there(struct store_txn *txn, struct id id)
+{
+	for (size_t i = 0; i < MODEL_KINDS; i++) {
+		struct bytes stored;
+
+		if (!state_record(txn, model_kinds[i].number, id, &stored, NULL))
+			return true;
+	}
+	return false;
+}
+
+/* Some of what was promised before, in turn: where the place is covered, the record is there. */
+static void check_samples(struct check *check, struct machine *m, struct store_txn *txn, const struct vector *shown)
+{
+	for (size_t i = 0; i < SAMPLES && check->promises_count; i++) {
+		const struct promise *promise = &check->promises[check->promises_at++ % check->promises_count];
+		uint64_t node = check->world->machines[promise->machine].id;
+		bool is_covered = true;
+
+		for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
+			is_covered &=
+				vector_seq(shown, (struct stream){ node, promise->start, lane }) >= promise->seqs[lane];
+		if (is_covered && !check->disks[m->at].was_lost && !is_there(txn, promise->id) &&
+		    !check_map_find(&check->dead, check_key(promise->id, 0, 0)))
+			check_violate(check, 11, m, "a client does not read what it was told is written");
+	}
+}
+
+static const struct vector *find_commit(const struct check *check, struct reader *r)
+{
+	uint64_t node = read_big_endian(r, 8), process = read_big_endian(r, 8), commits = mp_read(r).value;
+
+	for (size_t i = 0; i < COMMITS; i++)
+		if (check->commits[i].node == node && check->commits[i].process == process &&
+		    check->commits[i].commits == commits)
+			return &check->commits[i].vector;
+	return NULL;
+}
+
+void check_read(struct check *check, uint32_t machine, struct bytes token)
+{
+	struct machine *m = &check->world->machines[machine];
+	struct reader r = reader_over(token);
+	uint64_t form = token.size ? read_big_endian(&r, 1) : TOKEN_VECTOR;
+	struct vector shown = { 0 };
+	const struct vector *commit = form == TOKEN_COMMIT ? find_commit(check, &r) : NULL;
+	struct store_txn *txn = m->node && !check->violation[0] ? check_snapshot(check, m) : NULL;
+	struct frontier item;
+
+	if (!txn)
+		return;
+	check->counts.full[11]++;
+	while (form == TOKEN_VECTOR && reader_left(&r) && next_item(&r, &item)) {
+		if (!is_on_chain(m, txn, &item, TOKEN_HASH))
+			check_violate(check, 11, m, "a client reads there less than it saw before: %llu of %016llx",
+				      (unsigned long long)item.end.seq, (unsigned long long)item.stream.node);
+		vector_set(&shown, item.stream, item.end);
+	}
+	if (commit && !vector_covers(&check_mesh(m)->vector, commit))
+		check_violate(check, 11, m, "a client reads there less than it saw before, by a commit's token");
+	check_samples(check, m, txn, commit ? commit : &shown);
+	vector_done(&shown);
+	store_end(txn);
+}
+
+void check_kept(struct check *check, struct machine *m)
+{
+	struct store_txn *txn = check->disks[m->at].may_fork ? NULL : check_snapshot(check, m);
+
+	for (size_t i = 0; txn && i < check->acked.count; i++) {
+		const struct frontier *f = &check->acked.all[i];
+
+		if (f->stream.node != m->id)
+			continue;
+		check->counts.full[4]++;
+		if (!is_on_chain(m, txn, f, sizeof f->end.hash.bytes))
+			check_violate(check, 4, m, "what it acknowledged up to %llu is not on its disk",
+				      (unsigned long long)f->end.seq);
+	}
+	store_end(txn);
+}
+
+/* The ids of all records, dead or alive. */
+static struct check_map all_ids(struct store_txn *txn)
+{
+	struct check_map ids = { 0 };
+	struct state_cursor *cursor;
+	uint32_t kind;
+	struct id id;
+
+	if (state_all(txn, 0, bytes_of(NULL, 0), &cursor, NULL))
+		return ids;
+	while (!state_next(cursor, &kind, &id, NULL))
+		check_map_put(&ids, check_key(id, 0, 0));
+	state_find_end(cursor);
+	return ids;
+}
+
+static bool is_evicted(const struct machine *m, uint64_t node)
+{
+	const struct member *member = members_find(check_mesh(m)->t0.members, node);
+
+	return !member || member->is_evicted;
+}
+
+void check_promises(struct check *check, struct machine *m, struct store_txn *txn)
+{
+	struct check_map ids = all_ids(txn);
+
+	for (size_t i = 0; i < check->acked.count; i++) {
+		const struct frontier *f = &check->acked.all[i];
+
+		check->counts.full[3]++;
+		if (!is_evicted(m, f->stream.node) && !is_on_chain(m, txn, f, sizeof f->end.hash.bytes))
+			check_violate(check, 3, m, "it has not got what machine %s acknowledged up to %llu",
+				      world_name(&check->world->machines[check_machine_of(check, f->stream.node)]),
+				      (unsigned long long)f->end.seq);
+	}
+	for (size_t i = 0; i < check->promises_count; i++) {
+		const struct promise *promise = &check->promises[i];
+		struct sum key = check_key(promise->id, 0, 0);
+
+		check->counts.full[3]++;
+		if (!is_evicted(m, check->world->machines[promise->machine].id) && !check_map_find(&ids, key) &&
+		    !check_map_find(&check->dead, key))
+			check_violate(check, 3, m, "a record that machine %s acknowledged is not there",
+				      world_name(&check->world->machines[promise->machine]));
+	}
+	check_map_done(&ids);
+}
+
+/* The farthest that any disk has of a stream. */
+static struct end farthest(const struct check *check, struct stream stream)
+{
+	struct end most = { 0 };
+
+	for (uint32_t i = 0; i < check->world->options.machines; i++) {
+		const struct end *end = vector_find(&check->disks[i].vector, stream);
+
+		if (end && end->seq > most.seq)
+			most = *end;
+	}
+	return most;
+}
+
+static bool is_still_promised(const struct check *check, const struct promise *promise)
+{
+	uint64_t node = check->world->machines[promise->machine].id;
+
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
+		struct stream stream = { node, promise->start, lane };
+
+		if (vector_seq(&check->acked, stream) < promise->seqs[lane])
+			return false;
+	}
+	return true;
+}
+
+void check_forget_promises(struct check *check)
+{
+	size_t kept = 0;
+
+	for (size_t i = check->acked.count; i-- > 0;) {
+		struct frontier f = check->acked.all[i];
+		struct end most = farthest(check, f.stream);
+
+		if (most.seq < f.end.seq)
+			vector_set(&check->acked, f.stream, most);
+	}
+	for (size_t i = 0; i < check->promises_count; i++)
+		if (is_still_promised(check, &check->promises[i]))
+			check->promises[kept++] = check->promises[i];
+	check->promises_count = kept;
+}

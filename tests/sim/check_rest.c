@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/state/state.h"
+#include "tests/sim/check_inside.h"
+#include "tests/sim/world_inside.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* --- Equal vectors, the same bytes (1). */
+
+struct side {
+	struct store_txn *txn;
+	struct store_cursor *cursor;
+	struct bytes key, value;
+	enum code code;
+};
+
+static bool side_open(struct side *side, struct store_txn *txn)
+{
+	uint8_t table = TABLE_RECORD;
+
+	*side = (struct side){ .txn = txn };
+	return txn && !store_range(txn, bytes_of(&table, 1), bytes_of(NULL, 0), &side->cursor, NULL);
+}
+
+static void side_next(struct side *side)
+{
+	side->code = store_next(side->cursor, &side->key, &side->value, NULL);
+	if (side->code)
+		side->key = side->value = bytes_of(NULL, 0);
+}
+
+/* Whether both tables of records have the same bytes; a damaged one is not judged. */
+static bool is_same(struct store_txn *a, struct store_txn *b)
+{
+	struct side sides[2];
+	bool is_same = true;
+
+	if (!side_open(&sides[0], a))
+		return true;
+	if (side_open(&sides[1], b)) {
+		do {
+			side_next(&sides[0]);
+			side_next(&sides[1]);
+			is_same =
+				bytes_equal(sides[0].key, sides[1].key) && bytes_equal(sides[0].value, sides[1].value);
+		} while (is_same && !sides[0].code && !sides[1].code);
+		for (size_t i = 0; i < 2; i++)
+			is_same |= sides[i].code && sides[i].code != E_ABSENT;
+		store_range_end(sides[1].cursor);
+	}
+	store_range_end(sides[0].cursor);
+	return is_same;
+}
+
+void check_same_records(struct check *check, struct machine *a, struct machine *b)
+{
+	struct store_txn *of_a = check_snapshot(check, a), *of_b = check_snapshot(check, b);
+
+	check->counts.full[1]++;
+	if (of_a && of_b && !is_same(of_a, of_b))
+		check_violate(check, 1, b, "its vector is that of machine %s, its records are not", world_name(a));
+	store_end(of_a);
+	store_end(of_b);
+}
+
+/* Each with the first before it that has merged the same. */
+static void compare_all(struct check *check)
+{
+	struct world *world = check->world;
+
+	for (uint32_t i = 1; i < world->options.machines; i++)
+		for (uint32_t j = 0; j < i; j++) {
+			const struct mesh *one = world_mesh(world, j), *other = world_mesh(world, i);
+
+			if (!one || !other || !vector_equal(&one->vector, &other->vector))
+				continue;
+			check_same_records(check, &world->machines[j], &world->machines[i]);
+			break;
+		}
+}
+
+void check_full(struct check *check)
+{
+	struct world *world = check->world;
+
+	for (uint32_t i = 0; i < world->options.machines; i++)
+		if (world->machines[i].node)
+			check_machine(check, &world->machines[i]);
+	if (!check->violation[0])
+		compare_all(check);
+}
+
+/* --- All batches anew, in another order (1). */
+
+struct batches {
+	struct arena arena;
+	struct bytes *all;
+	size_t count, room;
+	struct check_map seen;
+};
+
+static void add_batch(struct batches *batches, struct bytes whole)
+{
+	struct batch batch;
+	struct check_item *item;
+
+	if (batch_read(whole, &batch, NULL))
+		return;
+	item = check_map_put(&batches->seen, check_key(batch.end.hash, 0, 0));
+	if (item->words[0]++)
+		return;
+	if (batches->count == batches->room) {
+		batches->room = 2 * batches->room + 256;
+		batches->all = must_realloc(batches->all, batches->room * sizeof *batches->all);
+	}
+	batches->all[batches->count++] = arena_copy(&batches->arena, whole);
+}
+
+static void gather(struct batches *batches, struct store_txn *txn)
+{
+	uint8_t table = TABLE_BATCH;
+	struct store_cursor *cursor;
+	struct bytes key, value;
+
+	if (!txn || store_range(txn, bytes_of(&table, 1), bytes_of(NULL, 0), &cursor, NULL))
+		return;
+	while (!store_next(cursor, &key, &value, NULL))
+		add_batch(batches, value);
+	store_range_end(cursor);
+}
+
+static void shuffle(struct batches *batches, uint64_t seed)
+{
+	struct rng rng = rng_from_number(seed);
+
+	for (size_t i = batches->count; i > 1; i--) {
+		size_t other = (size_t)rng_below(&rng, i);
+		struct bytes one = batches->all[i - 1];
+
+		batches->all[i - 1] = batches->all[other];
+		batches->all[other] = one;
+	}
+}
+
+static enum code apply_all(struct batches *batches, struct store *store, struct arena *arena)
+{
+	struct store_txn *txn;
+	struct applying applying = { .arena = arena };
+	enum code code = store_begin(store, &txn, NULL);
+
+	applying.txn = txn;
+	for (size_t i = 0; !code && i < batches->count; i++) {
+		struct applied applied;
+		struct batch batch;
+
+		code = batch_read(batches->all[i], &batch, NULL);
+		if (!code)
+			code = apply_batch(&applying, &batch, &applied, NULL);
+		arena_reset(arena);
+	}
+	return code ? code : store_commit(txn, NULL);
+}
+
+/* The state that all batches make, whatever their order, is the one that everybody has. */
+static void check_fold(struct check *check, struct machine *m)
+{
+	static const struct hash_key key = { "another disk's" };
+	struct mem_disk *disk = mem_disk_new();
+	struct batches batches = { 0 };
+	struct store_txn *anew, *theirs = check_snapshot(check, m);
+	struct store *store;
+	enum code code;
+
+	for (uint32_t i = 0; i < check->world->options.machines; i++) {
+		struct machine *other = &check->world->machines[i];
+		struct store_txn *txn = other->node ? check_snapshot(check, other) : NULL;
+
+		gather(&batches, txn);
+		store_end(txn);
+	}
+	shuffle(&batches, check->world->options.seed + check->steps);
+	code = mem_store_open(disk, &key, &store, NULL);
+	assert(!code);
+	code = apply_all(&batches, store, &check->arena);
+	if (!code)
+		code = store_snapshot(store, &anew, NULL);
+	assert(!code);
+	check->counts.full[1]++;
+	if (theirs && !is_same(anew, theirs))
+		check_violate(check, 1, m, "%zu batches make another state in another order", batches.count);
+	store_end(anew);
+	store_end(theirs);
+	store_close(store);
+	mem_disk_free(disk);
+	arena_done(&batches.arena);
+	check_map_done(&batches.seen);
+	free(batches.all);
+}
+
+/* --- At rest. */
+
+static bool is_standing(const struct check *check, uint32_t machine)
+{
+	const struct mesh *mesh = world_mesh(check->world, machine);
+
+	return mesh && mesh->is_member;
+}
+
+static void check_one(struct check *check, struct machine *first, struct machine *m)
+{
+	const struct mesh *a = check_mesh(first), *b = check_mesh(m);
+
+	check->counts.full[12]++;
+	if (!sum_equal(a->t0.sum, b->t0.sum))
+		check_violate(check, 12, m, "it has %zu statements, machine %s %zu", b->t0.count, world_name(first),
+			      a->t0.count);
+	for (size_t i = 0; i < a->vector.count; i++) {
+		const struct frontier *f = &a->vector.all[i];
+		const struct end *end = vector_find(&b->vector, f->stream);
+
+		if (!end || !end_equal(*end, f->end))
+			check_violate(check, 12, m, "of lane %u of %016llx it has %llu, machine %s has %llu",
+				      f->stream.lane, (unsigned long long)f->stream.node,
+				      (unsigned long long)(end ? end->seq : 0), world_name(first),
+				      (unsigned long long)f->end.seq);
+	}
+	if (!vector_equal(&a->vector, &b->vector))
+		check_violate(check, 12, m, "it has streams that machine %s has not", world_name(first));
+}
+
+void check_rest(struct check *check)
+{
+	struct world *world = check->world;
+	struct machine *first = NULL;
+
+	check_full(check);
+	for (uint32_t i = 0; i < world->options.machines && !check->violation[0]; i++) {
+		struct store_txn *txn;
+
+		if (!is_standing(check, i))
+			continue;
+		if (!first)
+			first = &world->machines[i];
+		check_one(check, first, &world->machines[i]);
+		txn = check_snapshot(check, &world->machines[i]);
+		if (txn)
+			check_promises(check, &world->machines[i], txn);
+		store_end(txn);
+	}
+	if (first && !check->violation[0])
+		check_fold(check, first);
+}
