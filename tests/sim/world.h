@@ -35,6 +35,8 @@ struct world_options {
 	uint64_t seed;
 	uint32_t machines;
 	uint64_t commit_ns; /* how long one takes at most; 0: no time */
+	uint64_t jitter_ns; /* of the network; 0: next to none */
+	uint32_t cut_ppm;   /* as the network's */
 	struct world_hooks hooks;
 };
 

@@ -61,7 +61,8 @@ struct world *world_new(const struct world_options *options)
 				   .context = world,
 				   .seed = options->seed,
 				   .delay_ns = 20 * UINT64_C(1000000),
-				   .jitter_ns = 100000 };
+				   .jitter_ns = options->jitter_ns ? options->jitter_ns : 100000,
+				   .cut_ppm = options->cut_ppm };
 
 	assert(options->machines <= WORLD_MACHINES_MAX);
 	/* No monotonic clock shows 0. */

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/swarm.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/*
+ * swarm --seeds FROM COUNT [--minutes M] [--timeline] [--twice] [--stop]: runs seeds, and says which of them found
+ * something. --timeline prints what happens in each, --twice runs each two times and compares that, --stop ends at the
+ * first that fails.
+ */
+
+enum { COUNTED_SEEDS = 100 };
+
+struct asked_for {
+	uint64_t from, count;
+	uint32_t minutes;
+	bool has_timeline, is_twice, stops;
+	const char *name;
+};
+
+static uint64_t number_of(const char *text)
+{
+	char *end;
+	uint64_t number = text ? strtoull(text, &end, 10) : 0;
+
+	if (!text || !*text || *end) {
+		fprintf(stderr, "'%s' is no number\n", text ? text : "");
+		exit(2);
+	}
+	return number;
+}
+
+static struct asked_for read_arguments(char **argv)
+{
+	struct asked_for asked = { .from = 1, .count = 1, .minutes = SWARM_MINUTES, .name = argv[0] };
+
+	while (*++argv) {
+		if (!strcmp(*argv, "--seeds") && argv[1] && argv[2]) {
+			asked.from = number_of(argv[1]);
+			asked.count = number_of(argv[2]);
+			argv += 2;
+		} else if (!strcmp(*argv, "--minutes")) {
+			asked.minutes = (uint32_t)number_of(*++argv);
+		} else if (!strcmp(*argv, "--timeline")) {
+			asked.has_timeline = true;
+		} else if (!strcmp(*argv, "--twice")) {
+			asked.is_twice = true;
+		} else if (!strcmp(*argv, "--stop")) {
+			asked.stops = true;
+		} else {
+			fprintf(stderr,
+				"usage: swarm --seeds FROM COUNT [--minutes M] [--timeline] [--twice] [--stop]\n");
+			exit(2);
+		}
+	}
+	return asked;
+}
+
+static bool run_to_text(const struct asked_for *asked, uint64_t seed, struct swarm_counts *counts, char *violation,
+			char **ret_text, size_t *ret_size)
+{
+	struct swarm_options options = { .seed = seed, .minutes = asked->minutes };
+	bool is_good;
+
+	options.timeline = open_memstream(ret_text, ret_size);
+	if (!options.timeline)
+		abort();
+	is_good = swarm_seed(&options, counts, violation);
+	fclose(options.timeline);
+	return is_good;
+}
+
+static bool run_twice(const struct asked_for *asked, uint64_t seed, struct swarm_counts *counts, char violation[320])
+{
+	struct swarm_counts again = { 0 };
+	char *texts[2] = { NULL, NULL };
+	size_t sizes[2];
+	bool is_good = run_to_text(asked, seed, counts, violation, &texts[0], &sizes[0]);
+
+	run_to_text(asked, seed, &again, violation, &texts[1], &sizes[1]);
+	if (is_good && (sizes[0] != sizes[1] || memcmp(texts[0], texts[1], sizes[0]) != 0)) {
+		snprintf(violation, 320, "two runs of this seed differ");
+		is_good = false;
+	}
+	free(texts[0]);
+	free(texts[1]);
+	return is_good;
+}
+
+static bool run_one(const struct asked_for *asked, uint64_t seed, struct swarm_counts *counts)
+{
+	struct swarm_options options = { .seed = seed,
+					 .minutes = asked->minutes,
+					 .timeline = asked->has_timeline ? stdout : NULL };
+	char violation[320] = "";
+
+	if (asked->is_twice ? run_twice(asked, seed, counts, violation) : swarm_seed(&options, counts, violation))
+		return true;
+	printf("seed %" PRIu64 ": %s\n    %s --seeds %" PRIu64 " 1 --minutes %u --timeline\n", seed, violation,
+	       asked->name, seed, asked->minutes);
+	fflush(stdout);
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	struct asked_for asked = read_arguments(argv);
+	struct swarm_counts counts = { 0 };
+	uint64_t failed = 0;
+	bool is_whole = true;
+
+	(void)argc;
+	for (uint64_t i = 0; i < asked.count && !(failed && asked.stops); i++)
+		failed += !run_one(&asked, asked.from + i, &counts);
+	/* A timeline is to be compared. */
+	if (!asked.has_timeline) {
+		is_whole = swarm_print(&counts, stdout) || counts.seeds < COUNTED_SEEDS;
+		printf("%" PRIu64 " seeds, %" PRIu64 " failed\n", counts.seeds, failed);
+	}
+	return failed || !is_whole ? 1 : 0;
+}
