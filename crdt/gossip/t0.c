@@ -46,6 +46,12 @@ enum code t0_open(struct mesh *mesh, struct err *err)
 	for (size_t i = 0; i < read.count; i++)
 		sum_add(&mesh->t0.sum, weight_of(read.all[i].hash));
 	make_members(mesh);
+	/* Peers may have been told of statements, or have told us of some, that did not become durable. */
+	for (struct link *link = mesh->links; link; link = link->next) {
+		link->t0.is_told = false;
+		link->t0.at = 0;
+		link_owe(mesh, link, OWED_T0_SUM);
+	}
 	return OK;
 }
 

@@ -168,15 +168,16 @@ static void check_all_told(struct check *check, struct machine *m)
 
 static void check_link(struct check *check, struct machine *m, const struct link *link)
 {
+	size_t hints = link->peer ? link->peer->hints.count : 0, asked = link->peer ? link->peer->asked.count : 0;
+
 	check->counts.partial[10]++;
 	if (link->flow.under_way[0] > PUSH_WINDOW + BATCH_MAX || link->flow.under_way[1] > PUSH_BULK_MOST + BATCH_MAX)
 		check_violate(check, 10, m, "%llu and %llu bytes are under way on one link",
 			      (unsigned long long)link->flow.under_way[0], (unsigned long long)link->flow.under_way[1]);
-	if (link->flow.wants_count > FRAME_WANTS_MAX || link->wanted_count > FRAME_WANTS_MAX ||
-	    link->hints.count > HINTS_MAX || link->asked.count > PENDING_ASKS || link->out.size)
+	if (link->flow.wants_count > FRAME_WANTS_MAX || link->wanted_count > FRAME_WANTS_MAX || hints > HINTS_MAX ||
+	    asked > PENDING_ASKS || link->out.size)
 		check_violate(check, 10, m, "%zu wants, %zu wanted, %zu hints, %zu questions, %zu bytes wait on a link",
-			      link->flow.wants_count, link->wanted_count, link->hints.count, link->asked.count,
-			      link->out.size);
+			      link->flow.wants_count, link->wanted_count, hints, asked, link->out.size);
 }
 
 void check_links(struct check *check, struct machine *m)

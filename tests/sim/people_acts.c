@@ -101,8 +101,8 @@ static void set(struct job *job, const struct kind *kind, struct id id, const vo
 	change->map = pack(job, &kind->shape, row);
 	change->id = id;
 	job->about[job->count - 1].id = id;
-	/* Somebody may have removed it, and it may not be here yet. */
-	job->refusals |= code_bit(E_ABSENT);
+	/* Somebody may have removed it, and it may not be here yet, or only a part of it. */
+	job->refusals |= code_bit(E_ABSENT) | code_bit(E_VALUE);
 }
 
 static void unmake(struct job *job, const struct known *known)
@@ -391,7 +391,7 @@ static void act_unset(struct people *p, struct client *c)
 		add_change(&c->job, CHANGE_SET, KIND_user)->id = user->id;
 		c->job.changes[0].map = arena_copy(&c->job.arena, buf_bytes(&map));
 		c->job.asker.writes = BY_OWNER;
-		c->job.refusals |= code_bit(E_ABSENT);
+		c->job.refusals |= code_bit(E_ABSENT) | code_bit(E_VALUE);
 	}
 	buf_done(&map);
 }

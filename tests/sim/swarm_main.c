@@ -2,7 +2,9 @@
 #include "tests/sim/swarm.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /*
  * swarm --seeds FROM COUNT [--minutes M] [--timeline] [--twice] [--stop]: runs seeds, and says which of them found
@@ -88,6 +90,18 @@ static bool run_twice(const struct asked_for *asked, uint64_t seed, struct swarm
 	return is_good;
 }
 
+static char dying_words[80];
+
+/* An assertion ends the program: it shall be known where. */
+static void say_last(int number)
+{
+	ssize_t written = write(STDERR_FILENO, dying_words, strlen(dying_words));
+
+	(void)written;
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
 static bool run_one(const struct asked_for *asked, uint64_t seed, struct swarm_counts *counts)
 {
 	struct swarm_options options = { .seed = seed,
@@ -95,6 +109,7 @@ static bool run_one(const struct asked_for *asked, uint64_t seed, struct swarm_c
 					 .timeline = asked->has_timeline ? stdout : NULL };
 	char violation[320] = "";
 
+	snprintf(dying_words, sizeof dying_words, "swarm: dies of seed %" PRIu64 "\n", seed);
 	if (asked->is_twice ? run_twice(asked, seed, counts, violation) : swarm_seed(&options, counts, violation))
 		return true;
 	printf("seed %" PRIu64 ": %s\n    %s --seeds %" PRIu64 " 1 --minutes %u --timeline\n", seed, violation,
@@ -111,6 +126,8 @@ int main(int argc, char **argv)
 	bool is_whole = true;
 
 	(void)argc;
+	signal(SIGABRT, say_last);
+	signal(SIGSEGV, say_last);
 	for (uint64_t i = 0; i < asked.count && !(failed && asked.stops); i++)
 		failed += !run_one(&asked, asked.from + i, &counts);
 	/* A timeline is to be compared. */
