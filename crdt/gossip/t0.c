@@ -26,9 +26,20 @@ static void make_members(struct mesh *mesh)
 	mesh->t0.members = members_make(mesh->cluster, mesh->t0.all, mesh->t0.count);
 }
 
+/* Statements came and did not become durable: their senders take them for told, and are asked again. */
+static void forget_undone(struct mesh *mesh)
+{
+	for (struct link *link = mesh->links; link; link = link->next) {
+		if (link->t0.at > mesh->t0.count)
+			link->t0.at = mesh->t0.count;
+		link_owe(mesh, link, OWED_T0_SUM);
+	}
+}
+
 enum code t0_open(struct mesh *mesh, struct err *err)
 {
 	struct t0 read = { 0 };
+	size_t count = mesh->t0.count;
 	enum code code = log_read_statements(mesh->look, &read.arena, &read.all, &read.count, err);
 
 	if (code) {
@@ -46,12 +57,8 @@ enum code t0_open(struct mesh *mesh, struct err *err)
 	for (size_t i = 0; i < read.count; i++)
 		sum_add(&mesh->t0.sum, weight_of(read.all[i].hash));
 	make_members(mesh);
-	/* Peers may have been told of statements, or have told us of some, that did not become durable. */
-	for (struct link *link = mesh->links; link; link = link->next) {
-		link->t0.is_told = false;
-		link->t0.at = 0;
-		link_owe(mesh, link, OWED_T0_SUM);
-	}
+	if (count > read.count)
+		forget_undone(mesh);
 	return OK;
 }
 
