@@ -106,7 +106,7 @@ static void begin_trial(struct trial *trial, size_t records, size_t count)
 /* Heap's algorithm, without recursion. */
 static void each_order(struct trial *trial)
 {
-	size_t order[ENTRIES_MAX], at[ENTRIES_MAX] = { 0 }, count = trial->set.count, i = 1;
+	size_t order[ENTRIES_MAX] = { 0 }, at[ENTRIES_MAX] = { 0 }, count = trial->set.count, i = 1;
 
 	for (size_t k = 0; k < count; k++)
 		order[k] = k;
