@@ -370,10 +370,10 @@ void check_booted(struct check *check, struct machine *m)
 		return;
 	if (!disk->may_fork)
 		check_others(check, m);
+	check_kept(check, m);
 	check_statements(check, m);
 	check_vector(check, m);
 	disk->is_known = true;
-	check_kept(check, m);
 	check_machine(check, m);
 }
 

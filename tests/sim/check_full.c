@@ -333,14 +333,14 @@ void check_machine(struct check *check, struct machine *m)
 	check->counts.full[7]++;
 	check->counts.full[9]++;
 	check_stored_vector(check, m, txn);
-	check_stored_root(check, m, txn);
-	check_log(check, m, txn);
 	check_records(check, m, txn);
 	check_revoked(check, m, txn);
 	if (m->core == &core_now) {
 		check_leases(check, m, txn);
 		check_logins(check, m, txn);
 	}
+	check_log(check, m, txn);
+	check_stored_root(check, m, txn);
 	check_links(check, m);
 	check_memory(check, m);
 	check_all_told(check, m);

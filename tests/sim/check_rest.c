@@ -200,11 +200,20 @@ static void check_fold(struct check *check, struct machine *m)
 
 /* --- At rest. */
 
+/* A member by its own word, and nobody who is up knows better. */
 static bool is_standing(const struct check *check, uint32_t machine)
 {
-	const struct mesh *mesh = world_mesh(check->world, machine);
+	const struct world *world = check->world;
+	const struct mesh *own = world_mesh(world, machine);
 
-	return mesh && mesh->is_member;
+	for (uint32_t i = 0; own && i < world->options.machines; i++) {
+		const struct mesh *mesh = world_mesh(world, i);
+		const struct member *member = mesh ? members_find(mesh->t0.members, own->node) : NULL;
+
+		if (member && member->is_evicted)
+			return false;
+	}
+	return own && own->is_member;
 }
 
 static void check_one(struct check *check, struct machine *first, struct machine *m)
@@ -242,11 +251,11 @@ void check_rest(struct check *check)
 			continue;
 		if (!first)
 			first = &world->machines[i];
-		check_one(check, first, &world->machines[i]);
 		txn = check_snapshot(check, &world->machines[i]);
 		if (txn)
 			check_promises(check, &world->machines[i], txn);
 		store_end(txn);
+		check_one(check, first, &world->machines[i]);
 	}
 	if (first && !check->violation[0])
 		check_fold(check, first);
