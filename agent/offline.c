@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/offline.h"
 
-#include "agent/cleanup.h"
-#include "agent/store.h"
-#include "agent/store_pages.h"
+#include "agent/dump.h"
 #include "agent/verify.h"
-#include "crdt/model/json.h"
-#include "crdt/model/pack.h"
-#include "crdt/model/record.h"
-#include "crdt/state/index.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -26,14 +20,22 @@ static const char remedy[] = "What to do: do not start warrend on this directory
 
 /* Where all records are sound, and only what follows from them is not. */
 static const char remedy_of_indexes[] =
-	"What to do: nothing is lost: the next start of warrend makes the indexes anew. But\n"
-	"test the disk and the memory of this machine: bits do not change by themselves.\n";
+	"What to do: nothing is lost: the next start of warrend makes the indexes anew, and\n"
+	"the root with them. But test the disk and the memory of this machine: bits do not\n"
+	"change by themselves.\n";
+
+/* Where all records are sound, and batches, statements or ends of streams are not. */
+static const char remedy_of_log[] =
+	"What to do: every record is there: warrend --dump shows them. What is damaged is the\n"
+	"log, from which the servers of a cluster bring each other up to date, and a server\n"
+	"with a wrong one misleads the others: do not start warrend on this directory. Keep a\n"
+	"copy of it, and put back one that passes this check. Then test the disk and the\n"
+	"memory of this machine: bits do not change by themselves.\n";
 
 /* One reading of a state, in a process of its own. */
 struct reading {
 	const char *state_dir;
 	const struct kind *only; /* of a dump; NULL: all */
-	uint64_t damages;        /* that a dump has met */
 };
 
 static enum exit_status explain(enum code code, const struct err *err)
@@ -103,18 +105,24 @@ static void print_line(void *context, const char *text)
 
 static void tell_whole(const char *state_dir, const struct verify_report *report)
 {
+	printf("%s is whole: %" PRIu64 " records, ", state_dir, report->records);
 	if (report->is_current)
-		printf("%s is whole: %" PRIu64 " records, %" PRIu64 " index entries, each verified\n", state_dir,
-		       report->records, report->entries);
-	else
-		printf("%s is whole: %" PRIu64 " records, each verified\n"
-		       "its indexes are of another version, or half made: they are made anew at the next start\n",
-		       state_dir, report->records);
+		printf("%" PRIu64 " index entries, ", report->entries);
+	printf("%" PRIu64 " batches, %" PRIu64 " statements, each verified\n", report->batches, report->statements);
+	if (!report->is_current)
+		puts("its indexes are of another version, or half made: they are made anew at the next start");
+}
+
+static const char *remedy_for(const struct verify_report *report)
+{
+	if (report->damages == report->derived)
+		return remedy_of_indexes;
+	return report->damages == report->derived + report->logged ? remedy_of_log : remedy;
 }
 
 static enum exit_status check(struct reading *reading)
 {
-	struct verify_report report = { .line = print_line, .is_daring = true };
+	struct verify_report report = { .line = print_line, .is_daring = true, .is_thorough = true };
 	struct err err = { 0 };
 	enum code code = verify_state(reading->state_dir, &report, &err);
 
@@ -124,9 +132,10 @@ static enum exit_status check(struct reading *reading)
 		tell_whole(reading->state_dir, &report);
 		return EXIT_OK;
 	}
-	printf("\n%s is damaged: %" PRIu64 " finding%s in %" PRIu64 " records and %" PRIu64 " index entries\n\n%s",
+	printf("\n%s is damaged: %" PRIu64 " finding%s in %" PRIu64 " records, %" PRIu64 " index entries, %" PRIu64
+	       " batches and %" PRIu64 " statements\n\n%s",
 	       reading->state_dir, report.damages, report.damages == 1 ? "" : "s", report.records, report.entries,
-	       report.damages == report.derived ? remedy_of_indexes : remedy);
+	       report.batches, report.statements, remedy_for(&report));
 	return EXIT_FAILED;
 }
 
@@ -137,149 +146,13 @@ enum exit_status offline_check(const char *state_dir)
 	return in_child(check, &reading, stdout);
 }
 
-static void put_head(const struct kind *kind, uint32_t number, struct id id, struct buf *line)
-{
-	char text[16];
-
-	buf_put_text(line, "{\"kind\":");
-	if (kind) {
-		json_write_text(bytes_text(kind->shape.name), line);
-	} else {
-		snprintf(text, sizeof text, "%u", number);
-		buf_put_text(line, text);
-	}
-	buf_put_text(line, ",\"id\":");
-	json_write_id(id, line);
-}
-
-/* The fields that only a later version could show, by their numbers. */
-static void put_unknown(const struct kind *kind, const struct record *record, struct buf *line)
-{
-	bool is_first = true;
-	char text[32];
-
-	for (size_t i = 0; i < record->count; i++) {
-		if (kind && model_field(&kind->shape, record->cells[i].number))
-			continue;
-		snprintf(text, sizeof text, "%s%u", is_first ? ",\"unknown_fields\":[" : ",", record->cells[i].number);
-		buf_put_text(line, text);
-		is_first = false;
-	}
-	if (!is_first)
-		buf_put_byte(line, ']');
-}
-
-static void put_row(const struct kind *kind, struct bytes map, struct buf *line)
-{
-	CLEANUP(cleanup_memory) void *row = must_alloc(kind->shape.size);
-	struct err why = { 0 };
-
-	if (pack_read(&kind->shape, map, true, row, &why)) {
-		buf_put_text(line, ",\"invalid\":");
-		json_write_text(bytes_text(why.text), line);
-	} else {
-		buf_put_text(line, ",\"fields\":");
-		json_write_row(&kind->shape, NULL, row, JSON_MASKED, line);
-	}
-}
-
-static enum code dump_record(uint32_t number, struct id id, struct bytes bytes, struct buf *line, struct err *err)
-{
-	const struct kind *kind = model_kind(number);
-	CLEANUP(cleanup_memory) struct record *record = must_alloc(sizeof *record);
-	struct bytes map;
-	bool is_dead;
-	enum code code = record_read(bytes, record, err);
-
-	if (!code)
-		code = record_map(bytes, &is_dead, &map, err);
-	if (code)
-		return code;
-	put_head(kind, number, id, line);
-	if (is_dead)
-		buf_put_text(line, ",\"dead\":true");
-	else if (kind)
-		put_row(kind, map, line);
-	put_unknown(kind, record, line);
-	buf_put_text(line, "}\n");
-	if (line->is_full)
-		return fail(err, E_LIMIT, "a record is too large to be shown");
-	fwrite(line->data, 1, line->size, stdout);
-	return OK;
-}
-
-static void found(void *context, struct bytes key, const char *text)
-{
-	struct reading *reading = context;
-	char name[VERIFY_NAME_SIZE];
-
-	reading->damages++;
-	verify_name(key, name);
-	fprintf(stderr, "warrend: damaged: %s%s%s\n", key.size ? name : "", key.size ? ": " : "", text);
-}
-
-/* The next record onto stdout; a damaged one is named, and passed over while there is a way on. */
-static enum code dump_next(struct reading *reading, struct store_cursor *cursor, struct buf *line, struct err *err)
-{
-	struct bytes key = { 0 }, value;
-	uint32_t kind;
-	struct id id;
-	enum code code = store_next(cursor, &key, &value, err);
-
-	if (!code && !record_key_read(key, &kind, &id))
-		code = fail(err, E_DAMAGED, "this is no record's key");
-	buf_clear(line);
-	if (!code)
-		code = dump_record(kind, id, value, line, err);
-	if (!code || code == E_ABSENT || code == E_IO)
-		return code;
-	found(reading, key, key.size && code == E_DAMAGED ? "its bytes do not match their hash" : err->text);
-	return key.size ? OK : code;
-}
-
-static enum code dump_all(struct reading *reading, struct store_txn *txn, struct err *err)
-{
-	CLEANUP(buf_done) struct buf line = buf_growing(4 * (size_t)RECORD_MAX);
-	uint8_t prefix[RECORD_KEY_SIZE];
-	struct store_cursor *cursor;
-	uint64_t count = 0;
-	enum code code;
-
-	record_key_write(reading->only ? reading->only->number : 0, (struct id){ { 0 } }, prefix);
-	code = store_range(txn, bytes_of(prefix, reading->only ? 3 : 1), bytes_of(NULL, 0), &cursor, err);
-	if (code)
-		return code;
-	while (!(code = dump_next(reading, cursor, &line, err)))
-		count++;
-	store_range_end(cursor);
-	if (code == E_ABSENT && !reading->only && count != store_count(txn, TABLE_RECORD))
-		found(reading, bytes_of(NULL, 0), "there are other records than the ledger counts");
-	return code == E_ABSENT ? OK : code;
-}
-
-static enum code dump_state(struct reading *reading, struct err *err)
-{
-	struct lmdb_options options = { .mode = LMDB_READER };
-	CLEANUP(cleanup_store) struct store *store = NULL;
-	CLEANUP(cleanup_txn) struct store_txn *txn = NULL;
-	enum code code = store_pages_check(reading->state_dir, found, reading, err);
-
-	if (code && code != E_DAMAGED)
-		return code;
-	code = lmdb_store_open(reading->state_dir, &options, &store, err);
-	if (!code)
-		code = store_snapshot(store, &txn, err);
-	if (!code)
-		code = dump_all(reading, txn, err);
-	return code;
-}
-
 static enum exit_status dump(struct reading *reading)
 {
 	struct err err = { 0 };
-	enum code code = dump_state(reading, &err);
+	uint64_t damages = 0;
+	enum code code = dump_state(reading->state_dir, reading->only, &damages, &err);
 
-	if (reading->damages) {
+	if (damages) {
 		fflush(stdout);
 		fprintf(stderr,
 			"warrend: %s is damaged: what could be read is shown; run warrend --check for the rest\n",

@@ -18,8 +18,8 @@ enum exit_status { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABL
 enum exit_status offline_check(const char *state_dir);
 
 /*
- * Prints every record, or those of one kind (NULL: all), as a line of JSON each, secrets masked. What cannot be read is
- * named on stderr, and is a failure at the end.
+ * Prints every record and statement, or those of one kind (NULL: all), and then where each stream ends, as a line of
+ * JSON each, secrets masked. What cannot be read is named on stderr, and is a failure at the end.
  */
 enum exit_status offline_dump(const char *state_dir, const char *kind);
 

@@ -2,53 +2,33 @@
 #include "agent/verify.h"
 
 #include "agent/cleanup.h"
+#include "agent/key_name.h"
 #include "agent/store.h"
 #include "agent/store_pages.h"
-#include "crdt/base/text.h"
-#include "crdt/model/model.h"
+#include "crdt/log/log.h"
 #include "crdt/state/index.h"
-#include "crdt/state/mark.h"
 #include "crdt/state/state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-void verify_name(struct bytes key, char room[VERIFY_NAME_SIZE])
+static bool is_of_log(struct bytes key)
 {
-	const struct kind *kind;
-	const struct field *field = NULL;
-	char hex[2 * 48 + 1];
-	uint32_t number;
-	struct id id;
-
-	if (record_key_read(key, &number, &id)) {
-		kind = model_kind(number);
-		hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
-		snprintf(room, VERIFY_NAME_SIZE, "%s %s", kind ? kind->shape.name : "record of an unknown kind", hex);
-		return;
-	}
-	if (index_key_read(key, &number, &id)) {
-		kind = model_kind(number);
-		field = kind ? model_field(&kind->shape, (uint32_t)(key.data[3] << 8 | key.data[4])) : NULL;
-		hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
-		snprintf(room, VERIFY_NAME_SIZE, "index entry by %s of %s %s", field ? field->name : "an unknown field",
-			 kind ? kind->shape.name : "an unknown kind", hex);
-		return;
-	}
-	hex_write(bytes_of(key.data, key.size < 48 ? key.size : 48), hex);
-	snprintf(room, VERIFY_NAME_SIZE, "%s %s", key.size && key.data[0] == TABLE_MARK ? "mark" : "entry", hex);
+	return key.size &&
+	       (key.data[0] == TABLE_BATCH || key.data[0] == TABLE_STATEMENT || key.data[0] == TABLE_VECTOR);
 }
 
 static void found(void *context, struct bytes key, const char *text)
 {
 	struct verify_report *report = context;
-	char name[VERIFY_NAME_SIZE], line[512];
+	char name[KEY_NAME_SIZE], line[512];
 
 	report->damages++;
 	report->derived += state_is_derived(key);
+	report->logged += is_of_log(key);
 	/* One byte is a whole table, which the words name. */
 	if (key.size > 1) {
-		verify_name(key, name);
+		key_name(key, name);
 		snprintf(line, sizeof line, "%s: %s", name, text);
 		report->line(report->context, line);
 	} else {
@@ -56,20 +36,42 @@ static void found(void *context, struct bytes key, const char *text)
 	}
 }
 
+/* A further check, after one that said `before`: damage is no reason to end, and the first that was told is returned.
+ */
+typedef enum code further_check(struct store_txn *txn, store_found *found, void *context, struct err *err);
+
+static enum code go_on(enum code before, further_check *check, struct store_txn *txn, struct verify_report *report,
+		       struct err *err)
+{
+	struct err own = { 0 };
+	enum code code;
+
+	if (before && before != E_DAMAGED)
+		return before;
+	code = check(txn, found, report, &own);
+	if (code && (!before || code != E_DAMAGED))
+		return fail(err, code, "%s", own.text);
+	return before;
+}
+
 static enum code check_content(struct store *store, struct verify_report *report, struct err *err)
 {
 	CLEANUP(cleanup_txn) struct store_txn *txn = NULL;
-	enum code scanned, checked, code = store_snapshot(store, &txn, err);
+	enum code checked, code = store_snapshot(store, &txn, err);
 
 	if (code)
 		return code;
-	scanned = store_scan(txn, found, report, err);
-	checked = scanned && scanned != E_DAMAGED ? scanned : state_check(txn, found, report, err);
+	checked = go_on(OK, store_scan, txn, report, err);
+	checked = go_on(checked, state_check, txn, report, err);
+	if (report->is_thorough)
+		checked = go_on(checked, log_check, txn, report, err);
 	if (!checked || checked == E_DAMAGED)
 		code = state_is_current(txn, &report->is_current, err);
 	report->records = store_count(txn, TABLE_RECORD);
 	report->entries = store_count(txn, TABLE_INDEX);
-	return code ? code : checked ? checked : scanned;
+	report->batches = store_count(txn, TABLE_BATCH);
+	report->statements = store_count(txn, TABLE_STATEMENT);
+	return code ? code : checked;
 }
 
 enum code verify_state(const char *state_dir, struct verify_report *report, struct err *err)
@@ -92,7 +94,7 @@ enum code verify_state(const char *state_dir, struct verify_report *report, stru
 	return code;
 }
 
-/* The indexes follow from the records, which are sound: so damage in them alone, as well as age, is mended. */
+/* What follows from the records, which are sound, is mended: indexes, marks and the root. */
 static enum code bring_to_date(struct store *store, bool is_mendable, struct verify_report *report, struct err *err)
 {
 	char line[128];
@@ -101,7 +103,8 @@ static enum code bring_to_date(struct store *store, bool is_mendable, struct ver
 	if (report->is_current && !is_mendable)
 		return OK;
 	if (is_mendable) {
-		snprintf(line, sizeof line, "only indexes: %" PRIu64 " finding%s: they are made anew", report->damages,
+		snprintf(line, sizeof line,
+			 "only what follows from the records: %" PRIu64 " finding%s: it is made anew", report->damages,
 			 report->damages == 1 ? "" : "s");
 		report->line(report->context, line);
 	}

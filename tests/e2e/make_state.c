@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * make_state STATE [SEED]: a state directory as an agent leaves it, with records of every kind, some changed, some
- * removed. Into a directory that is there already it writes on. Secrets in it contain SECRET_MARK.
+ * make_state STATE [SEED]: a state directory as an agent leaves it: what a node alone in its cluster wrote, with its
+ * log and the cluster's statements, and records of every kind as if others had, some changed, some removed. Into a
+ * directory that is there already it writes on. Secrets in it contain SECRET_MARK.
  */
 
 #include "agent/verify.h"
@@ -10,13 +11,14 @@
 #include "crdt/model/mp.h"
 #include "crdt/model/pack.h"
 #include "crdt/state/state.h"
+#include "tests/store/lone.h"
 #include "tests/unit/model/gen_row.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PER_KIND = 12 };
+enum { PER_KIND = 12, COMMITS = 12 };
 
 static const char secret_mark[] = "SECRET-MARK-0123456789abcdef0123456789";
 
@@ -34,50 +36,76 @@ static void print_line(void *context, const char *text)
 	fprintf(stderr, "make_state: damaged: %s\n", text);
 }
 
-static void merge(struct store_txn *txn, uint32_t kind, struct id id, struct bytes map, uint64_t at,
-		  struct arena *arena)
+/* What is written at once: the transaction, and the root that goes with it. */
+struct writing {
+	struct store_txn *txn;
+	struct root root;
+	struct arena arena;
+};
+
+static struct writing begin(struct store *store, struct id cluster)
 {
-	struct record *record = arena_take(arena, sizeof *record);
+	struct writing writing = { .txn = NULL };
+	struct err err = { 0 };
+
+	must(store_begin(store, &writing.txn, &err), &err);
+	must(root_read(writing.txn, cluster, &writing.root, &err), &err);
+	return writing;
+}
+
+static void commit(struct writing *writing)
+{
+	struct err err = { 0 };
+
+	must(root_put(writing->txn, &writing->root, &err), &err);
+	must(store_commit(writing->txn, &err), &err);
+	arena_done(&writing->arena);
+}
+
+static void merge_record(struct writing *writing, uint32_t kind, struct id id, const struct record *record)
+{
 	struct err err = { 0 };
 	bool is_changed;
+
+	must(state_merge(writing->txn, &writing->root, kind, id, record, &writing->arena, &is_changed, &err), &err);
+}
+
+static void merge(struct writing *writing, uint32_t kind, struct id id, struct bytes map, uint64_t at)
+{
+	struct record *record = arena_take(&writing->arena, sizeof *record);
+	struct err err = { 0 };
 
 	must(record_from_op(map, (struct stamp){ hlc_make(1790000000000 + at, 0), 7 }, record, &err), &err);
-	must(state_merge(txn, NULL, kind, id, record, arena, &is_changed, &err), &err);
+	merge_record(writing, kind, id, record);
 }
 
-static void remove_record(struct store_txn *txn, const struct kind *kind, struct id id, struct arena *arena)
+static void remove_record(struct writing *writing, const struct kind *kind, struct id id)
 {
-	struct record *dead = arena_take(arena, sizeof *dead);
-	struct err err = { 0 };
-	bool is_changed;
+	struct record *dead = arena_take(&writing->arena, sizeof *dead);
 
 	dead->is_dead = true;
-	must(state_merge(txn, NULL, kind->number, id, dead, arena, &is_changed, &err), &err);
+	merge_record(writing, kind->number, id, dead);
 }
 
-static void put_kind(struct store *store, const struct kind *kind, struct rng *rng)
+static void put_kind(struct store *store, struct id cluster, const struct kind *kind, struct rng *rng)
 {
-	struct arena arena = { 0 };
-	struct err err = { 0 };
-	struct store_txn *txn;
+	struct writing writing = begin(store, cluster);
 
-	must(store_begin(store, &txn, &err), &err);
 	for (size_t i = 0; i < PER_KIND; i++) {
 		struct id id;
-		struct bytes op = gen_op(kind, rng, &arena, &id);
+		struct bytes op = gen_op(kind, rng, &writing.arena, &id);
 
-		merge(txn, kind->number, id, op, i, &arena);
+		merge(&writing, kind->number, id, op, i);
 		if (i % 3 == 1)
-			merge(txn, kind->number, id, gen_change(kind, rng, &arena), 100 + i, &arena);
+			merge(&writing, kind->number, id, gen_change(kind, rng, &writing.arena), 100 + i);
 		if (i % 6 == 5)
-			remove_record(txn, kind, id, &arena);
+			remove_record(&writing, kind, id);
 	}
-	must(store_commit(txn, &err), &err);
-	arena_done(&arena);
+	commit(&writing);
 }
 
 /* One whose secret is known, to be looked for in what is printed. */
-static void put_marked(struct store *store)
+static void put_marked(struct store *store, struct id cluster)
 {
 	static const uint8_t hash[32] = "hash of an api key's secret";
 	struct api_key_row key = {
@@ -99,32 +127,25 @@ static void put_marked(struct store *store)
 	};
 	const void *rows[] = { &key, &box };
 	const struct kind *kinds[] = { KIND_TABLE(api_key), KIND_TABLE(sealed_secret) };
-	struct arena arena = { 0 };
-	struct err err = { 0 };
-	struct store_txn *txn;
+	struct writing writing = begin(store, cluster);
 
-	must(store_begin(store, &txn, &err), &err);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct buf map = buf_over(arena_take(&arena, MODEL_OP_MAX), MODEL_OP_MAX);
+		struct buf map = buf_over(arena_take(&writing.arena, MODEL_OP_MAX), MODEL_OP_MAX);
 
 		pack_write(&kinds[i]->shape, rows[i], &map);
-		merge(txn, kinds[i]->number, gen_id_of(kinds[i]->number, buf_bytes(&map)), buf_bytes(&map), 0, &arena);
+		merge(&writing, kinds[i]->number, gen_id_of(kinds[i]->number, buf_bytes(&map)), buf_bytes(&map), 0);
 	}
-	must(store_commit(txn, &err), &err);
-	arena_done(&arena);
+	commit(&writing);
 }
 
 /* What only a later version knows: a kind, and a field of a policy. */
-static void put_later(struct store *store)
+static void put_later(struct store *store, struct id cluster)
 {
 	const uint32_t kinds[] = { 0xfff1, KIND_policy };
-	struct arena arena = { 0 };
-	struct err err = { 0 };
-	struct store_txn *txn;
+	struct writing writing = begin(store, cluster);
 
-	must(store_begin(store, &txn, &err), &err);
 	for (size_t i = 0; i < COUNT(kinds); i++) {
-		struct buf map = buf_over(arena_take(&arena, 100), 100);
+		struct buf map = buf_over(arena_take(&writing.arena, 100), 100);
 
 		mp_put_map(&map, 3);
 		mp_put_uint(&map, 0);
@@ -133,10 +154,33 @@ static void put_later(struct store *store)
 		mp_put_text(&map, bytes_text("of a later version"));
 		mp_put_uint(&map, 60 << 2 | MERGE_LWW);
 		mp_put_uint(&map, 7);
-		merge(txn, kinds[i], gen_id_of(kinds[i], buf_bytes(&map)), buf_bytes(&map), 0, &arena);
+		merge(&writing, kinds[i], gen_id_of(kinds[i], buf_bytes(&map)), buf_bytes(&map), 0);
 	}
-	must(store_commit(txn, &err), &err);
-	arena_done(&arena);
+	commit(&writing);
+}
+
+/* The cluster's id. A node that was here before goes on behind what it wrote. */
+static struct id let_node_write(struct store *store)
+{
+	struct lone lone = { .now_ns = 0 };
+	const struct vector *vector;
+	struct err err = { 0 };
+	uint64_t next = 1;
+
+	must(lone_open(&lone, store, &err), &err);
+	vector = &node_mesh(lone.node)->vector;
+	for (size_t i = 0; i < vector->count; i++)
+		next += vector->all[i].end.seq;
+	for (size_t i = 0; i < COMMITS; i++) {
+		size_t size = lone_commit_size(next);
+
+		must(lone_write(&lone, next, size, &err), &err);
+		if (lone.refused)
+			must(fail(&err, lone.refused, "%s", lone.refusal), &err);
+		next += size;
+	}
+	lone_close(&lone);
+	return lone.cluster;
 }
 
 int main(int argc, char **argv)
@@ -146,15 +190,17 @@ int main(int argc, char **argv)
 	struct hash_key secret;
 	struct store *store;
 	struct err err = { 0 };
+	struct id cluster;
 
 	if (argc < 2 || sodium_init() < 0)
 		return 2;
 	rng_fill(&rng, &secret, sizeof secret);
 	must(verify_and_open(argv[1], &secret, &report, &store, &err), &err);
+	cluster = let_node_write(store);
 	for (size_t i = 0; i < MODEL_KINDS; i++)
-		put_kind(store, &model_kinds[i], &rng);
-	put_marked(store);
-	put_later(store);
+		put_kind(store, cluster, &model_kinds[i], &rng);
+	put_marked(store, cluster);
+	put_later(store, cluster);
 	store_close(store);
 	return 0;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator sees of `warrend --check` and `--dump`: offline.py WARREND MAKE_STATE"""
+"""What an operator sees of `warrend --check` and `--dump`: offline.py WARREND MAKE_STATE DAMAGE_STATE"""
 
 import fcntl
 import hashlib
@@ -15,9 +15,10 @@ import sys
 import tempfile
 import unittest
 
-WARREND, MAKE_STATE = sys.argv[1:3]
+WARREND, MAKE_STATE, DAMAGE_STATE = sys.argv[1:4]
 SECRET_MARK = b"SECRET-MARK-0123456789abcdef0123456789"
 PAGE = 4096
+LANES = ("urgent", "people", "bulk")
 
 
 # Under a sanitizer too a bad page ends the reader as it ends the one that ships: by a signal.
@@ -89,16 +90,40 @@ class Offline(unittest.TestCase):
 
         self.change(turn)
 
-    def dumped(self, *kind):
+    def turn_a_bit_of_batch(self, end):
+        """Of the last batch of a stream, which is small enough to lie behind its key."""
+        key = (b"\x04" + bytes.fromhex(end["node"]) + end["start"].to_bytes(8, "big") +
+               bytes([LANES.index(end["lane"])]) + end["end"].to_bytes(8, "big"))
+
+        def turn(data):
+            at = data.find(key)
+            while at >= 0:
+                data[at + len(key) + 40] ^= 4
+                at = data.find(key, at + 1)
+
+        self.change(turn)
+
+    def damage(self, what):
+        """Such that every hash of the store still fits."""
+        subprocess.run([DAMAGE_STATE, self.state, what], check=True)
+
+    def all_dumped(self, *kind):
         done = run("--dump", self.state, *kind)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def dumped(self, *kind):
+        return [line for line in self.all_dumped(*kind) if "kind" in line]
+
+    def ends(self):
+        return {line["lane"]: line for line in self.all_dumped() if "lane" in line}
 
     def test_a_whole_state_passes_and_is_left_as_it_was(self):
         before = digest(self.state)
         done = run("--check", self.state)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertRegex(done.stdout, rf"^{self.state} is whole: \d{{3,}} records, \d{{3,}} index entries, each verified\n$")
+        self.assertRegex(done.stdout, rf"^{self.state} is whole: \d{{3,}} records, \d{{3,}} index entries, \d\d batches, 3 statements, "
+                         r"each verified\n$")
         self.assertEqual(digest(self.state), before)
 
     def test_a_state_on_a_read_only_disk_can_be_checked(self):
@@ -135,7 +160,7 @@ class Offline(unittest.TestCase):
 
     def test_damage_of_indexes_alone_is_told_and_mended_by_the_next_start(self):
         device = next(line for line in self.dumped("device") if "fields" in line)
-        whole = run("--dump", self.state).stdout
+        whole = self.dumped()
         self.turn_a_bit_of_index(device)
         before = digest(self.state)
         done = run("--check", self.state)
@@ -146,12 +171,11 @@ class Offline(unittest.TestCase):
         self.assertEqual(digest(self.state), before)
         done = subprocess.run([MAKE_STATE, self.state, "1"], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stderr, r"damaged: only indexes: \d+ findings?: they are made anew")
+        self.assertRegex(done.stderr, r"damaged: only what follows from the records: \d+ findings?: it is made anew")
         done = run("--check", self.state)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertRegex(done.stdout, "index entries, each verified\n$")
-        self.assertTrue({line["id"] for line in map(json.loads, whole.splitlines())} <=
-                        {line["id"] for line in self.dumped()})
+        self.assertRegex(done.stdout, r"index entries, \d+ batches, 3 statements, each verified\n$")
+        self.assertTrue({line["id"] for line in whole} <= {line["id"] for line in self.dumped()})
 
     def test_damage_of_a_record_and_of_indexes_is_not_mended(self):
         first, second = [line for line in self.dumped("device") if "fields" in line][:2]
@@ -166,8 +190,8 @@ class Offline(unittest.TestCase):
         self.assertEqual(digest(self.state), before)
 
     def test_a_damaged_record_is_named_and_the_others_are_dumped(self):
-        everything = self.dumped()
-        device = next(line for line in everything if line["kind"] == "device" and "fields" in line)
+        everything = self.all_dumped()
+        device = next(line for line in everything if line.get("kind") == "device" and "fields" in line)
         self.turn_a_bit_of(device)
         done = run("--dump", self.state)
         self.assertEqual(done.returncode, 1)
@@ -175,6 +199,93 @@ class Offline(unittest.TestCase):
         self.assertIn("run warrend --check", done.stderr)
         self.assertEqual([json.loads(line) for line in done.stdout.splitlines()],
                          [line for line in everything if line != device])
+
+    def assert_told(self, named, remedy, findings="1 finding"):
+        """One line that names it, and what to do; the exit status of damage; nothing touched."""
+        before = digest(self.state)
+        done = run("--check", self.state)
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        self.assertRegex(done.stdout.splitlines()[0], "^damaged: " + named)
+        self.assertRegex(done.stdout, f"is damaged: {findings} in")
+        self.assertRegex(done.stdout.split("What to do:")[1].replace("\n", " "), remedy)
+        self.assertEqual(digest(self.state), before)
+        return done.stdout
+
+    def test_damage_of_the_log_is_named_and_every_record_still_dumped(self):
+        records = self.dumped()
+        people = "of node [0-9a-f]{16}, start 1, lane people"
+        log = "every record is there: .*do not start warrend on this directory"
+        for what, named in (
+                ("gap", rf"batch that ends at \d+ {people}: this batch does not follow the one before it$"),
+                ("last", rf"end {people}: this stream's end is not that of its last batch$"),
+                ("end", rf"end {people}: this stream's end is not that of its last batch$"),
+                ("signature", rf"batch that ends at \d+ {people}: this batch's signature is not that of a member$"),
+                ("entries", rf"batch that ends at \d+ {people}: .*entries are not those of its header$")):
+            with self.subTest(what):
+                self.setUp()
+                self.damage(what)
+                self.assert_told(named, log)
+                done = run("--dump", self.state)
+                self.assertEqual(done.returncode, what == "entries")
+                lines = [json.loads(line) for line in done.stdout.splitlines()]
+                self.assertEqual([line for line in lines if "kind" in line], records)
+
+    def test_damage_of_statements_is_named(self):
+        count = len(self.dumped())
+        for what, named in (("statement", "statement 1: this statement's signature is not its signer's$"),
+                            ("statement-gap", "statement 2: the statement before this one is missing$")):
+            with self.subTest(what):
+                self.setUp()
+                self.damage(what)
+                # With the statement goes whoever it let in, and with that one the batches.
+                self.assert_told(named, "do not start warrend on this directory", r"\d+ findings")
+                self.assertEqual(len(self.dumped()), count - (what == "statement-gap"))
+
+    def test_a_wrong_root_is_named_and_mended_by_the_next_start(self):
+        self.damage("root")
+        self.assert_told("the root: the root is not that of the records$", "nothing is lost: the next start .*the root")
+        done = subprocess.run([MAKE_STATE, self.state], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("damaged: only what follows from the records: 1 finding: it is made anew", done.stderr)
+        self.assertEqual(run("--check", self.state).returncode, 0)
+
+    def test_a_changed_bit_in_a_batch_is_named_and_no_agent_starts_on_it(self):
+        records, end = self.dumped(), self.ends()["urgent"]
+        self.turn_a_bit_of_batch(end)
+        name = f"batch that ends at {end['end']} of node {end['node']}, start 1, lane urgent"
+        self.assert_told(f"{name}: its bytes do not match their hash", "every record is there")
+        dump = run("--dump", self.state)
+        self.assertEqual(dump.returncode, 1)
+        self.assertIn(f"damaged: {name}: ", dump.stderr)
+        lines = [json.loads(line) for line in dump.stdout.splitlines()]
+        self.assertEqual([line for line in lines if "kind" in line], records)
+        before = digest(self.state)
+        done = subprocess.run([MAKE_STATE, self.state], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"make_state: damaged: {name}", done.stderr)
+        self.assertEqual(digest(self.state), before)
+
+    def test_a_start_leaves_signatures_and_chains_to_the_check(self):
+        for what in ("signature", "gap"):
+            self.setUp()
+            self.damage(what)
+            self.assertEqual(subprocess.run([MAKE_STATE, self.state], check=False).returncode, 0)
+            self.assertEqual(run("--check", self.state).returncode, 1)
+
+    def test_statements_and_the_ends_of_streams_are_dumped(self):
+        lines = self.all_dumped()
+        statements = [line for line in lines if "statement" in line]
+        self.assertEqual([(line["statement"], line["kind"]) for line in statements],
+                         [(0, "cluster"), (1, "invite"), (2, "admission")])
+        self.assertEqual(statements[2]["fields"]["invite"], statements[1]["id"])
+        self.assertEqual(self.dumped("admission"), [line for line in lines if line.get("kind") == "admission"])
+        ends = self.ends()
+        self.assertEqual(set(ends), {"urgent", "people"})
+        self.assertEqual(lines[-2:], [ends["urgent"], ends["people"]])
+        self.assertEqual({(end["start"], end["first"]) for end in ends.values()}, {(1, 1)})
+        self.assertIn(f"{sum(end['batches'] for end in ends.values())} batches", run("--check", self.state).stdout)
+        users = {line["fields"]["login"] for line in self.dumped("user") if "login" in line.get("fields", {})}
+        self.assertIn("u00000001", users)
 
     def test_no_bytes_make_it_crash_hang_or_lie(self):
         """What is damaged is said to be; what is said to be whole is what was written."""
@@ -206,6 +317,7 @@ class Offline(unittest.TestCase):
         everything = self.dumped()
         kinds = {line["kind"] for line in everything}
         self.assertEqual(len({(line["kind"], line["id"]) for line in everything}), len(everything))
+        self.assertEqual(len(everything) + 2, len(self.all_dumped()))
         self.assertGreater(len(kinds), 50)
         for kind in ("device", "usage", "policy_version"):
             self.assertEqual(self.dumped(kind), [line for line in everything if line["kind"] == kind])

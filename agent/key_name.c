@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/key_name.h"
+
+#include "crdt/base/text.h"
+#include "crdt/log/log.h"
+#include "crdt/model/model.h"
+#include "crdt/state/index.h"
+#include "crdt/state/mark.h"
+#include "crdt/state/root.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { STREAM_KEY_SIZE = 1 + 8 + 8 + 1, BATCH_KEY_SIZE = STREAM_KEY_SIZE + 8, STATEMENT_KEY_SIZE = 1 + 4 };
+
+const char *key_lane(enum lane lane)
+{
+	switch (lane) {
+	case LANE_URGENT: return "urgent";
+	case LANE_PEOPLE: return "people";
+	case LANE_BULK: return "bulk";
+	case LANES: break;
+	}
+	return "unknown";
+}
+
+bool key_stream(struct bytes key, struct stream *ret_stream, uint64_t *ret_seq)
+{
+	struct reader r = reader_over(key);
+	uint8_t table = (uint8_t)read_big_endian(&r, 1);
+	uint64_t node = read_big_endian(&r, 8), start = read_big_endian(&r, 8), lane = read_big_endian(&r, 1);
+
+	if (!(table == TABLE_BATCH && key.size == BATCH_KEY_SIZE) &&
+	    !(table == TABLE_VECTOR && key.size == STREAM_KEY_SIZE))
+		return false;
+	if (lane >= LANES)
+		return false;
+	*ret_stream = (struct stream){ .node = node, .start = start, .lane = (enum lane)lane };
+	*ret_seq = table == TABLE_BATCH ? read_big_endian(&r, 8) : 0;
+	return true;
+}
+
+bool key_statement(struct bytes key, uint32_t *ret_number)
+{
+	struct reader r = reader_over(key);
+
+	if (key.size != STATEMENT_KEY_SIZE || read_big_endian(&r, 1) != TABLE_STATEMENT)
+		return false;
+	*ret_number = (uint32_t)read_big_endian(&r, 4);
+	return true;
+}
+
+static bool name_of_log(struct bytes key, char room[KEY_NAME_SIZE])
+{
+	struct stream stream;
+	uint32_t number;
+	uint64_t seq;
+
+	if (key_statement(key, &number)) {
+		snprintf(room, KEY_NAME_SIZE, "statement %" PRIu32, number);
+		return true;
+	}
+	if (!key_stream(key, &stream, &seq))
+		return false;
+	if (key.data[0] == TABLE_BATCH)
+		snprintf(room, KEY_NAME_SIZE,
+			 "batch that ends at %" PRIu64 " of node %016" PRIx64 ", start %" PRIu64 ", lane %s", seq,
+			 stream.node, stream.start, key_lane(stream.lane));
+	else
+		snprintf(room, KEY_NAME_SIZE, "end of node %016" PRIx64 ", start %" PRIu64 ", lane %s", stream.node,
+			 stream.start, key_lane(stream.lane));
+	return true;
+}
+
+static bool name_of_state(struct bytes key, char room[KEY_NAME_SIZE])
+{
+	const struct kind *kind;
+	const struct field *field = NULL;
+	char hex[2 * sizeof(struct id) + 1];
+	uint32_t number;
+	struct id id;
+
+	if (record_key_read(key, &number, &id)) {
+		kind = model_kind(number);
+		hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
+		snprintf(room, KEY_NAME_SIZE, "%s %s", kind ? kind->shape.name : "record of an unknown kind", hex);
+		return true;
+	}
+	if (!index_key_read(key, &number, &id))
+		return false;
+	kind = model_kind(number);
+	field = kind ? model_field(&kind->shape, (uint32_t)(key.data[3] << 8 | key.data[4])) : NULL;
+	hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
+	snprintf(room, KEY_NAME_SIZE, "index entry by %s of %s %s", field ? field->name : "an unknown field",
+		 kind ? kind->shape.name : "an unknown kind", hex);
+	return true;
+}
+
+void key_name(struct bytes key, char room[KEY_NAME_SIZE])
+{
+	char hex[2 * 48 + 1];
+
+	if (bytes_equal(key, bytes_of(root_key, sizeof root_key))) {
+		snprintf(room, KEY_NAME_SIZE, "the root");
+		return;
+	}
+	if (name_of_state(key, room) || name_of_log(key, room))
+		return;
+	hex_write(bytes_of(key.data, key.size < 48 ? key.size : 48), hex);
+	snprintf(room, KEY_NAME_SIZE, "%s %s", key.size && key.data[0] == TABLE_MARK ? "mark" : "entry", hex);
+}

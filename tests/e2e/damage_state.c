@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * damage_state STATE WHAT: makes the log or the root of a state wrong, in a way that no hash of the store tells: what
+ * one who writes with our own code, or a fault of it, could do. The stream is that of a node's people's lane.
+ */
+
+#include "agent/store.h"
+#include "crdt/log/log.h"
+#include "crdt/state/root.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KEY_SIZE = 1 + 8 + 8 + 1 + 8, SIGNATURE_SIZE = 64 };
+
+struct damage {
+	struct store_txn *txn;
+	struct arena arena;
+	struct stream stream;
+	struct batch second; /* batch of the stream */
+	struct bytes last;   /* the key of its last one */
+	struct end end;
+};
+
+static void must(enum code code, const struct err *err)
+{
+	if (!code)
+		return;
+	fprintf(stderr, "damage_state: %s: %s\n", code_name(code), err->text);
+	exit(1);
+}
+
+static struct bytes key_of(struct damage *damage, uint64_t seq)
+{
+	struct buf key = buf_over(arena_take(&damage->arena, KEY_SIZE), KEY_SIZE);
+
+	buf_put_byte(&key, TABLE_BATCH);
+	buf_put_big_endian(&key, damage->stream.node, 8);
+	buf_put_big_endian(&key, damage->stream.start, 8);
+	buf_put_byte(&key, (uint8_t)damage->stream.lane);
+	buf_put_big_endian(&key, seq, 8);
+	return buf_bytes(&key);
+}
+
+static void look_around(struct damage *damage)
+{
+	struct vector vector = { 0 };
+	struct bytes whole;
+	struct err err = { 0 };
+
+	must(log_read_vector(damage->txn, &vector, &err), &err);
+	for (size_t i = 0; i < vector.count; i++)
+		if (vector.all[i].stream.lane == LANE_PEOPLE) {
+			damage->stream = vector.all[i].stream;
+			damage->end = vector.all[i].end;
+		}
+	vector_done(&vector);
+	must(log_batch_after(damage->txn, damage->stream, 0, &whole, &err), &err);
+	must(batch_read(whole, &damage->second, &err), &err);
+	must(log_batch_after(damage->txn, damage->stream, damage->second.end.seq, &whole, &err), &err);
+	must(batch_read(arena_copy(&damage->arena, whole), &damage->second, &err), &err);
+	damage->last = key_of(damage, damage->end.seq);
+}
+
+/* Puts the value of a key again with one bit of it turned. */
+static void turn(struct damage *damage, struct bytes key, size_t from_start, size_t from_end)
+{
+	struct bytes value, copy;
+	struct err err = { 0 };
+
+	must(store_get(damage->txn, key, &value, &err), &err);
+	copy = arena_copy(&damage->arena, value);
+	((uint8_t *)copy.data)[from_end ? copy.size - from_end : from_start] ^= 1;
+	must(store_put(damage->txn, key, copy, &err), &err);
+}
+
+static struct bytes statement_key(uint8_t number)
+{
+	static uint8_t key[] = { TABLE_STATEMENT, 0, 0, 0, 0 };
+
+	key[sizeof key - 1] = number;
+	return bytes_of(key, sizeof key);
+}
+
+static bool make_damage(struct damage *damage, const char *what, struct err *err)
+{
+	struct bytes second = key_of(damage, damage->second.end.seq);
+
+	if (!strcmp(what, "gap")) {
+		must(store_delete(damage->txn, second, err), err);
+	} else if (!strcmp(what, "last")) {
+		must(store_delete(damage->txn, damage->last, err), err);
+	} else if (!strcmp(what, "signature")) {
+		turn(damage, second, damage->second.header.size + 2 + SIGNATURE_SIZE - 1, 0);
+	} else if (!strcmp(what, "entries")) {
+		turn(damage, second, 0, 1);
+	} else if (!strcmp(what, "end")) {
+		damage->end.hash.bytes[0] ^= 1;
+		must(log_put_end(damage->txn, damage->stream, damage->end, err), err);
+	} else if (!strcmp(what, "root")) {
+		turn(damage, bytes_of(root_key, sizeof root_key), 0, 1);
+	} else if (!strcmp(what, "statement")) {
+		turn(damage, statement_key(1), 0, 1);
+	} else if (!strcmp(what, "statement-gap")) {
+		must(store_delete(damage->txn, statement_key(1), err), err);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct lmdb_options options = { .mode = LMDB_WRITER };
+	struct damage damage = { .txn = NULL };
+	struct err err = { 0 };
+	struct store *store;
+
+	if (argc != 3 || sodium_init() < 0)
+		return 2;
+	must(lmdb_store_open(argv[1], &options, &store, &err), &err);
+	must(store_begin(store, &damage.txn, &err), &err);
+	look_around(&damage);
+	if (!make_damage(&damage, argv[2], &err))
+		return 2;
+	must(store_commit(damage.txn, &err), &err);
+	store_close(store);
+	arena_done(&damage.arena);
+	return 0;
+}
