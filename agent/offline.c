@@ -105,10 +105,11 @@ static void print_line(void *context, const char *text)
 
 static void tell_whole(const char *state_dir, const struct verify_report *report)
 {
-	printf("%s is whole: %" PRIu64 " records, ", state_dir, report->records);
+	printf("%s is whole: %" PRIu64 " records, %" PRIu64 " batches, %" PRIu64 " statements, ", state_dir,
+	       report->records, report->batches, report->statements);
 	if (report->is_current)
 		printf("%" PRIu64 " index entries, ", report->entries);
-	printf("%" PRIu64 " batches, %" PRIu64 " statements, each verified\n", report->batches, report->statements);
+	puts("each verified");
 	if (!report->is_current)
 		puts("its indexes are of another version, or half made: they are made anew at the next start");
 }
@@ -132,10 +133,10 @@ static enum exit_status check(struct reading *reading)
 		tell_whole(reading->state_dir, &report);
 		return EXIT_OK;
 	}
-	printf("\n%s is damaged: %" PRIu64 " finding%s in %" PRIu64 " records, %" PRIu64 " index entries, %" PRIu64
-	       " batches and %" PRIu64 " statements\n\n%s",
-	       reading->state_dir, report.damages, report.damages == 1 ? "" : "s", report.records, report.entries,
-	       report.batches, report.statements, remedy_for(&report));
+	printf("\n%s is damaged: %" PRIu64 " finding%s in %" PRIu64 " records, %" PRIu64 " batches, %" PRIu64
+	       " statements and %" PRIu64 " index entries\n\n%s",
+	       reading->state_dir, report.damages, report.damages == 1 ? "" : "s", report.records, report.batches,
+	       report.statements, report.entries, remedy_for(&report));
 	return EXIT_FAILED;
 }
 

@@ -122,8 +122,8 @@ class Offline(unittest.TestCase):
         before = digest(self.state)
         done = run("--check", self.state)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertRegex(done.stdout, rf"^{self.state} is whole: \d{{3,}} records, \d{{3,}} index entries, \d\d batches, 3 statements, "
-                         r"each verified\n$")
+        self.assertRegex(done.stdout, rf"^{self.state} is whole: \d{{3,}} records, \d\d batches, 3 statements, "
+                         r"\d{3,} index entries, each verified\n$")
         self.assertEqual(digest(self.state), before)
 
     def test_a_state_on_a_read_only_disk_can_be_checked(self):
@@ -174,7 +174,7 @@ class Offline(unittest.TestCase):
         self.assertRegex(done.stderr, r"damaged: only what follows from the records: \d+ findings?: it is made anew")
         done = run("--check", self.state)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertRegex(done.stdout, r"index entries, \d+ batches, 3 statements, each verified\n$")
+        self.assertRegex(done.stdout, "index entries, each verified\n$")
         self.assertTrue({line["id"] for line in whole} <= {line["id"] for line in self.dumped()})
 
     def test_damage_of_a_record_and_of_indexes_is_not_mended(self):
@@ -206,7 +206,7 @@ class Offline(unittest.TestCase):
         done = run("--check", self.state)
         self.assertEqual((done.returncode, done.stderr), (1, ""))
         self.assertRegex(done.stdout.splitlines()[0], "^damaged: " + named)
-        self.assertRegex(done.stdout, f"is damaged: {findings} in")
+        self.assertRegex(done.stdout, rf"is damaged: {findings} in \d{{4}} records, \d\d batches, [23] statements and ")
         self.assertRegex(done.stdout.split("What to do:")[1].replace("\n", " "), remedy)
         self.assertEqual(digest(self.state), before)
         return done.stdout
