@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_SIM_STORIES_INSIDE_H
+#define WARREN_SIM_STORIES_INSIDE_H
+
+/*
+ * What the parts of stories, telling and leading, know of each other.
+ */
+
+#include "tests/sim/stories.h"
+
+/* The line that the story of this process begins with. */
+const char *story_title(void);
+
+/* The world's hooks. */
+void story_replied(void *context, struct machine *machine, const struct reply *reply);
+void story_alarmed(void *context, struct machine *machine, const char *text);
+void story_stepped(void *context, struct machine *machine);
+void story_booted(void *context, struct machine *machine);
+void story_died(void *context, struct machine *machine);
+
+#endif

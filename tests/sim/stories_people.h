@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_SIM_STORIES_PEOPLE_H
+#define WARREN_SIM_STORIES_PEOPLE_H
+
+/*
+ * What people do in stories, each a line of the timeline, and what they then see.
+ */
+
+#include "tests/sim/stories.h"
+
+/* --- Doing. */
+
+const struct story_asked *user_create(struct story *story, struct story_client client, const char *login);
+const struct story_asked *user_rename(struct story *story, struct story_client client, struct id user,
+				      const char *login);
+const struct story_asked *user_hold(struct story *story, struct story_client client, struct id user,
+				    const char *reason);
+
+/* Takes the holds away that are to be seen there. */
+const struct story_asked *user_free(struct story *story, struct story_client client, struct id user);
+
+/* The first password of a user makes the record. */
+const struct story_asked *password_create(struct story *story, struct story_client client, struct id user,
+					  const char *text);
+const struct story_asked *password_change(struct story *story, struct story_client client, struct id password,
+					  const char *text);
+
+/* The public key is that of the name. */
+const struct story_asked *device_enrol(struct story *story, struct story_client client, struct id user,
+				       const char *name, const char *key);
+const struct story_asked *device_revoke(struct story *story, struct story_client client, struct id device);
+
+const struct story_asked *plan_create(struct story *story, struct story_client client, const char *name,
+				      uint64_t devices);
+const struct story_asked *plan_change(struct story *story, struct story_client client, struct id plan,
+				      uint64_t devices);
+const struct story_asked *user_plan(struct story *story, struct story_client client, struct id user, struct id plan);
+
+const struct story_asked *policy_create(struct story *story, struct story_client client, const char *name);
+
+/* Rules that allow each of the networks, and nothing else. */
+const struct story_asked *policy_save(struct story *story, struct story_client client, struct id policy,
+				      const char *first, const char *second);
+
+/* --- Seeing. */
+
+void view_users(struct story *story, struct store_txn *txn, struct id none,
+		struct buf *out); /* all, as they are called */
+void view_login(struct story *story, struct store_txn *txn, struct id user, struct buf *out);
+void view_user(struct story *story, struct store_txn *txn, struct id user, struct buf *out); /* on, or off and why */
+void view_password(struct story *story, struct store_txn *txn, struct id password, struct buf *out);
+void view_device(struct story *story, struct store_txn *txn, struct id device, struct buf *out);
+void view_devices(struct story *story, struct store_txn *txn, struct id user, struct buf *out);
+void view_policy(struct story *story, struct store_txn *txn, struct id policy, struct buf *out);
+
+/* Who signs in with a login; the user of that name in the story. */
+void view_claim(struct story *story, struct store_txn *txn, struct id user, struct buf *out);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/stories_inside.h"
+
+#include "crdt/base/text.h"
+#include "crdt/gossip/link.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { COLUMNS = 108, INDENT = 15 };
+
+/* --- Lines. */
+
+static const char *name_of(const struct story *story, const char *hex, size_t digits)
+{
+	uint8_t id[16];
+
+	hex_read(bytes_of(hex, digits), id, digits / 2);
+	for (size_t i = 0; digits == 32 && i < story->names_count; i++)
+		if (!memcmp(story->names[i].id.bytes, id, sizeof id))
+			return story->names[i].text;
+	for (uint32_t i = 0; digits == 16 && i < story->world->options.machines; i++) {
+		static const char letters[][2] = { "A", "B", "C", "D", "E" };
+		uint64_t big = htobe64(story->world->machines[i].id);
+
+		if (!memcmp(&big, id, sizeof big))
+			return letters[i];
+	}
+	return NULL;
+}
+
+/* Ids of records and nodes give way to what they are called. */
+static void put_named(const struct story *story, const char *text, struct buf *out)
+{
+	while (*text) {
+		size_t digits = strspn(text, "0123456789abcdef");
+		const char *name = digits == 32 || digits == 16 ? name_of(story, text, digits) : NULL;
+
+		if (name)
+			buf_put_text(out, name);
+		else
+			buf_put(out, text, digits ? digits : 1);
+		text += digits ? digits : 1;
+	}
+}
+
+/* How much of the text goes on this line. */
+static size_t line_size(struct bytes text)
+{
+	size_t size = COLUMNS - INDENT;
+
+	if (text.size <= size)
+		return text.size;
+	while (size && text.data[size] != ' ')
+		size--;
+	return size ? size : text.size;
+}
+
+static void put_line(struct story *story, struct bytes text)
+{
+	uint64_t ms = world_now(story->world) / 1000000;
+	size_t size = line_size(text);
+
+	fprintf(story->out, "%7" PRIu64 ".%03" PRIu64 "  %.*s\n", ms / 1000, ms % 1000, (int)size,
+		(const char *)text.data);
+	while (size < text.size) {
+		text = bytes_of(text.data + size + 1, text.size - size - 1);
+		size = line_size(text);
+		fprintf(story->out, "%*s%.*s\n", INDENT, "", (int)size, (const char *)text.data);
+	}
+}
+
+void put_format(struct buf *buf, const char *format, ...)
+{
+	char text[STORY_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	buf_put_text(buf, text);
+}
+
+void story_say(struct story *story, const char *format, ...)
+{
+	struct buf buf = buf_growing(4 * STORY_TEXT_MAX);
+	char text[STORY_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	put_named(story, text, &buf);
+	put_line(story, buf_bytes(&buf));
+	buf_done(&buf);
+}
+
+void story_name(struct story *story, struct id id, const char *text)
+{
+	MUST(story, story->names_count < STORY_NAMES_MAX);
+	story->names[story->names_count].id = id;
+	snprintf(story->names[story->names_count++].text, sizeof story->names[0].text, "%s", text);
+}
+
+void story_must(struct story *story, bool is_true, const char *text)
+{
+	if (is_true)
+		return;
+	fflush(story->out);
+	fprintf(stderr, "%.*sthis must be true, and is not: %s\n", (int)story->told_size, story->told, text);
+	exit(1);
+}
+
+/* "A", "A and B", "A, B and C". */
+static void put_letters(uint32_t machines, struct buf *out)
+{
+	bool is_first = true;
+
+	for (uint32_t i = 0; i < STORY_MACHINES; i++) {
+		if (!(machines & BIT(i)))
+			continue;
+		machines &= ~(uint32_t)BIT(i);
+		if (!is_first)
+			buf_put_text(out, machines ? ", " : " and ");
+		buf_put_byte(out, (uint8_t)('A' + i));
+		is_first = false;
+	}
+}
+
+/* --- What machines show. */
+
+static void see(struct story *story, uint32_t machine, story_view *view, struct id id, char room[STORY_TEXT_MAX])
+{
+	struct buf buf = buf_over(room, STORY_TEXT_MAX - 1);
+	struct store_txn *txn;
+	struct err err = { 0 };
+
+	story_must(story, !store_snapshot(story->world->machines[machine].store, &txn, &err), "it can be read");
+	view(story, txn, id, &buf);
+	store_end(txn);
+	MUST(story, !buf.is_full);
+	room[buf.size] = 0;
+}
+
+static void show(struct story *story, story_view *view, struct id id, const char *one, const char *several)
+{
+	char(*rooms)[STORY_TEXT_MAX] = must_alloc(sizeof(char[STORY_MACHINES][STORY_TEXT_MAX]));
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < story->world->options.machines; i++)
+		if (world_is_up(story->world, i)) {
+			see(story, i, view, id, rooms[i]);
+			left |= (uint32_t)BIT(i);
+		}
+	while (left) {
+		uint32_t first = (uint32_t)__builtin_ctz(left), same = 0;
+		char letters[32];
+		struct buf buf = buf_over(letters, sizeof letters - 1);
+
+		for (uint32_t i = first; i < STORY_MACHINES; i++)
+			if (left & BIT(i) && !strcmp(rooms[i], rooms[first]))
+				same |= (uint32_t)BIT(i);
+		left &= ~same;
+		put_letters(same, &buf);
+		letters[buf.size] = 0;
+		story_say(story, "%s %s: %s", letters, same == BIT(first) ? one : several, rooms[first]);
+	}
+	free(rooms);
+}
+
+void story_show(struct story *story, story_view *view, struct id id)
+{
+	show(story, view, id, "shows", "show");
+}
+
+static void put_conflict(void *context, const struct conflict *conflict)
+{
+	struct buf *out = context;
+	char text[512];
+
+	conflict_describe(conflict, text, sizeof text);
+	put_format(out, "%s%s", out->size ? "; " : "", text);
+}
+
+static void view_conflicts(struct story *story, struct store_txn *txn, struct id none, struct buf *out)
+{
+	struct err err = { 0 };
+
+	(void)none;
+	story_must(story, !conflict_find(txn, put_conflict, out, &err), "conflicts are found");
+	if (!out->size)
+		buf_put_text(out, "there is nothing to decide");
+}
+
+void story_tell_operator(struct story *story)
+{
+	show(story, view_conflicts, (struct id){ { 0 } }, "tells the operator", "tell the operator");
+}
+
+void story_must_show(struct story *story, uint32_t machine, story_view *view, struct id id, const char *text)
+{
+	char room[STORY_TEXT_MAX], why[2 * STORY_TEXT_MAX];
+
+	see(story, machine, view, id, room);
+	snprintf(why, sizeof why, "%c shows: %s\n(it shows: %s)", 'A' + (int)machine, text, room);
+	story_must(story, !strcmp(room, text), why);
+}
+
+void story_must_all_show(struct story *story, story_view *view, struct id id, const char *text)
+{
+	for (uint32_t i = 0; i < story->world->options.machines; i++)
+		if (world_is_up(story->world, i))
+			story_must_show(story, i, view, id, text);
+}
+
+void story_watch(struct story *story, story_view *view, struct id id)
+{
+	story->watched = view;
+	story->watched_id = id;
+	for (uint32_t i = 0; view && i < story->world->options.machines; i++)
+		if (world_is_up(story->world, i))
+			see(story, i, view, id, story->shown[i]);
+}
+
+/* --- What happens by itself. */
+
+static void look(struct story *story, const struct machine *machine)
+{
+	char now[STORY_TEXT_MAX];
+
+	see(story, machine->at, story->watched, story->watched_id, now);
+	if (!strcmp(now, story->shown[machine->at]))
+		return;
+	memcpy(story->shown[machine->at], now, sizeof now);
+	if (machine->at != story->asking)
+		story_say(story, "%c now shows: %s", 'A' + (int)machine->at, now);
+}
+
+static void notice_silence(struct story *story, uint32_t at, const struct mesh *mesh, uint32_t *ret_silent)
+{
+	uint32_t before = *ret_silent;
+
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		uint32_t who = 0;
+
+		while (who < STORY_MACHINES && story->world->machines[who].id != mesh->peers[i]->node)
+			who++;
+		if (who == STORY_MACHINES || mesh->peers[i]->pulse.is_silent == !!(before & BIT(who)))
+			continue;
+		*ret_silent ^= (uint32_t)BIT(who);
+		if (story->tells_silence)
+			story_say(story,
+				  *ret_silent & BIT(who) ? "%c hears nothing of %c any more" : "%c hears %c again",
+				  'A' + (int)at, 'A' + (int)who);
+	}
+}
+
+void story_stepped(void *context, struct machine *machine)
+{
+	struct story *story = context;
+	const struct mesh *mesh = machine->core->node_mesh(machine->node);
+	struct noticed *noticed = &story->noticed[machine->at];
+
+	notice_silence(story, machine->at, mesh, &noticed->silent);
+	if (story->is_told && mesh->is_member && !noticed->is_member)
+		story_say(story, "%c is a member now", 'A' + (int)machine->at);
+	noticed->is_member = mesh->is_member;
+	if (story->is_told && story->watched)
+		look(story, machine);
+}
+
+void story_alarmed(void *context, struct machine *machine, const char *text)
+{
+	struct story *story = context;
+	struct noticed *noticed = &story->noticed[machine->at];
+
+	if (!strcmp(noticed->alarm, text))
+		return;
+	snprintf(noticed->alarm, sizeof noticed->alarm, "%s", text);
+	story_say(story, "%c tells the operator: %s", 'A' + (int)machine->at, text);
+}
+
+void story_booted(void *context, struct machine *machine)
+{
+	struct story *story = context;
+	struct noticed *noticed = &story->noticed[machine->at];
+
+	memset(noticed, 0, sizeof *noticed);
+	noticed->is_member = machine->core->node_mesh(machine->node)->is_member;
+}
+
+void story_died(void *context, struct machine *machine)
+{
+	struct story *story = context;
+
+	if (machine->died)
+		story_say(story, "%c's process ends", 'A' + (int)machine->at);
+}
