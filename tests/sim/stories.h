@@ -60,6 +60,7 @@ struct story {
 		struct id id;
 	} names[STORY_NAMES_MAX];
 	size_t names_count;
+	struct key32 key; /* the public key that the story is about */
 	struct noticed {
 		bool is_member, is_twin, is_evicted;
 		uint32_t silent; /* a bit for each machine */
@@ -72,6 +73,9 @@ struct story {
 /* A line; ids in the text become names, and what is too long goes on in the next. */
 PRINTF(2, 3) void story_say(struct story *story, const char *format, ...);
 
+/* What the reader should know, between the lines. */
+void story_note(struct story *story, const char *text);
+
 /* What a record is called from now on, with its quotes if it has any. */
 void story_name(struct story *story, struct id id, const char *text);
 PRINTF(2, 3) void put_format(struct buf *buf, const char *format, ...);
@@ -83,6 +87,7 @@ void story_must(struct story *story, bool is_true, const char *text);
 /* What each machine that is up shows, those that show the same in one line. */
 void story_show(struct story *story, story_view *view, struct id id);
 void story_tell_operator(struct story *story); /* the same of conflicts */
+void view_conflicts(struct story *story, struct store_txn *txn, struct id none, struct buf *out);
 
 /* That one machine, or each that is up, shows just this. */
 void story_must_show(struct story *story, uint32_t machine, story_view *view, struct id id, const char *text);

@@ -98,7 +98,7 @@ const struct story_asked *password_change(struct story *story, struct story_clie
 	return story_ask(story, client, &change, 1, "the password becomes \"%s\"", text);
 }
 
-static struct key32 key_of(const char *text)
+struct key32 key_of(const char *text)
 {
 	struct key32 key = { { 0 } };
 

@@ -25,7 +25,8 @@ const struct story_asked *password_create(struct story *story, struct story_clie
 const struct story_asked *password_change(struct story *story, struct story_client client, struct id password,
 					  const char *text);
 
-/* The public key is that of the name. */
+/* Public keys are made of a word. */
+struct key32 key_of(const char *text);
 const struct story_asked *device_enrol(struct story *story, struct story_client client, struct id user,
 				       const char *name, const char *key);
 const struct story_asked *device_revoke(struct story *story, struct story_client client, struct id device);
@@ -50,6 +51,10 @@ void view_login(struct story *story, struct store_txn *txn, struct id user, stru
 void view_user(struct story *story, struct store_txn *txn, struct id user, struct buf *out); /* on, or off and why */
 void view_password(struct story *story, struct store_txn *txn, struct id password, struct buf *out);
 void view_device(struct story *story, struct store_txn *txn, struct id device, struct buf *out);
+/* And whether the story's key is in the revoked set. */
+void view_key(struct story *story, struct store_txn *txn, struct id device, struct buf *out);
+/* What has arrived of a device and its revocation, in whichever order. */
+void view_arrival(struct story *story, struct store_txn *txn, struct id device, struct buf *out);
 void view_devices(struct story *story, struct store_txn *txn, struct id user, struct buf *out);
 void view_policy(struct story *story, struct store_txn *txn, struct id policy, struct buf *out);
 

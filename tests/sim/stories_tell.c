@@ -96,6 +96,18 @@ void story_say(struct story *story, const char *format, ...)
 	buf_done(&buf);
 }
 
+void story_note(struct story *story, const char *text)
+{
+	struct bytes left = bytes_text(text);
+
+	while (left.size) {
+		size_t size = line_size(left);
+
+		fprintf(story->out, "%*s| %.*s\n", INDENT - 2, "", (int)size, (const char *)left.data);
+		left = size < left.size ? bytes_of(left.data + size + 1, left.size - size - 1) : bytes_of(NULL, 0);
+	}
+}
+
 void story_name(struct story *story, struct id id, const char *text)
 {
 	MUST(story, story->names_count < STORY_NAMES_MAX);
@@ -183,7 +195,7 @@ static void put_conflict(void *context, const struct conflict *conflict)
 	put_format(out, "%s%s", out->size ? "; " : "", text);
 }
 
-static void view_conflicts(struct story *story, struct store_txn *txn, struct id none, struct buf *out)
+void view_conflicts(struct story *story, struct store_txn *txn, struct id none, struct buf *out)
 {
 	struct err err = { 0 };
 

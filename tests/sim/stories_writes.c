@@ -55,3 +55,93 @@ void tell_write_under_partition(void)
 	story_must_all_show(story, view_users, nobody, "\"ada\", \"ann\", \"bob\"");
 	story_end(story);
 }
+
+void tell_revoke_overtakes_create(void)
+{
+	struct story *story = story_new(9, 3);
+	const struct story_asked *asked;
+	struct id ann, phone;
+
+	story_found(story, 3);
+	story->key = key_of("key 1");
+	ann = user_create(story, AT(A), "ann")->id;
+	story_at(story, 11000);
+	story_split(story, "A B | C");
+	story_at(story, 12000);
+	phone = device_enrol(story, AT(A), ann, "phone", "key 1")->id;
+	story_at(story, 13000);
+	story_must_show(story, B, view_device, phone, "\"phone\" is on");
+	device_revoke(story, AT(A), phone);
+	story_at(story, 14000);
+	story_show(story, view_key, phone);
+	story_note(story, "C comes back over a line that takes a second for a few hundred bytes.");
+	net_path(story->world->net, A, C)->bytes_per_s = 400;
+	net_path(story->world->net, B, C)->bytes_per_s = 400;
+	story_watch(story, view_arrival, phone);
+	story_heal(story);
+	story_settle(story, 60);
+	story_watch(story, NULL, phone);
+	story_show(story, view_key, phone);
+	story_must_all_show(story, view_key, phone, "no such device, and its key is revoked for good");
+	asked = device_enrol(story, AT(C), ann, "phone", "key 1");
+	MUST(story, asked->code == E_TAKEN);
+	story_end(story);
+}
+
+void tell_same_post_twice(void)
+{
+	struct story *story = story_new(10, 3);
+	const struct story_asked *first, *second, *third;
+
+	story_found(story, 3);
+	story_at(story, 11000);
+	story_split(story, "A | B C");
+	first = user_create(story, (struct story_client){ .at = A, .copies = 1, .key = "order 66" }, "ann");
+	story_at(story, 11500);
+	story_note(story, "The client is tired of waiting and asks B the same, with the same Idempotency-Key.");
+	second = user_create(story, (struct story_client){ .at = B, .copies = 1, .key = "order 66" }, "ann");
+	story_at(story, 14000);
+	MUST(story, !first->code && !second->code && id_equal(first->id, second->id));
+	story_heal(story);
+	story_settle(story, 10);
+	story_show(story, view_users, nobody);
+	story_tell_operator(story);
+	story_must_all_show(story, view_users, nobody, "\"ann\"");
+	story_at(story, 20000);
+	third = user_create(story, (struct story_client){ .at = C, .key = "order 66" }, "ann");
+	MUST(story, !third->code && id_equal(first->id, third->id));
+	story_show(story, view_users, nobody);
+	story_end(story);
+}
+
+void tell_wrong_clock(void)
+{
+	struct story *story = story_new(11, 3);
+	struct id ann;
+
+	story_found(story, 3);
+	ann = user_create(story, AT(B), "ann")->id;
+	story_at(story, 11000);
+	story_say(story, "A's clock jumps: it shows 2126");
+	clock_jump(&story->world->machines[A].clock, world_now(story->world), 100 * SIM_YEAR_MS);
+	user_rename(story, AT(A), ann, "anna");
+	story_at(story, 12000);
+	story_show(story, view_login, ann);
+	story_must_all_show(story, view_login, ann, "\"anna\"");
+	story_note(story, "What B writes is stamped behind what it replaces, whatever B's own clock says.");
+	user_rename(story, AT(B), ann, "annette");
+	story_at(story, 13000);
+	story_show(story, view_login, ann);
+	story_must_all_show(story, view_login, ann, "\"annette\"");
+	user_create(story, AT(B), "bob");
+	story_at(story, 14000);
+	story_say(story, "B's and C's clocks are %" PRId64 " and %" PRId64 " ms off, and A's server is set right",
+		  clock_off_ms(&story->world->machines[B].clock, world_now(story->world)),
+		  clock_off_ms(&story->world->machines[C].clock, world_now(story->world)));
+	clock_set(&story->world->machines[A].clock, world_now(story->world));
+	user_rename(story, AT(A), ann, "ann");
+	story_at(story, 15000);
+	story_show(story, view_users, nobody);
+	story_must_all_show(story, view_users, nobody, "\"ann\", \"bob\"");
+	story_end(story);
+}
