@@ -153,7 +153,7 @@ enum code node_step(struct node *node, const struct node_event *event, struct er
 
 	mesh->now = event->now;
 	mesh->wall = event->wall;
-	mesh->rng = rng_from_seed(event->random);
+	rng_reseed(&mesh->rng, event->random);
 	switch (event->kind) {
 	case EVENT_TICK: tick(mesh); return OK;
 	case EVENT_OPENED:

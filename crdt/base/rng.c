@@ -6,10 +6,17 @@
 
 struct rng rng_from_seed(const uint8_t seed[32])
 {
-	struct rng rng = { .ready_at = sizeof rng.ready };
+	struct rng rng = { 0 };
 
-	memcpy(rng.seed, seed, sizeof rng.seed);
+	rng_reseed(&rng, seed);
 	return rng;
+}
+
+void rng_reseed(struct rng *rng, const uint8_t seed[32])
+{
+	memcpy(rng->seed, seed, sizeof rng->seed);
+	rng->block = 0;
+	rng->ready_at = sizeof rng->ready;
 }
 
 struct rng rng_from_number(uint64_t number)

@@ -21,6 +21,9 @@ struct rng {
 struct rng rng_from_seed(const uint8_t seed[32]);
 struct rng rng_from_number(uint64_t number);
 
+/* As a fresh one under that seed, without making its room anew. */
+void rng_reseed(struct rng *rng, const uint8_t seed[32]);
+
 void rng_fill(struct rng *rng, void *room, size_t size);
 uint64_t rng_u64(struct rng *rng);
 
