@@ -246,7 +246,7 @@ static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, 
 {
 	struct stream own = { mesh->node, mesh->author.start, lane };
 	struct flow *flow = &link->flow;
-	uint64_t end = vector_seq(&mesh->vector, own);
+	uint64_t end = mesh->author.lanes[lane].end.seq;
 	enum code code = OK;
 
 	while (!code && flow->is_begun && flow->pushed[lane] < end && has_room(mesh, flow, lane)) {
@@ -305,11 +305,8 @@ bool push_is_due(const struct mesh *mesh, const struct link *link)
 {
 	bool is_due = link->flow.wants_count;
 
-	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
-		struct stream own = { mesh->node, mesh->author.start, lane };
-
-		is_due |= link->flow.pushed[lane] < vector_seq(&mesh->vector, own);
-	}
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
+		is_due |= link->flow.pushed[lane] < mesh->author.lanes[lane].end.seq;
 	return is_due && link->flow.is_begun;
 }
 
