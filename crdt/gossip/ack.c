@@ -27,7 +27,7 @@ void ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *s
 
 	mesh->counts.ack++;
 	while (frame_next_frontier(&list, &link->told, &frontier)) {
-		vector_set(&link->peer->acked, frontier.stream, frontier.end);
+		vector_note(&link->peer->acked, frontier.stream, frontier.end);
 		push_acknowledged(mesh, link, &frontier);
 		antientropy_notice(mesh, link, &frontier);
 	}

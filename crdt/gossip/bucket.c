@@ -10,7 +10,7 @@
 /* Both sides must speak of the same vector, or a difference says nothing. */
 static bool is_same_vector(const struct mesh *mesh, const struct link *link)
 {
-	return sum_equal(link->peer->acked.sum, mesh->vector.sum);
+	return vector_equal(&link->peer->acked, &mesh->vector);
 }
 
 void bucket_begin(struct mesh *mesh, struct link *link)

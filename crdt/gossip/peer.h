@@ -61,7 +61,7 @@ struct link {
 /* A member other than this one. */
 struct peer {
 	uint64_t node;
-	struct vector acked; /* what it last said to be durable there */
+	struct vector acked; /* what it last said to be durable there; not weighed */
 	struct link *link;   /* NULL: none */
 	struct processes processes;
 	struct pulse pulse;

@@ -79,21 +79,34 @@ static void take_out(struct vector *vector, size_t place)
 	memmove(&vector->all[place], &vector->all[place + 1], (vector->count - place) * sizeof *vector->all);
 }
 
-void vector_set(struct vector *vector, struct stream stream, struct end end)
+static bool is_nothing(const struct end *end)
 {
-	bool is_there, is_nothing = end_equal(end, (struct end){ 0 });
+	return end_equal(*end, (struct end){ 0 });
+}
+
+void vector_note(struct vector *vector, struct stream stream, struct end end)
+{
+	bool is_there;
 	size_t place = place_of(vector, &stream, &is_there);
 
-	if (is_there)
-		sum_take(&vector->sum, weigh(&vector->all[place]));
-	if (is_there && is_nothing)
+	if (is_there && is_nothing(&end))
 		take_out(vector, place);
-	if (is_nothing)
+	if (is_nothing(&end))
 		return;
 	if (!is_there)
 		insert(vector, place);
 	vector->all[place] = (struct frontier){ stream, end };
-	sum_add(&vector->sum, weigh(&vector->all[place]));
+}
+
+void vector_set(struct vector *vector, struct stream stream, struct end end)
+{
+	const struct end *old = vector_find(vector, stream);
+
+	if (old)
+		sum_take(&vector->sum, weigh(&(struct frontier){ stream, *old }));
+	if (!is_nothing(&end))
+		sum_add(&vector->sum, weigh(&(struct frontier){ stream, end }));
+	vector_note(vector, stream, end);
 }
 
 bool vector_covers(const struct vector *have, const struct vector *want)
@@ -115,7 +128,7 @@ bool vector_covers(const struct vector *have, const struct vector *want)
 
 bool vector_equal(const struct vector *a, const struct vector *b)
 {
-	if (a->count != b->count || !sum_equal(a->sum, b->sum))
+	if (a->count != b->count)
 		return false;
 	for (size_t i = 0; i < a->count; i++)
 		if (stream_compare(&a->all[i].stream, &b->all[i].stream) || !end_equal(a->all[i].end, b->all[i].end))

@@ -18,7 +18,7 @@ struct frontier {
 struct vector {
 	struct frontier *all;
 	size_t count, room;
-	struct sum sum;
+	struct sum sum; /* of what was set */
 };
 
 void vector_done(struct vector *vector);
@@ -31,6 +31,9 @@ uint64_t vector_seq(const struct vector *vector, struct stream stream);
 
 /* Sets it, also back; a zeroed end takes it out. */
 void vector_set(struct vector *vector, struct stream stream, struct end end);
+
+/* As vector_set in a vector whose sum nobody asks for, which then stands for nothing. */
+void vector_note(struct vector *vector, struct stream stream, struct end end);
 
 /* Whether `have` has each stream at least as far, by seq. */
 bool vector_covers(const struct vector *have, const struct vector *want);

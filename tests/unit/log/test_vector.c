@@ -82,7 +82,7 @@ static void set_both(struct vector *vector, struct naive *naive)
 
 static void vectors_are_what_was_set(void **state)
 {
-	struct vector a = { 0 }, b = { 0 };
+	struct vector a = { 0 }, b = { 0 }, noted = { 0 };
 	struct naive na = { 0 }, nb = { 0 };
 
 	(void)state;
@@ -91,6 +91,7 @@ static void vectors_are_what_was_set(void **state)
 		struct end end = random_end();
 
 		vector_set(&a, stream_at(place), end);
+		vector_note(&noted, stream_at(place), end);
 		na.ends[place] = end;
 		set_both(&b, &nb);
 		/* Nearly the same ones are what one mistakes for another. */
@@ -99,6 +100,8 @@ static void vectors_are_what_was_set(void **state)
 			nb.ends[place] = end;
 		}
 		assert_is(&a, &na);
+		assert_is(&noted, &na);
+		assert_true(vector_equal(&a, &noted));
 		assert_true(sum_equal(a.sum, sum_of(&na)));
 		assert_int_equal(vector_covers(&a, &b), naive_covers(&na, &nb));
 		assert_int_equal(vector_covers(&b, &a), naive_covers(&nb, &na));
@@ -112,6 +115,7 @@ static void vectors_are_what_was_set(void **state)
 	}
 	vector_done(&a);
 	vector_done(&b);
+	vector_done(&noted);
 }
 
 static void an_empty_vector_weighs_nothing(void **state)
