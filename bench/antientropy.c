@@ -14,6 +14,7 @@ static void measure_in_sync(size_t seconds)
 	struct world *world = cluster_new(options, true);
 	uint64_t before;
 
+	cluster_start(world);
 	for (uint32_t i = 0; i < options.machines; i++)
 		cluster_write(world, i);
 	cluster_run(world, 30 * CLUSTER_SECOND);
@@ -55,6 +56,7 @@ static void measure_difference(size_t records, size_t missing)
 	struct world *world = cluster_new(options, false);
 	uint64_t before;
 
+	cluster_start(world);
 	write_batches(world, 0, records / 2);
 	write_batches(world, 1, records / 2);
 	cluster_settle(world);

@@ -53,10 +53,14 @@ struct world *cluster_new(struct world_options options, bool is_in_regions)
 	world = world_new(&options);
 	if (is_in_regions)
 		regions_place(world->net, options.machines, NULL);
-	world_found_all(world, options.machines);
+	return world;
+}
+
+void cluster_start(struct world *world)
+{
+	world_found_all(world, world->options.machines);
 	cluster_run(world, 20 * CLUSTER_SECOND);
 	cluster_settle(world);
-	return world;
 }
 
 /* A setting whose packed fields take RECORD_SIZE bytes. */

@@ -14,8 +14,11 @@
 #define CLUSTER_SECOND UINT64_C(1000000000)
 #define CLUSTER_MS UINT64_C(1000000)
 
-/* All machines are members, linked to each other, and nothing is on its way. The options' seed is set. */
+/* The options' seed is set. */
 struct world *cluster_new(struct world_options options, bool is_in_regions);
+
+/* Makes all machines members and links them to each other, until nothing is on its way. */
+void cluster_start(struct world *world);
 
 /* Runs for so long. */
 void cluster_run(struct world *world, uint64_t ns);

@@ -123,6 +123,7 @@ int main(int argc, char **argv)
 	options.hooks.stepped = stepped;
 	regions_print(stderr);
 	world = cluster_new(options, true);
+	cluster_start(world);
 	world_counts(world, &before);
 	print_bytes(world, &rng, count, 64, "converge.n15_bytes_per_write", "<= 12288 at 64 writes/s");
 	print_times(watch);
