@@ -179,6 +179,16 @@ static bool live(struct swarm *swarm, uint32_t minutes)
 	return !violation(swarm);
 }
 
+static void say_vector(const struct swarm *swarm, uint32_t machine, const struct vector *vector)
+{
+	for (size_t i = 0; i < vector->count; i++) {
+		const struct frontier *f = &vector->all[i];
+
+		world_say(swarm->world, "    machine %u has of %016" PRIx64 " lane %d %" PRIu64, machine,
+			  f->stream.node, (int)f->stream.lane, f->end.seq);
+	}
+}
+
 /* So that two runs which differ at all differ in what they print. */
 static void say_end(const struct swarm *swarm)
 {
@@ -193,6 +203,8 @@ static void say_end(const struct swarm *swarm)
 		memcpy(words, &total, sizeof words);
 		world_say(swarm->world, "machine %u ends with root %016" PRIx64 ", vector of %zu, %zu statements", i,
 			  words[0], mesh->vector.count, mesh->t0.count);
+		if (violation(swarm))
+			say_vector(swarm, i, &mesh->vector);
 	}
 	world_say(swarm->world, "%" PRIu64 " steps, %" PRIu64 " commits, %" PRIu64 " writes acknowledged",
 		  swarm->world->steps, swarm->world->commits, people_counts(swarm->people)->acknowledged);
