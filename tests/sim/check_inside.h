@@ -88,6 +88,9 @@ static inline const struct mesh *check_mesh(const struct machine *m)
 /* UINT32_MAX: none has that id. */
 uint32_t check_machine_of(const struct check *check, uint64_t node);
 
+/* Whether the machine takes the node for one that does not stand. */
+bool check_is_evicted(const struct machine *m, uint64_t node);
+
 /* A snapshot of what is durable; NULL: the disk fails. */
 struct store_txn *check_snapshot(struct check *check, struct machine *m);
 

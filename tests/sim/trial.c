@@ -21,7 +21,7 @@ static void replied(void *context, struct machine *m, const struct reply *reply)
 	}
 	if (reply->number == t->awaited && !reply->code && !reply->is_behind) {
 		t->read++;
-		check_read(t->check, m->at, bytes_of(t->token, t->token_size));
+		check_read(t->check, m->at, bytes_of(t->shown, t->shown_size));
 	}
 }
 
@@ -123,6 +123,14 @@ void trial_remove(struct trial *t, uint32_t machine, uint32_t kind, struct id id
 
 	check_asked(t->check, t->world->requests + 1, machine);
 	world_write(t->world, machine, &asker, &change, 1, 0, bytes_of(NULL, 0));
+}
+
+void trial_read(struct trial *t, uint32_t machine)
+{
+	memcpy(t->shown, t->token, t->token_size);
+	t->shown_size = t->token_size;
+	t->awaited = t->world->requests + 1;
+	world_await(t->world, machine, bytes_of(t->shown, t->shown_size), true);
 }
 
 void trial_write(struct trial *t, uint32_t machine, uint32_t copies)

@@ -17,6 +17,8 @@ struct trial {
 	struct rng rng;
 	uint8_t token[TOKEN_MAX];
 	size_t token_size;
+	uint8_t shown[TOKEN_MAX]; /* with the request of that number */
+	size_t shown_size;
 	uint64_t awaited;
 	uint64_t written, refused, read;
 	struct id last; /* that was made */
@@ -47,6 +49,9 @@ void trial_remove(struct trial *t, uint32_t machine, uint32_t kind, struct id id
 void trial_write(struct trial *t, uint32_t machine, uint32_t copies);
 struct id trial_user(struct trial *t, uint32_t machine, const char *login);
 struct id trial_device(struct trial *t, uint32_t machine, struct id owner, const char *name);
+
+/* A strict client shows the last token that was given. */
+void trial_read(struct trial *t, uint32_t machine);
 
 /* --- Behind the back of a node. */
 
