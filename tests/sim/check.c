@@ -88,7 +88,8 @@ void check_violate(struct check *check, uint32_t invariant, const struct machine
 	char text[400];
 	va_list args;
 
-	if (check->violation[0])
+	/* A disk that lost bits may show anything, until its process finds it out. */
+	if (check->violation[0] || (m && check->disks[m->at].was_lost))
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
@@ -206,7 +207,7 @@ static void check_root(struct check *check, struct machine *m)
 	size_t at = mesh->vector.sum.low % ROOTS;
 
 	/* The root of nothing is its cluster's, and a free place is the sum of nothing. */
-	if (!mesh->vector.count)
+	if (!mesh->vector.count || check->disks[m->at].was_lost)
 		return;
 	check->counts.partial[1]++;
 	if (sum_equal(check->roots[at].vector, mesh->vector.sum) && !sum_equal(check->roots[at].root, root))

@@ -73,7 +73,9 @@ static void compare_all(struct check *check)
 		for (uint32_t j = 0; j < i; j++) {
 			const struct mesh *one = world_mesh(world, j), *other = world_mesh(world, i);
 
-			if (!one || !other || !vector_equal(&one->vector, &other->vector))
+			if (!one || !other || check->disks[i].was_lost || check->disks[j].was_lost)
+				continue;
+			if (!vector_equal(&one->vector, &other->vector))
 				continue;
 			check_same_records(check, &world->machines[j], &world->machines[i]);
 			break;
