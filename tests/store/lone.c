@@ -168,13 +168,14 @@ static void sign_all(struct lone *lone, struct bytes all[3], struct arena *arena
 	all[2] = state_it(lone, &lone->signer, KIND_TABLE(admission), &admission, arena);
 }
 
-static enum code found_cluster(struct lone *lone, struct err *err)
+enum code lone_found(struct lone *lone, struct err *err)
 {
 	struct node_event event = event_at(lone, EVENT_STATEMENTS, 6);
 	struct arena arena = { 0 };
 	struct bytes all[3];
 	enum code code;
 
+	lone->refused = OK;
 	sign_all(lone, all, &arena);
 	event.statements.all = all;
 	event.statements.count = COUNT(all);
@@ -208,7 +209,7 @@ enum code lone_open(struct lone *lone, struct store *store, struct err *err)
 	code = node_open(&config, (struct mono_time){ lone->now_ns }, &lone->node, err);
 	if (code || node_mesh(lone->node)->is_member)
 		return code;
-	return found_cluster(lone, err);
+	return lone_found(lone, err);
 }
 
 void lone_close(struct lone *lone)

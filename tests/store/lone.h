@@ -30,8 +30,12 @@ struct lone {
 	size_t alarms;
 };
 
-/* Founds the cluster, unless that is in the store. The store is borrowed. */
+/*
+ * Founds the cluster, unless that is in the store. The store is borrowed. E_FULL when there is no room for that; then
+ * the node is open all the same, and may be let found it again.
+ */
 enum code lone_open(struct lone *lone, struct store *store, struct err *err);
+enum code lone_found(struct lone *lone, struct err *err);
 void lone_close(struct lone *lone);
 
 /*

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/state/state.h"
 #include "tests/store/lone_check.h"
 #include "tests/store/shim.h"
 #include "tests/unit/base/check.h"
@@ -112,6 +113,49 @@ static void enospc_at_any_write_refuses_one_commit(void **state)
 	scratch_remove(&scratch);
 }
 
+/* Statements too: without room nothing of them is known, and the same ones are taken later. */
+static void enospc_at_any_write_of_a_founding_leaves_no_cluster(void **state)
+{
+	struct scratch scratch = scratch_make();
+	bool is_hit = true;
+	unsigned n = 1;
+
+	(void)state;
+	for (; is_hit; n++) {
+		struct store *store = scratch_open(&scratch, LMDB_WRITER);
+		struct lone lone = { .replied = NULL };
+		struct err err = { 0 };
+		enum shim_what what;
+		enum code code;
+
+		assert_true(n < TRIES_MAX);
+		/* What the model leaves in any new store is written before. */
+		assert_int_equal(state_open(store, &err), OK);
+		shim_watch(scratch.file);
+		shim_fail(n, ENOSPC, SHIM_WRITES_ONLY);
+		code = lone_open(&lone, store, &err);
+		is_hit = shim_has_failed(&what);
+		assert_int_equal(code, is_hit ? E_FULL : OK);
+		if (is_hit) {
+			assert_false(node_mesh(lone.node)->is_member);
+			assert_int_equal(node_mesh(lone.node)->t0.count, 0);
+			assert_int_equal(lone_check(store), 0);
+			if (lone_found(&lone, &err))
+				fail_msg("%s", err.text);
+		}
+		shim_fail(0, 0, SHIM_ANY_CALL);
+		shim_watch(NULL);
+		shim_forget();
+		lone_check_memory(&lone);
+		lone_close(&lone);
+		store_close(store);
+		scratch_empty(&scratch);
+	}
+	print_message("  %u writes failed\n", n - 2);
+	assert_true(n > 3);
+	scratch_remove(&scratch);
+}
+
 /* Takes all room on the disk but about `left` bytes. */
 static void fill_disk(const char *path, size_t left)
 {
@@ -175,6 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(enospc_at_any_write_refuses_one_commit),
+		cmocka_unit_test(enospc_at_any_write_of_a_founding_leaves_no_cluster),
 		cmocka_unit_test(a_full_disk_refuses_writes_until_there_is_room),
 	};
 
