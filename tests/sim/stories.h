@@ -64,6 +64,7 @@ struct story {
 	struct noticed {
 		bool is_member, is_twin, is_evicted;
 		uint32_t silent; /* a bit for each machine */
+		uint64_t crashes;
 		char alarm[256]; /* the last */
 	} noticed[STORY_MACHINES];
 };
@@ -106,6 +107,7 @@ void story_split(struct story *story, const char *groups); /* "A | B C" */
 void story_heal(struct story *story);
 void story_boot(struct story *story, uint32_t machine);
 void story_kill(struct story *story, uint32_t machine);
+void story_cut_power(struct story *story, uint32_t machine);
 
 /* Until all that are up have merged the same; that must not take longer than `seconds`. */
 void story_settle(struct story *story, uint64_t seconds);
@@ -115,6 +117,10 @@ void story_settle(struct story *story, uint64_t seconds);
 PRINTF(5, 6)
 const struct story_asked *story_ask(struct story *story, struct story_client client, const struct change *changes,
 				    size_t count, const char *format, ...);
+/* A statement of the root operator's, brought to a machine. */
+PRINTF(5, 6)
+const struct story_asked *story_state(struct story *story, uint32_t at, const struct kind *kind, const void *row,
+				      const char *format, ...);
 const struct story_asked *story_read(struct story *story, uint32_t at, struct bytes token, bool is_strict);
 
 /* One change; `row` is of the kind's shape, and only read now. */

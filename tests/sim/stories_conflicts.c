@@ -122,8 +122,10 @@ void tell_same_login_on_both_sides(void)
 	split(story);
 	story_at(story, 12000);
 	first = user_create(story, AT(A), "ann")->id;
+	story_name(story, first, "\"ann\" of A");
 	story_at(story, 13000);
 	second = user_create(story, AT(B), "ann")->id;
+	story_name(story, second, "\"ann\" of B");
 	story_at(story, 14000);
 	asked = user_create(story, AT(C), "ann");
 	MUST(story, asked->code == E_TAKEN);

@@ -14,7 +14,7 @@ static struct story *write_and_crash(uint64_t seed, uint64_t step)
 	story_found(story, 3);
 	story_at(story, 11000);
 	mem_disk_crash_at(story->world->machines[A].disk, step);
-	asked = user_create(story, AT(A), "ann");
+	asked = user_create(story, (struct story_client){ .at = A, .key = "order 66" }, "ann");
 	if (!asked->is_answered)
 		return story;
 	story_free(story);
@@ -48,11 +48,15 @@ void tell_crash_between_commit_and_send(void)
 		story = next;
 	}
 	MUST(story, mem_disk_counts(story->world->machines[A].disk).unheard == 1);
-	story_note(story, "A loses power when the write is on its disk, but neither the client nor the others know.");
+	story_note(story, "The write is on A's disk already, but neither the client nor the others have heard of it.");
 	come_back(story);
 	story_must_all_show(story, view_users, nobody, "\"ann\"");
-	story_note(story, "The client asks again, as clients do that heard nothing, and finds it done.");
-	MUST(story, user_create(story, AT(B), "ann")->code == E_TAKEN);
+	story_note(story,
+		   "The client heard nothing, so it asks again with the same Idempotency-Key: it is done already.");
+	MUST(story, !user_create(story, (struct story_client){ .at = B, .key = "order 66" }, "ann")->code);
+	story_settle(story, 5);
+	story_show(story, view_users, nobody);
+	story_must_all_show(story, view_users, nobody, "\"ann\"");
 	story_end(story);
 }
 
@@ -61,11 +65,11 @@ void tell_killed_before_commit(void)
 	struct story *story = write_and_crash(13, 1);
 
 	MUST(story, story && !mem_disk_counts(story->world->machines[A].disk).unheard);
-	story_note(story, "A loses power before the write is on its disk.");
+	story_note(story, "The write is not yet on A's disk.");
 	come_back(story);
 	story_must_all_show(story, view_users, nobody, "no user");
-	story_note(story, "The client asks again.");
-	MUST(story, !user_create(story, AT(B), "ann")->code);
+	story_note(story, "The client heard nothing, so it asks again with the same Idempotency-Key.");
+	MUST(story, !user_create(story, (struct story_client){ .at = B, .key = "order 66" }, "ann")->code);
 	story_settle(story, 5);
 	story_must_all_show(story, view_users, nobody, "\"ann\"");
 	story_end(story);

@@ -50,6 +50,11 @@ static const struct story_asked *end_ask(struct story *story, uint64_t number, c
 	struct story_asked *asked = &story->asks[number];
 	char begin[STORY_TEXT_MAX];
 
+	story->asking = STORY_MACHINES;
+	if (!world_is_up(story->world, asked->at)) {
+		story_say(story, "%s -> no answer: %c loses power", what, 'A' + (int)asked->at);
+		return asked;
+	}
 	if (!asked->is_answered) {
 		if (asked->wanted)
 			story_say(story, "%s -> waits until %" PRIu32 " other%s it", what, asked->wanted,
@@ -77,40 +82,55 @@ struct change change_of(struct story *story, enum change_what what, const struct
 	return change;
 }
 
+/* The number that the next request will have. */
+static uint64_t begin_ask(struct story *story, uint32_t at)
+{
+	uint64_t number = story->world->requests + 1;
+
+	MUST(story, number < STORY_ASKS_MAX && world_is_up(story->world, at));
+	story->asks[number].at = at;
+	story->asking = at;
+	return number;
+}
+
 const struct story_asked *story_ask(struct story *story, struct story_client client, const struct change *changes,
 				    size_t count, const char *format, ...)
 {
 	struct asker asker = { .writes = BY_OWNER | BY_AGENT };
 	struct bytes key = client.key ? bytes_text(client.key) : bytes_of(NULL, 0);
+	uint64_t number = begin_ask(story, client.at);
 	char what[STORY_TEXT_MAX];
-	uint64_t number;
 	int used = snprintf(what, sizeof what, "at %c: ", 'A' + (int)client.at);
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(what + used, sizeof what - (size_t)used, format, args);
 	va_end(args);
-	story->asking = client.at;
-	number = story->world->requests + 1;
-	MUST(story, number < STORY_ASKS_MAX && world_is_up(story->world, client.at));
-	story->asks[number].at = client.at;
 	story->asks[number].wanted = client.copies;
 	world_write(story->world, client.at, &asker, changes, count, client.copies, key);
-	story->asking = STORY_MACHINES;
-	if (!world_is_up(story->world, client.at)) {
-		story_say(story, "%s -> no answer", what);
-		return &story->asks[number];
-	}
+	return end_ask(story, number, what);
+}
+
+const struct story_asked *story_state(struct story *story, uint32_t at, const struct kind *kind, const void *row,
+				      const char *format, ...)
+{
+	uint64_t number = begin_ask(story, at);
+	char what[STORY_TEXT_MAX];
+	int used = snprintf(what, sizeof what, "at %c: the operator ", 'A' + (int)at);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what + used, sizeof what - (size_t)used, format, args);
+	va_end(args);
+	world_state(story->world, at, &story->world->root, kind, row);
 	return end_ask(story, number, what);
 }
 
 const struct story_asked *story_read(struct story *story, uint32_t at, struct bytes token, bool is_strict)
 {
-	uint64_t number = story->world->requests + 1;
+	uint64_t number = begin_ask(story, at);
 	char what[128];
 
-	MUST(story, number < STORY_ASKS_MAX && world_is_up(story->world, at));
-	story->asks[number].at = at;
 	world_await(story->world, at, token, is_strict);
 	snprintf(what, sizeof what, "at %c: a client shows its token and %s", 'A' + (int)at,
 		 is_strict ? "wants no less than that" : "wants an answer");
@@ -204,6 +224,12 @@ void story_kill(struct story *story, uint32_t machine)
 {
 	story_say(story, "%c's process is killed", 'A' + (int)machine);
 	world_kill(story->world, machine);
+}
+
+void story_cut_power(struct story *story, uint32_t machine)
+{
+	story_say(story, "%c loses power", 'A' + (int)machine);
+	world_cut_power(story->world, machine);
 }
 
 static bool is_settled(const struct story *story)

@@ -110,9 +110,14 @@ void story_note(struct story *story, const char *text)
 
 void story_name(struct story *story, struct id id, const char *text)
 {
-	MUST(story, story->names_count < STORY_NAMES_MAX);
-	story->names[story->names_count].id = id;
-	snprintf(story->names[story->names_count++].text, sizeof story->names[0].text, "%s", text);
+	size_t at = 0;
+
+	while (at < story->names_count && !id_equal(story->names[at].id, id))
+		at++;
+	MUST(story, at < STORY_NAMES_MAX);
+	story->names_count += at == story->names_count;
+	story->names[at].id = id;
+	snprintf(story->names[at].text, sizeof story->names[at].text, "%s", text);
 }
 
 void story_must(struct story *story, bool is_true, const char *text)
@@ -282,12 +287,18 @@ void story_stepped(void *context, struct machine *machine)
 		look(story, machine);
 }
 
+static bool has_crashed(const struct machine *machine, const struct noticed *noticed)
+{
+	return mem_disk_counts(machine->disk).crashes > noticed->crashes;
+}
+
 void story_alarmed(void *context, struct machine *machine, const char *text)
 {
 	struct story *story = context;
 	struct noticed *noticed = &story->noticed[machine->at];
 
-	if (!strcmp(noticed->alarm, text))
+	/* Whoever has no power says nothing. */
+	if (!strcmp(noticed->alarm, text) || has_crashed(machine, noticed))
 		return;
 	snprintf(noticed->alarm, sizeof noticed->alarm, "%s", text);
 	story_say(story, "%c tells the operator: %s", 'A' + (int)machine->at, text);
@@ -300,12 +311,13 @@ void story_booted(void *context, struct machine *machine)
 
 	memset(noticed, 0, sizeof *noticed);
 	noticed->is_member = machine->core->node_mesh(machine->node)->is_member;
+	noticed->crashes = mem_disk_counts(machine->disk).crashes;
 }
 
 void story_died(void *context, struct machine *machine)
 {
 	struct story *story = context;
 
-	if (machine->died)
+	if (machine->died && machine->at != story->asking)
 		story_say(story, "%c's process ends", 'A' + (int)machine->at);
 }
