@@ -21,16 +21,23 @@ void flow_done(struct flow *flow)
 	*flow = (struct flow){ 0 };
 }
 
-/* Whether the end lies on our chain is not known without looking; that it is the same end is. */
-static void note_off_chain(struct mesh *mesh, const struct batch *batch)
+/*
+ * Whether an earlier end lies on our chain is not known without looking; that it is the same end is. Nobody is accused
+ * of what he did not sign.
+ */
+static enum code note_off_chain(struct mesh *mesh, const struct batch *batch, struct err *err)
 {
 	const struct end *end = vector_find(&mesh->vector, batch->stream);
+	const struct member *author = members_find(mesh->t0.members, batch->stream.node);
 
-	if (!end || end->seq != batch->end.seq || end_equal(*end, batch->end))
-		return;
+	if (!author || !end || end->seq != batch->end.seq || end_equal(*end, batch->end))
+		return OK;
+	if (!batch_is_signed(batch, author->key))
+		return fail(err, E_DENIED, "it passed on a batch whose signature is wrong");
 	mesh->counts.off_chain++;
 	mesh_alarm(mesh, "member %016llx has signed two batches for one place in its stream",
 		   (unsigned long long)batch->stream.node);
+	return OK;
 }
 
 static enum code merge(struct mesh *mesh, const struct batch *batch, struct err *err)
@@ -71,14 +78,14 @@ static enum code take_next(struct mesh *mesh, struct link *link, const struct ba
 		link_owe(mesh, link, OWED_INDEX);
 		return OK;
 	}
+	if (!batch_is_signed(batch, author->key))
+		return fail(err, E_DENIED, "it passed on a batch whose signature is wrong");
 	if (!id_equal(batch->before, have.hash)) {
 		mesh->counts.off_chain++;
 		mesh_alarm(mesh, "member %016llx goes on from a batch that is not in its stream",
 			   (unsigned long long)batch->stream.node);
 		return OK;
 	}
-	if (!batch_is_signed(batch, author->key))
-		return fail(err, E_DENIED, "it passed on a batch whose signature is wrong");
 	return merge(mesh, batch, err);
 }
 
@@ -99,10 +106,9 @@ enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole,
 	link_owe(mesh, link, OWED_ACK);
 	if (batch.end.seq <= vector_seq(&mesh->vector, batch.stream)) {
 		mesh->counts.duplicate++;
-		note_off_chain(mesh, &batch);
 		/* Said once more, or the peer would wait for our word that we have it. */
 		ack_note(&mesh->recent, batch.stream);
-		return OK;
+		return note_off_chain(mesh, &batch, err);
 	}
 	return take_next(mesh, link, &batch, err);
 }
