@@ -12,6 +12,9 @@
  */
 enum { LINKS_EVERY = 16, STEPS_PER_ITEM = 8 };
 
+/* Sessions, clocks and bounds are not a matter of what can be read. */
+enum { NEVER_EXCUSED = 1 << 7 | 1 << 9 | 1 << 10 };
+
 static void learn_nodes(struct check *check)
 {
 	const struct world *world = check->world;
@@ -88,8 +91,9 @@ void check_violate(struct check *check, uint32_t invariant, const struct machine
 	char text[400];
 	va_list args;
 
-	/* A disk that lost bits may show anything, until its process finds it out. */
-	if (check->violation[0] || (m && check->disks[m->at].was_lost))
+	bool is_excused = m && check->disks[m->at].is_damaged && !(BIT(invariant) & NEVER_EXCUSED);
+
+	if (check->violation[0] || is_excused)
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
@@ -126,14 +130,11 @@ struct store_txn *check_snapshot(struct check *check, struct machine *m)
 	return store_snapshot(m->store, &txn, NULL) ? NULL : txn;
 }
 
-bool check_read_failed(struct check *check, uint32_t invariant, const struct machine *m, enum code code,
+void check_read_failed(struct check *check, uint32_t invariant, const struct machine *m, enum code code,
 		       const struct err *err)
 {
-	bool is_expected = code == E_IO || (code == E_DAMAGED && check->disks[m->at].was_lost);
-
-	if (!is_expected)
+	if (code != E_IO)
 		check_violate(check, invariant, m, "%s", err->text);
-	return is_expected;
 }
 
 /* --- What moves. */
@@ -207,7 +208,7 @@ static void check_root(struct check *check, struct machine *m)
 	size_t at = mesh->vector.sum.low % ROOTS;
 
 	/* The root of nothing is its cluster's, and a free place is the sum of nothing. */
-	if (!mesh->vector.count || check->disks[m->at].was_lost)
+	if (!mesh->vector.count || check->disks[m->at].is_damaged)
 		return;
 	check->counts.partial[1]++;
 	if (sum_equal(check->roots[at].vector, mesh->vector.sum) && !sum_equal(check->roots[at].root, root))
@@ -413,4 +414,10 @@ void check_disk_lost(struct check *check, uint32_t machine)
 		.may_fork = true, .was_lost = true, .lost_ns = world_now(check->world), .latest_ms = disk->latest_ms
 	};
 	check_forget_promises(check);
+}
+
+void check_disk_damaged(struct check *check, uint32_t machine)
+{
+	check_disk_lost(check, machine);
+	check->disks[machine].is_damaged = true;
 }

@@ -40,10 +40,16 @@ void check_asked(struct check *check, uint64_t number, uint32_t machine);
 void check_read(struct check *check, uint32_t machine, struct bytes token);
 
 /*
- * The disk of a machine was lost, torn, damaged or put back by the run: what was acknowledged there alone may be gone,
- * and its streams may fork.
+ * The disk of a machine was lost or put back to an older state by the run: what was acknowledged there alone may be
+ * gone, and its streams may fork. What is there now is sound.
  */
 void check_disk_lost(struct check *check, uint32_t machine);
+
+/*
+ * And this one is not: torn, or with bits turned round. Until it is lost, nothing that its machine reads there is held
+ * against it; only what it does to others is.
+ */
+void check_disk_damaged(struct check *check, uint32_t machine);
 
 /* Its streams may fork for another reason: it runs twice. */
 void check_may_fork(struct check *check, uint32_t machine);

@@ -238,9 +238,8 @@ static void found(void *context, struct bytes key, const char *text)
 {
 	struct finding *finding = context;
 
-	if (!finding->check->disks[finding->m->at].was_lost)
-		check_violate(finding->check, finding->invariant, finding->m, "in table %u: %s",
-			      key.size ? key.data[0] : 0, text);
+	check_violate(finding->check, finding->invariant, finding->m, "in table %u: %s", key.size ? key.data[0] : 0,
+		      text);
 }
 
 static void check_stored_root(struct check *check, struct machine *m, struct store_txn *txn)

@@ -22,7 +22,7 @@ struct disk {
 	bool is_known;        /* a process of it was seen, so the vector is also the most */
 	uint64_t noted;       /* of mesh->recent */
 	bool may_fork;        /* another history of its streams may be about */
-	bool was_lost;
+	bool was_lost, is_damaged;
 	uint64_t lost_ns;
 	uint64_t latest_ms; /* that its wall clock ever showed */
 	struct hlc hlc;     /* of its process, when last seen */
@@ -94,8 +94,8 @@ bool check_is_evicted(const struct machine *m, uint64_t node);
 /* A snapshot of what is durable; NULL: the disk fails. */
 struct store_txn *check_snapshot(struct check *check, struct machine *m);
 
-/* Whether a failure says only that a disk is damaged that the run damaged; else it is told. */
-bool check_read_failed(struct check *check, uint32_t invariant, const struct machine *m, enum code code,
+/* Reading failed; a disk that stopped is no violation. */
+void check_read_failed(struct check *check, uint32_t invariant, const struct machine *m, enum code code,
 		       const struct err *err);
 
 /* --- Records: invariants 2, 8, 9, 13, and 6 of the users among them. */

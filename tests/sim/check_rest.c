@@ -73,9 +73,7 @@ static void compare_all(struct check *check)
 		for (uint32_t j = 0; j < i; j++) {
 			const struct mesh *one = world_mesh(world, j), *other = world_mesh(world, i);
 
-			if (!one || !other || check->disks[i].was_lost || check->disks[j].was_lost)
-				continue;
-			if (!vector_equal(&one->vector, &other->vector))
+			if (!one || !other || check->disks[j].is_damaged || !vector_equal(&one->vector, &other->vector))
 				continue;
 			check_same_records(check, &world->machines[j], &world->machines[i]);
 			break;
@@ -177,7 +175,8 @@ static void check_fold(struct check *check, struct machine *m)
 
 	for (uint32_t i = 0; i < check->world->options.machines; i++) {
 		struct machine *other = &check->world->machines[i];
-		struct store_txn *txn = other->node ? check_snapshot(check, other) : NULL;
+		bool is_sound = other->node && !check->disks[i].is_damaged;
+		struct store_txn *txn = is_sound ? check_snapshot(check, other) : NULL;
 
 		gather(&batches, &check_mesh(m)->vector, txn);
 		store_end(txn);
@@ -250,7 +249,7 @@ void check_rest(struct check *check)
 	for (uint32_t i = 0; i < world->options.machines && !check->violation[0]; i++) {
 		struct store_txn *txn;
 
-		if (!is_standing(check, i))
+		if (!is_standing(check, i) || check->disks[i].is_damaged)
 			continue;
 		if (!first)
 			first = &world->machines[i];

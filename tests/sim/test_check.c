@@ -95,6 +95,59 @@ static void add_nameless(struct trial *t, uint32_t machine)
 	trial_put(t, machine, KIND_setting, (struct id){ "none said which." }, &record);
 }
 
+/* Some join while others go and come; the last one never does. */
+static void test_joining(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		struct trial *t = trial_begin_some(seed, 7, 3);
+
+		for (uint32_t i = 0; i < 30; i++) {
+			if (i % 10 == 5 && world_is_up(t->world, 0)) {
+				world_invite(t->world, 3 + i / 10, 0);
+				world_boot(t->world, 3 + i / 10);
+			}
+			shake(t);
+			write_something(t, (uint32_t)rng_below(&t->rng, 3));
+			trial_run(t, rng_below(&t->rng, 3 * SECOND));
+		}
+		trial_rest(t);
+		if (check_violation(t->check))
+			fail_msg("seed %u: %s", (unsigned)seed, check_violation(t->check));
+		trial_end(t);
+	}
+}
+
+/* A disk that is lost, or spoiled: nothing is held against its machine, and nobody else is excused. */
+static void test_bad_disks(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct trial *t = trial_begin(seed, 3);
+		struct mem_disk *disk = t->world->machines[2].disk;
+
+		for (uint32_t i = 0; i < 20; i++)
+			write_something(t, i % 3);
+		trial_run(t, 5 * SECOND);
+		if (seed % 2) {
+			mem_disk_lie(disk, seed);
+			world_cut_power(t->world, 2);
+		} else {
+			assert_true(mem_disk_flip(disk, &t->rng));
+		}
+		check_disk_damaged(t->check, 2);
+		for (uint32_t i = 0; i < 20; i++) {
+			if (!world_is_up(t->world, 2))
+				world_boot(t->world, 2);
+			write_something(t, i % 3);
+			trial_run(t, SECOND);
+		}
+		check_full(t->check);
+		trial_is_well(t);
+		trial_end(t);
+	}
+}
+
 static void test_1_another_root(void **state)
 {
 	struct trial *t = trial_begin_any();
@@ -309,6 +362,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_sound_world),
+		cmocka_unit_test(test_joining),
+		cmocka_unit_test(test_bad_disks),
 		cmocka_unit_test(test_1_another_root),
 		cmocka_unit_test(test_1_other_records),
 		cmocka_unit_test(test_1_another_order),

@@ -53,7 +53,7 @@ static void died(void *context, struct machine *m)
 	check_died(t->check, m);
 }
 
-struct trial *trial_begin(uint64_t seed, uint32_t machines)
+struct trial *trial_begin_some(uint64_t seed, uint32_t machines, uint32_t members)
 {
 	struct trial *t = must_alloc(sizeof *t);
 	struct world_options options = { .seed = seed, .machines = machines, .commit_ns = 1000000 };
@@ -64,10 +64,16 @@ struct trial *trial_begin(uint64_t seed, uint32_t machines)
 	t->rng = rng_from_number(seed);
 	t->world = world_new(&options);
 	t->world->timeline = getenv("TIMELINE") ? stderr : NULL;
+	t->members = members;
 	t->check = check_new(t->world);
-	world_found_all(t->world, machines);
+	world_found_all(t->world, members);
 	world_run(t->world, 5 * SECOND);
 	return t;
+}
+
+struct trial *trial_begin(uint64_t seed, uint32_t machines)
+{
+	return trial_begin_some(seed, machines, machines);
 }
 
 void trial_end(struct trial *t)
@@ -162,7 +168,7 @@ void trial_rest(struct trial *t)
 {
 	net_partition(t->world->net, NET_WHOLE, NULL);
 	for (uint32_t i = 0; i < t->world->options.machines; i++)
-		if (!world_is_up(t->world, i))
+		if (!world_is_up(t->world, i) && (i < t->members || t->world->machines[i].is_joining))
 			world_boot(t->world, i);
 	trial_run(t, check_patience(t->check));
 	check_rest(t->check);

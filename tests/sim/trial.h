@@ -15,6 +15,7 @@ struct trial {
 	struct world *world;
 	struct check *check;
 	struct rng rng;
+	uint32_t members;
 	uint8_t token[TOKEN_MAX];
 	size_t token_size;
 	uint8_t shown[TOKEN_MAX]; /* with the request of that number */
@@ -25,8 +26,9 @@ struct trial {
 	struct id device;
 };
 
-/* All machines are members and up. */
+/* All machines are members and up; or only the first `members`. */
 struct trial *trial_begin(uint64_t seed, uint32_t machines);
+struct trial *trial_begin_some(uint64_t seed, uint32_t machines, uint32_t members);
 void trial_end(struct trial *t);
 
 /* Three machines, a user with a device, and time for all to have them. */
