@@ -52,7 +52,6 @@
 	X(false_silence)     \
 	X(dial)              \
 	X(await_covered)     \
-	X(await_late)        \
 	X(await_behind)      \
 	X(await_strict)      \
 	X(await_lost)        \

@@ -101,6 +101,9 @@ static void note_acknowledged(struct check *check, struct machine *m, const stru
 {
 	const struct mesh *mesh = check_mesh(m);
 
+	/* What stands on a damaged disk alone may be lost at any time. */
+	if (check->disks[m->at].is_damaged)
+		return;
 	check->counts.partial[3]++;
 	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
 		struct stream stream = { mesh->node, mesh->author.start, lane };
@@ -113,19 +116,6 @@ static void note_acknowledged(struct check *check, struct machine *m, const stru
 		add_promise(check, m, reply->ids[i]);
 }
 
-void check_replied(struct check *check, struct machine *m, const struct reply *reply)
-{
-	const struct check_item *item = check_map_find(&check->asked, (struct sum){ reply->number, 1 });
-
-	if (check->violation[0])
-		return;
-	check_given(check, m, reply->token);
-	if (item && item->words[0] != m->at)
-		check_violate(check, 11, m, "it answered a request that was put to another");
-	if (!reply->code && (item || reply->count))
-		note_acknowledged(check, m, reply);
-}
-
 /* Of whatever kind it is, and dead or alive. */
 static bool is_there(struct store_txn *txn, struct id id)
 {
@@ -136,6 +126,48 @@ static bool is_there(struct store_txn *txn, struct id id)
 			return true;
 	}
 	return false;
+}
+
+/* Whether a machine has all of it; whoever is down may have. */
+static bool may_have(struct check *check, uint32_t machine, const struct reply *reply)
+{
+	struct machine *m = &check->world->machines[machine];
+	struct store_txn *txn;
+	bool has = true;
+
+	if (!m->node || check->disks[machine].was_lost || store_snapshot(m->store, &txn, NULL))
+		return true;
+	for (size_t i = 0; has && i < reply->count; i++)
+		has = is_there(txn, reply->ids[i]);
+	store_end(txn);
+	return has;
+}
+
+/* As many others have it as the answer says. */
+static void check_copies(struct check *check, struct machine *m, const struct reply *reply)
+{
+	uint32_t copies = 0;
+
+	if (!reply->copies || reply->code)
+		return;
+	for (uint32_t i = 0; i < check->world->options.machines; i++)
+		copies += i != m->at && may_have(check, i, reply);
+	if (copies < reply->copies)
+		check_violate(check, 3, m, "it counts %u copies, and %u others have it", reply->copies, copies);
+}
+
+void check_replied(struct check *check, struct machine *m, const struct reply *reply)
+{
+	const struct check_item *item = check_map_find(&check->asked, (struct sum){ reply->number, 1 });
+
+	if (check->violation[0])
+		return;
+	check_given(check, m, reply->token);
+	if (item && item->words[0] != m->at)
+		check_violate(check, 11, m, "it answered a request that was put to another");
+	check_copies(check, m, reply);
+	if (!reply->code && (item || reply->count))
+		note_acknowledged(check, m, reply);
 }
 
 /*
@@ -269,7 +301,7 @@ static struct end farthest(const struct check *check, struct stream stream)
 	for (uint32_t i = 0; i < check->world->options.machines; i++) {
 		const struct end *end = vector_find(&check->disks[i].vector, stream);
 
-		if (end && end->seq > most.seq)
+		if (end && end->seq > most.seq && !check->disks[i].is_damaged)
 			most = *end;
 	}
 	return most;

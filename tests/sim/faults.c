@@ -241,7 +241,7 @@ static bool damage(struct faults *f, enum fault fault, struct machine *m)
 {
 	if (!may_lose(f))
 		return false;
-	check_disk_lost(f->check, m->at);
+	check_disk_damaged(f->check, m->at);
 	people_lost(f->people, m->at);
 	if (fault == FAULT_flip) {
 		f->state[m->at].is_tainted = true;
