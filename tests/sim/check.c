@@ -88,10 +88,9 @@ void check_free(struct check *check)
 void check_violate(struct check *check, uint32_t invariant, const struct machine *m, const char *format, ...)
 {
 	uint64_t ms = world_now(check->world) / 1000000;
+	bool is_excused = m && check->disks[m->at].is_damaged && !(BIT(invariant) & NEVER_EXCUSED);
 	char text[400];
 	va_list args;
-
-	bool is_excused = m && check->disks[m->at].is_damaged && !(BIT(invariant) & NEVER_EXCUSED);
 
 	if (check->violation[0] || is_excused)
 		return;
