@@ -157,18 +157,14 @@ void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64
 /* The ring goes by the ids, which are hashes: the next one up, and around. */
 static struct peer *successor(const struct mesh *mesh)
 {
-	for (size_t i = 0; i < mesh->peers_count; i++)
-		if (mesh->peers[i]->node > mesh->node)
-			return mesh->peers[i];
-	return mesh->peers_count ? mesh->peers[0] : NULL;
+	return mesh->peers_count ? mesh->peers[mesh->place % mesh->peers_count] : NULL;
 }
 
 static struct peer *predecessor(const struct mesh *mesh)
 {
-	for (size_t i = mesh->peers_count; i-- > 0;)
-		if (mesh->peers[i]->node < mesh->node)
-			return mesh->peers[i];
-	return mesh->peers_count ? mesh->peers[mesh->peers_count - 1] : NULL;
+	size_t count = mesh->peers_count;
+
+	return count ? mesh->peers[(mesh->place + count - 1) % count] : NULL;
 }
 
 /* Asks one other member, any, whether it hears the peer. */

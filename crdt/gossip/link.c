@@ -15,11 +15,35 @@
 
 struct link *link_find(const struct mesh *mesh, uint32_t number)
 {
-	struct link *link = mesh->links;
+	struct link *link = mesh->numbered[number % MESH_LINK_LISTS];
 
 	while (link && link->number != number)
-		link = link->next;
+		link = link->next_numbered;
 	return link;
+}
+
+static void add_link(struct mesh *mesh, struct link *link)
+{
+	struct link **numbered = &mesh->numbered[link->number % MESH_LINK_LISTS];
+
+	link->next_numbered = *numbered;
+	*numbered = link;
+	link->next = mesh->links;
+	mesh->links = link;
+	mesh->links_count++;
+}
+
+static void take_link_out(struct mesh *mesh, const struct link *link)
+{
+	struct link **at = &mesh->links, **numbered = &mesh->numbered[link->number % MESH_LINK_LISTS];
+
+	while (*at != link)
+		at = &(*at)->next;
+	*at = link->next;
+	while (*numbered != link)
+		numbered = &(*numbered)->next_numbered;
+	*numbered = link->next_numbered;
+	mesh->links_count--;
 }
 
 void link_touch(struct mesh *mesh, struct link *link)
@@ -98,9 +122,7 @@ enum code link_open(struct mesh *mesh, uint32_t number, bool is_dialler, uint64_
 	link->out = buf_growing(SIZE_MAX / 2);
 	link->session = is_dialler ? session_dial(&mesh->self, key, random, mesh->now, &link->out)
 				   : session_accept(&mesh->self, random, mesh->now);
-	link->next = mesh->links;
-	mesh->links = link;
-	mesh->links_count++;
+	add_link(mesh, link);
 	link_touch(mesh, link);
 	if (!is_dialler)
 		limit_guests(mesh);
@@ -118,14 +140,9 @@ static void forget_dirty(struct mesh *mesh, const struct link *link)
 
 static void free_link(struct mesh *mesh, struct link *link)
 {
-	struct link **at = &mesh->links;
-
 	if (link->is_dialler)
 		link_refused(mesh, node_of_key(link->dialled));
-	while (*at != link)
-		at = &(*at)->next;
-	*at = link->next;
-	mesh->links_count--;
+	take_link_out(mesh, link);
 	forget_dirty(mesh, link);
 	for (size_t i = 0; i < mesh->peers_count; i++)
 		twin_gone(mesh, mesh->peers[i], link);

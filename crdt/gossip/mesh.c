@@ -115,6 +115,7 @@ static void choose_peers(struct mesh *mesh)
 	free(mesh->peers);
 	mesh->peers = peers;
 	mesh->peers_count = kept;
+	mesh->place = place_of(mesh, mesh->node);
 }
 
 void mesh_members_changed(struct mesh *mesh)

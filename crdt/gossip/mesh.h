@@ -14,7 +14,7 @@
 #include "crdt/gossip/counts.h"
 #include "crdt/gossip/peer.h"
 
-enum { MESH_LINKS_MAX = 1024, MESH_GUESTS_MAX = 64, MESH_ALARMS = 8 };
+enum { MESH_LINKS_MAX = 1024, MESH_LINK_LISTS = 256, MESH_GUESTS_MAX = 64, MESH_ALARMS = 8 };
 
 #define MESH_SECOND UINT64_C(1000000000)
 
@@ -53,9 +53,10 @@ struct mesh {
 	struct recent recent;
 
 	/* The others. */
-	struct peer **peers; /* ascending by node */
-	size_t peers_count;
+	struct peer **peers;       /* ascending by node */
+	size_t peers_count, place; /* ours would be before the peer of that place */
 	struct link *links, *dirty;
+	struct link *numbered[MESH_LINK_LISTS]; /* the same links, by the last bits of their numbers */
 	size_t links_count;
 	bool has_dials;
 	struct gaps gaps;

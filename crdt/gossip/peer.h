@@ -40,7 +40,7 @@ enum owed {
 /* Whoever is not yet known may open many of them: what only members need is in their peer. */
 struct link {
 	uint32_t number; /* the transport's */
-	struct link *next, *next_dirty;
+	struct link *next, *next_numbered, *next_dirty;
 	struct session *session;
 	struct peer *peer;    /* the member at the other end */
 	struct key32 dialled; /* whom we meant to reach */
