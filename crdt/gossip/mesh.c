@@ -270,6 +270,7 @@ enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 		code = pending_flush(mesh, err);
 	store_end(mesh->look);
 	mesh->look = NULL;
+	mesh->last_sent.is_there = false;
 	tell_alarms(mesh);
 	arena_reset(&mesh->arena);
 	return code;

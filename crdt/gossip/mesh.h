@@ -33,8 +33,9 @@ struct mesh {
 	struct mono_time now;
 	struct wall_time wall;
 	struct rng rng;
-	struct store_txn *txn;  /* theirs, opened at need */
-	struct store_txn *look; /* of what is said after it */
+	struct store_txn *txn;      /* theirs, opened at need */
+	struct store_txn *look;     /* of what is said after it */
+	struct last_sent last_sent; /* of that */
 	struct arena arena;
 	struct buf frame; /* one in the making */
 	char alarms[MESH_ALARMS][160];

@@ -227,24 +227,40 @@ static void note_sent(struct mesh *mesh, struct flow *flow, const struct batch *
 }
 
 /* The batch behind `after`, from the log. */
-static enum code send_next(struct mesh *mesh, struct link *link, struct stream stream, uint64_t after,
-			   uint64_t *ret_seq, struct err *err)
+static enum code read_next(struct mesh *mesh, struct stream stream, uint64_t after, struct err *err)
 {
+	struct last_sent *last = &mesh->last_sent;
 	struct bytes whole;
-	struct batch batch;
-	enum code code = mesh_look(mesh, err);
+	enum code code;
 
+	if (last->is_there && last->after == after && !stream_compare(&last->batch.stream, &stream))
+		return OK;
+	last->is_there = false;
+	code = mesh_look(mesh, err);
 	if (!code)
 		code = log_batch_after(mesh->look, stream, after, &whole, err);
 	if (!code)
-		code = batch_read(whole, &batch, err);
+		code = batch_read(whole, &last->batch, err);
+	if (code)
+		return code;
+	last->is_there = true;
+	last->after = after;
+	return OK;
+}
+
+static enum code send_next(struct mesh *mesh, struct link *link, struct stream stream, uint64_t after,
+			   uint64_t *ret_seq, struct err *err)
+{
+	const struct batch *batch = &mesh->last_sent.batch;
+	enum code code = read_next(mesh, stream, after, err);
+
 	if (code)
 		return code;
 	buf_clear(&mesh->frame);
-	frame_put_batch(&mesh->frame, whole);
+	frame_put_batch(&mesh->frame, batch->whole);
 	link_send(mesh, link);
-	note_sent(mesh, &link->flow, &batch);
-	*ret_seq = batch.end.seq;
+	note_sent(mesh, &link->flow, batch);
+	*ret_seq = batch->end.seq;
 	return OK;
 }
 

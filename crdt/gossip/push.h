@@ -33,6 +33,13 @@ struct sent {
 	struct mono_time at;
 };
 
+/* The last batch that was sent, for the next link: mostly all are told the same. */
+struct last_sent {
+	bool is_there;
+	uint64_t after; /* the seq that it follows */
+	struct batch batch;
+};
+
 /* One link's side of it. */
 struct flow {
 	bool is_begun;          /* the peer has said where it stands */
