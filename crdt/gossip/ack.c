@@ -15,6 +15,20 @@ void ack_note(struct recent *recent, struct stream stream)
 	recent->all[recent->at++ % ACK_RECENT] = stream;
 }
 
+void ack_owe(struct mesh *mesh, struct link *link, struct stream stream)
+{
+	struct telling *telling = &link->telling;
+
+	for (size_t i = 0; i < telling->given_count; i++)
+		if (!stream_compare(&telling->given[i], &stream))
+			return;
+	if (telling->given_count < ACK_GIVEN)
+		telling->given[telling->given_count++] = stream;
+	else
+		link_owe(mesh, link, OWED_ACK);
+	link_owe(mesh, link, OWED_RECEIPT);
+}
+
 bool ack_is_due(const struct mesh *mesh, const struct link *link)
 {
 	return !link->telling.is_begun || link->telling.at != mesh->recent.at;
@@ -69,7 +83,16 @@ static int compare_streams(const void *a, const void *b)
 	return stream_compare(a, b);
 }
 
-/* Each stream that changed since, once. */
+/* Each stream once. */
+static void put_all(struct saying *saying, struct stream *streams, size_t count)
+{
+	if (count > 1)
+		qsort(streams, count, sizeof *streams, compare_streams);
+	for (size_t i = 0; i < count; i++)
+		if (!i || stream_compare(&streams[i - 1], &streams[i]))
+			put(saying, streams[i]);
+}
+
 static void put_recent(struct saying *saying, uint64_t from)
 {
 	const struct recent *recent = &saying->mesh->recent;
@@ -78,11 +101,7 @@ static void put_recent(struct saying *saying, uint64_t from)
 
 	for (uint64_t i = from; i < recent->at; i++)
 		streams[count++] = recent->all[i % ACK_RECENT];
-	if (count > 1)
-		qsort(streams, count, sizeof *streams, compare_streams);
-	for (size_t i = 0; i < count; i++)
-		if (!i || stream_compare(&streams[i - 1], &streams[i]))
-			put(saying, streams[i]);
+	put_all(saying, streams, count);
 }
 
 void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool is_answer)
@@ -107,6 +126,23 @@ void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool 
 	mesh->counts.ack_all += saying.is_whole;
 	telling->is_begun = true;
 	telling->at = mesh->recent.at;
+	telling->given_count = 0;
+}
+
+void ack_flush_given(struct mesh *mesh, struct link *link)
+{
+	struct telling *telling = &link->telling;
+	struct saying saying = { .mesh = mesh, .link = link };
+
+	/* Where nothing else changed, that is all there is to say. */
+	if (link->owed & OWED_ACK || !telling->is_begun || mesh->recent.at - telling->at <= telling->given_count) {
+		ack_flush(mesh, link, FRAME_ACK, false);
+		return;
+	}
+	begin(&saying, FRAME_ACK, false);
+	put_all(&saying, telling->given, telling->given_count);
+	link_send(mesh, link);
+	telling->given_count = 0;
 }
 
 /* Whether an acknowledged end lies on this member's own chain. */

@@ -3,9 +3,9 @@
 #define WARREN_ACK_H
 
 /*
- * Acknowledgements: each member says what is durable at it. To the link that a batch came from, with the commit; to the
- * others what changed, with the next frame to them or after a second. What is said of a stream is its end, so a later
- * acknowledgement stands for all before it, and the newest one of a member holds, also when it goes back.
+ * Acknowledgements: each member says what is durable at it. To the link that a batch came from, with the commit, where
+ * that batch's stream now ends; to all, once a second, what changed since. What is said of a stream is its end, so a
+ * later acknowledgement stands for all before it, and the newest one of a member holds, also when it goes back.
  */
 
 #include "crdt/gossip/frame.h"
@@ -13,7 +13,7 @@
 struct mesh;
 struct link;
 
-enum { ACK_RECENT = 1024 };
+enum { ACK_RECENT = 1024, ACK_GIVEN = 8 };
 
 /* The streams whose ends changed, the newest last; a link that is behind more than these is told all. */
 struct recent {
@@ -24,10 +24,15 @@ struct recent {
 /* What one link was told. */
 struct telling {
 	uint64_t at;
-	bool is_begun; /* everything, at least once */
+	bool is_begun;                  /* everything, at least once */
+	struct stream given[ACK_GIVEN]; /* whose batches it gave, and has not yet heard of */
+	size_t given_count;
 };
 
 void ack_note(struct recent *recent, struct stream stream);
+
+/* The link gave a batch of the stream, and is to hear of it with the commit. */
+void ack_owe(struct mesh *mesh, struct link *link, struct stream stream);
 
 /* Whether the link was not yet told something. */
 bool ack_is_due(const struct mesh *mesh, const struct link *link);
@@ -37,6 +42,9 @@ void ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *s
 
 /* Tells what changed since the link was last told; as an index also when that is nothing. */
 void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool is_answer);
+
+/* Tells what is owed: what the link gave, or more. */
+void ack_flush_given(struct mesh *mesh, struct link *link);
 
 /* How many other members that stand have the stream at least up to seq, on this member's own chain. */
 enum code ack_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint32_t *ret_copies, struct err *err);

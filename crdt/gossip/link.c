@@ -401,9 +401,8 @@ static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 	beat_flush(mesh, link);
 	pending_say(mesh, link);
 	code = bucket_flush(mesh, link, err);
-	/* With the next frame on the link goes what changed meanwhile. */
-	if (link->owed & OWED_ACK || (push_is_due(mesh, link) && ack_is_due(mesh, link)))
-		ack_flush(mesh, link, FRAME_ACK, false);
+	if (link->owed & (OWED_ACK | OWED_RECEIPT))
+		ack_flush_given(mesh, link);
 	link->owed = 0;
 	return code ? code : push_flush(mesh, link, err);
 }

@@ -35,6 +35,7 @@ enum owed {
 	OWED_BUCKET = 8192,
 	OWED_HINTS = 16384,
 	OWED_ASK = 32768,
+	OWED_RECEIPT = 65536, /* for batches that the link gave */
 };
 
 /* Whoever is not yet known may open many of them: what only members need is in their peer. */

@@ -103,7 +103,7 @@ enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole,
 		return code;
 	if (!id_equal(batch.cluster, mesh->cluster))
 		return fail(err, E_DENIED, "it sent a batch of another cluster");
-	link_owe(mesh, link, OWED_ACK);
+	ack_owe(mesh, link, batch.stream);
 	if (batch.end.seq <= vector_seq(&mesh->vector, batch.stream)) {
 		mesh->counts.duplicate++;
 		/* Said once more, or the peer would wait for our word that we have it. */
@@ -321,15 +321,6 @@ static enum code flush_lane(struct mesh *mesh, struct link *link, enum lane lane
 	}
 	flow->wants_count = kept;
 	return code;
-}
-
-bool push_is_due(const struct mesh *mesh, const struct link *link)
-{
-	bool is_due = link->flow.wants_count;
-
-	for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
-		is_due |= link->flow.pushed[lane] < mesh->author.lanes[lane].end.seq;
-	return is_due && link->flow.is_begun;
 }
 
 enum code push_flush(struct mesh *mesh, struct link *link, struct err *err)

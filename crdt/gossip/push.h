@@ -67,9 +67,6 @@ void push_acknowledged(struct mesh *mesh, struct link *link, const struct fronti
 /* The peer has said where it stands with all streams: from there on, ours are pushed. */
 void push_begin(struct mesh *mesh, struct link *link);
 
-/* Whether it would send anything. */
-bool push_is_due(const struct mesh *mesh, const struct link *link);
-
 /* What was sent long ago and never acknowledged is sent again. */
 void push_tick(struct mesh *mesh, struct link *link);
 
