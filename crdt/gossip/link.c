@@ -284,11 +284,12 @@ void link_judge(struct mesh *mesh, struct link *link)
 
 static void receive_bye(struct mesh *mesh, struct link *link, enum bye_reason bye)
 {
-	if (bye == BYE_TWIN && !mesh->is_twin) {
+	/* What only members can know is not believed of others. */
+	if (bye == BYE_TWIN && link->peer && !mesh->is_twin) {
 		mesh->is_twin = true;
 		mesh_alarm(mesh, "this server runs twice: stop one and evict it, or evict both");
 	}
-	if (bye == BYE_EVICTED)
+	if (bye == BYE_EVICTED && link->peer)
 		mesh_alarm(mesh, "a member says that this server was evicted");
 	link_close(mesh, link, 0);
 }
