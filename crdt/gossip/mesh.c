@@ -253,10 +253,19 @@ static void tell_alarms(struct mesh *mesh)
 	mesh->alarms_count = 0;
 }
 
+static void end_look(struct mesh *mesh)
+{
+	store_end(mesh->look);
+	mesh->look = NULL;
+	mesh->last_sent.is_there = false;
+}
+
 enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 {
 	enum code code = failed;
 
+	/* What was looked at while events were handled is older than what is to be said now. */
+	end_look(mesh);
 	if (failed && mesh->txn) {
 		store_end(mesh->txn);
 		mesh->txn = NULL;
@@ -268,9 +277,7 @@ enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 		code = link_flush(mesh, err);
 	if (!code)
 		code = pending_flush(mesh, err);
-	store_end(mesh->look);
-	mesh->look = NULL;
-	mesh->last_sent.is_there = false;
+	end_look(mesh);
 	tell_alarms(mesh);
 	arena_reset(&mesh->arena);
 	return code;
