@@ -201,6 +201,8 @@ static void settle(struct mesh *mesh)
 	mesh->commits++;
 	for (size_t i = 0; i < mesh->moved_count; i++)
 		ack_note(&mesh->recent, mesh->moved[i]);
+	/* What came in is what requests may wait for. */
+	mesh->pendings.is_touched |= mesh->moved_count || mesh->t0.stored != mesh->t0.count;
 	mesh->t0.stored = mesh->t0.count;
 	if (mesh->author.closed_count)
 		for (struct link *link = mesh->links; link; link = link->next)
