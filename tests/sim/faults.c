@@ -175,7 +175,8 @@ void faults_died(struct faults *f, struct machine *m)
 {
 	if (m->at >= f->machines)
 		return;
-	f->counts.died_full += m->died == E_FULL;
+	if (m->died == E_FULL)
+		faults_complain(f, "a full disk ended the process of machine %u", m->at);
 	f->counts.died_io += m->died == E_IO;
 	f->counts.died_damaged += m->died == E_DAMAGED;
 	if (m->died == E_DAMAGED || f->state[m->at].is_lying)

@@ -16,11 +16,6 @@ enum { TRIES_MAX = 3, PATIENCE_MAX = 4 };
 #define SECOND UINT64_C(1000000000)
 #define ANSWER_WITHIN (5 * SECOND)
 
-static uint64_t code_bit(enum code code)
-{
-	return BIT(-(int)code);
-}
-
 struct people *people_new(struct world *world, struct check *check, uint32_t machines)
 {
 	struct people *p = must_alloc(sizeof *p);
@@ -262,8 +257,9 @@ static void send_all(struct people *p, struct client *c)
 		if (!is_there(p, at))
 			continue;
 		sent++;
-		job->waits++;
-		send_to(p, c, at);
+		job->waits += 1 + job->burst;
+		for (uint32_t again = 0; again <= job->burst; again++)
+			send_to(p, c, at);
 	}
 	if (job->machines > 1)
 		p->counts.at_once++;
@@ -358,14 +354,14 @@ static void check_repeat(struct people *p, struct job *job, const struct reply *
 
 static void refused(struct people *p, const struct client *c, const struct reply *reply, uint32_t machine)
 {
-	uint64_t always = code_bit(E_BUSY) | code_bit(E_FULL) | code_bit(E_IO) | code_bit(E_DAMAGED);
+	uint64_t always = job_code(E_BUSY) | job_code(E_FULL) | job_code(E_IO) | job_code(E_DAMAGED);
 	const struct job *job = &c->job;
 
 	p->counts.refused++;
-	if (!((job->refusals | always) & code_bit(reply->code)))
+	if (!((job->refusals | always) & job_code(reply->code)))
 		people_complain(p, "machine %u refuses what it should not (%s): %s", machine, code_name(reply->code),
 				reply->text);
-	if (!(job->refusals & code_bit(reply->code)))
+	if (!(job->refusals & job_code(reply->code)))
 		return;
 	p->counts.forbidden_refused += job->must_be_refused && !job->is_revoked;
 	p->counts.revoked_refused += job->is_revoked;
@@ -408,8 +404,6 @@ void people_replied(struct people *p, struct machine *m, const struct reply *rep
 		await_answered(p, c, m, reply);
 	else if (c->phase == PHASE_JOB && slot->job == c->job.number)
 		job_answered(p, c, m, reply);
-	else
-		p->counts.late++;
 }
 
 const char *people_violation(const struct people *p)

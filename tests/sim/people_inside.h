@@ -3,7 +3,7 @@
 #define WARREN_SIM_PEOPLE_INSIDE_H
 
 /*
- * What the halves of people, the clients (people.c) and what they ask for (people_acts.c), know of each other.
+ * What the parts of people, the clients (people.c) and what they ask for (people_acts.c), know of each other.
  */
 
 #include "crdt/base/arena.h"
@@ -51,7 +51,7 @@ struct job {
 	uint64_t refusals;               /* the codes that may answer it, as bits by -code */
 	uint64_t number;
 	size_t count;
-	uint32_t copies, machines; /* how many at once */
+	uint32_t copies, machines, burst; /* of the last two, how many at once, and how often at each */
 	uint8_t key[16];
 	struct id ids[JOB_CHANGES]; /* that it was first answered with */
 	struct arena arena;
@@ -104,6 +104,40 @@ struct people {
 };
 
 PRINTF(2, 3) void people_complain(struct people *people, const char *format, ...);
+
+static inline uint64_t job_code(enum code code)
+{
+	return BIT(-(int)code);
+}
+
+/* --- What people know (people_job.c). */
+
+/* NULL: nothing. */
+const struct known *pool_pick(struct people *people, enum pool_name name);
+void pool_add(struct people *people, enum pool_name name, struct known known);
+void pool_drop(struct people *people, enum pool_name name, struct id id);
+struct key32 people_key(struct people *people);
+
+struct change *job_change(struct job *job, enum change_what what, uint32_t kind);
+struct bytes job_pack(struct job *job, const struct shape *shape, const void *row);
+void job_create(struct job *job, const struct kind *kind, const void *row);
+void job_set(struct job *job, const struct kind *kind, struct id id, const void *row);
+void job_remove(struct job *job, const struct known *known);
+struct bytes job_text(struct job *job, const char *format, unsigned long long number);
+
+/* A name that nobody else gives, or one that others give too. */
+struct bytes job_name(struct people *people, struct job *job);
+
+/* The same at several machines at once. */
+void job_at_once(struct people *people, struct job *job);
+void job_as_staff(struct people *people, struct job *job);
+void job_device(struct people *people, struct job *job, struct id owner, struct key32 key);
+
+/* --- What they ask for: each fills the client's job, or leaves it empty because there is nothing to do it with. */
+
+#define X(name, weight) void act_##name(struct people *people, struct client *client);
+PEOPLE_ACTS(X)
+#undef X
 
 /* Fills the job with something to ask for at the client's machine. */
 void people_choose(struct people *people, struct client *client);
