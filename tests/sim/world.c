@@ -346,13 +346,14 @@ static void fire(struct world *world, const struct event *event)
 {
 	struct world_hooks *hooks = &world->options.hooks;
 	struct node_event tick = { .kind = EVENT_TICK };
-	struct machine *m = &world->machines[event->a];
+	struct machine *m;
 
 	switch (event->kind) {
 	case WORLD_NET: net_fire(world->net, event); return;
 	case WORLD_CALL: hooks->called(hooks->context, event->a, event->b); return;
 	default: break;
 	}
+	m = &world->machines[event->a];
 	if (!m->node || m->boots != event->b)
 		return;
 	if (event->kind == WORLD_READY) {
