@@ -91,6 +91,8 @@ void story_end(struct story *story)
 {
 	int failed = 0;
 
+	check_full(story->check);
+	story_must(story, !check_violation(story->check), check_violation(story->check));
 	fflush(story->out);
 	if (!strcmp(order, "--check")) {
 		failed = compare(story->told, story->told_size);

@@ -10,12 +10,12 @@
  */
 
 #include "crdt/state/conflict.h"
-#include "tests/sim/world.h"
+#include "tests/sim/check.h"
 
 #include <inttypes.h>
 
 enum { A, B, C, D, E, STORY_MACHINES };
-enum { STORY_ASKS_MAX = 200, STORY_NAMES_MAX = 32, STORY_TEXT_MAX = 2048 };
+enum { STORY_ASKS_MAX = 250, STORY_NAMES_MAX = 32, STORY_TEXT_MAX = 2048 };
 
 struct story;
 
@@ -43,13 +43,13 @@ struct story_client {
 
 struct story {
 	struct world *world;
+	struct check *check; /* of the invariants */
 	struct arena arena;
 	FILE *out;
 	char *told;
 	size_t told_size;
 	bool is_told;        /* what happens by itself is told too */
 	bool tells_silence;  /* also who hears nothing of whom */
-	uint32_t founded;    /* machines at the start */
 	uint32_t asking;     /* a machine whose own doing is not news */
 	story_view *watched; /* of a record: told whenever a machine shows another thing than before */
 	struct id watched_id;
@@ -61,8 +61,8 @@ struct story {
 	} names[STORY_NAMES_MAX];
 	size_t names_count;
 	struct key32 key; /* the public key that the story is about */
-	struct noticed {
-		bool is_member, is_twin, is_evicted;
+	struct story_noticed {
+		bool is_member;
 		uint32_t silent; /* a bit for each machine */
 		uint64_t crashes;
 		char alarm[256]; /* the last */

@@ -71,6 +71,7 @@ void tell_killed_before_commit(void)
 	story_note(story, "The client heard nothing, so it asks again with the same Idempotency-Key.");
 	MUST(story, !user_create(story, (struct story_client){ .at = B, .key = "order 66" }, "ann")->code);
 	story_settle(story, 5);
+	story_show(story, view_users, nobody);
 	story_must_all_show(story, view_users, nobody, "\"ann\"");
 	story_end(story);
 }

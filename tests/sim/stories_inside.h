@@ -13,6 +13,7 @@ const char *story_title(void);
 
 /* The world's hooks. */
 void story_replied(void *context, struct machine *machine, const struct reply *reply);
+void story_changed(void *context, struct machine *machine, uint32_t kind, struct id id);
 void story_alarmed(void *context, struct machine *machine, const char *text);
 void story_stepped(void *context, struct machine *machine);
 void story_booted(void *context, struct machine *machine);

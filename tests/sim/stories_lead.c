@@ -29,6 +29,7 @@ void story_replied(void *context, struct machine *machine, const struct reply *r
 	struct story_asked *asked = &story->asks[reply->number];
 	char begin[32];
 
+	check_replied(story->check, machine, reply);
 	MUST(story, reply->number < STORY_ASKS_MAX && !asked->is_answered);
 	asked->is_answered = true;
 	asked->code = reply->code;
@@ -107,6 +108,7 @@ const struct story_asked *story_ask(struct story *story, struct story_client cli
 	vsnprintf(what + used, sizeof what - (size_t)used, format, args);
 	va_end(args);
 	story->asks[number].wanted = client.copies;
+	check_asked(story->check, number, client.at);
 	world_write(story->world, client.at, &asker, changes, count, client.copies, key);
 	return end_ask(story, number, what);
 }
@@ -149,16 +151,19 @@ struct story *story_new(uint64_t seed, uint32_t machines)
 	fprintf(story->out, "%s\n", story_title());
 	options.hooks = (struct world_hooks){ .context = story,
 					      .replied = story_replied,
+					      .changed = story_changed,
 					      .alarmed = story_alarmed,
 					      .stepped = story_stepped,
 					      .booted = story_booted,
 					      .died = story_died };
 	story->world = world_new(&options);
+	story->check = check_new(story->world);
 	return story;
 }
 
 void story_free(struct story *story)
 {
+	check_free(story->check);
 	world_free(story->world);
 	fclose(story->out);
 	free(story->told);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/gossip/link.h"
 #include "crdt/log/statement.h"
+#include "crdt/model/pack.h"
 #include "tests/sim/stories_people.h"
 
 /* How servers come, go and come back. */
@@ -97,6 +99,7 @@ void tell_join(void)
 void tell_two_strangers(void)
 {
 	struct story *story = story_new(17, 4);
+	const struct story_asked *asked;
 	struct joining token;
 
 	story_found(story, 2);
@@ -120,10 +123,29 @@ void tell_two_strangers(void)
 	story_show(story, view_users, nobody);
 	story_must_all_show(story, view_users, nobody, "\"ann\", \"bob\"");
 	story_at(story, 100000);
-	MUST(story, user_create(story, (struct story_client){ .at = C, .copies = 2 }, "cid"));
+	asked = user_create(story, (struct story_client){ .at = C, .copies = 2 }, "cid");
 	story_at(story, 103000);
+	MUST(story, asked->is_answered && !asked->code && asked->copies == 2);
 	story_must_all_show(story, view_users, nobody, "\"ann\", \"bob\", \"cid\"");
 	story_end(story);
+}
+
+/* One that it let in may stay. */
+static void evict_but(struct story *story, uint32_t at, uint32_t machine, uint32_t stays)
+{
+	const struct mesh *mesh = world_mesh(story->world, at);
+	const struct member *member = members_find(mesh->t0.members, story->world->machines[stays].id);
+	struct eviction_row row = { .has = BIT(AT_eviction_key) | BIT(AT_eviction_heir) | BIT(AT_eviction_standing),
+				    .key = story->world->machines[machine].signer.key,
+				    .heir = story->world->machines[at].signer.key };
+	uint8_t room[32];
+	struct buf standing = buf_over(room, sizeof room);
+
+	MUST(story, member);
+	pack_write_slot(FIELD_TABLE(eviction, standing), &member->admission, &standing);
+	row.standing = (struct list){ buf_bytes(&standing), 1 };
+	story_state(story, at, KIND_TABLE(eviction), &row, "evicts %c, and says that %c stays", 'A' + (int)machine,
+		    'A' + (int)stays);
 }
 
 static void evict(struct story *story, uint32_t at, uint32_t machine)
@@ -135,35 +157,86 @@ static void evict(struct story *story, uint32_t at, uint32_t machine)
 	story_state(story, at, KIND_TABLE(eviction), &row, "evicts %c", 'A' + (int)machine);
 }
 
+/* Nobody who is a member has a link to it any more. */
+static void must_be_left(struct story *story, uint32_t machine)
+{
+	uint64_t node = story->world->machines[machine].id;
+
+	for (uint32_t i = 0; i < story->world->options.machines; i++) {
+		const struct mesh *mesh = world_mesh(story->world, i);
+
+		if (!mesh->is_member)
+			continue;
+		MUST(story, !mesh_peer(mesh, node));
+		for (const struct link *link = mesh->links; link; link = link->next)
+			MUST(story, !session_is_up(link->session) || session_peer(link->session)->node != node);
+	}
+}
+
 void tell_evict(void)
 {
-	struct story *story = story_new(18, 3);
+	struct story *story = story_new(18, 4);
 	const struct story_asked *asked;
 
-	story_found(story, 3);
+	story_found(story, 4);
 	user_create(story, AT(C), "cid");
+	user_create(story, AT(D), "dan");
 	story_at(story, 11000);
-	story_split(story, "A B | C");
-	user_create(story, AT(C), "eve");
+	evict(story, A, D);
+	story_at(story, 11100);
+	must_be_left(story, D);
+	MUST(story, user_create(story, AT(D), "dora")->code == E_BUSY);
 	story_at(story, 12000);
+	story_note(story, "What D wrote before stays. C is evicted while nobody can tell it.");
+	story_split(story, "A B | C | D");
 	evict(story, A, C);
 	story_at(story, 13000);
+	user_create(story, AT(C), "eve");
+	story_at(story, 14000);
 	story_show(story, view_users, nobody);
-	story_at(story, 15000);
 	story_heal(story);
 	story_at(story, 40000);
-	for (uint32_t i = A; i <= B; i++) {
-		MUST(story, !mesh_peer(world_mesh(story->world, i), story->world->machines[C].id));
-		story_must_show(story, i, view_users, nobody, "\"cid\"");
-	}
-	story_note(story, "What C wrote while it was alone stays with C.");
+	story_note(story, "What C wrote after it was evicted stays with C.");
+	must_be_left(story, C);
 	story_show(story, view_users, nobody);
-	asked = user_create(story, AT(C), "dan");
-	MUST(story, asked->code == E_BUSY);
+	story_must_show(story, A, view_users, nobody, "\"cid\", \"dan\"");
+	story_must_show(story, B, view_users, nobody, "\"cid\", \"dan\"");
+	MUST(story, user_create(story, AT(C), "eva")->code == E_BUSY);
 	asked = user_create(story, (struct story_client){ .at = A, .copies = 1 }, "bob");
 	story_at(story, 41000);
 	MUST(story, asked->is_answered && !asked->code && asked->copies == 1);
 	story_show(story, view_users, nobody);
+	story_end(story);
+}
+
+void tell_sponsor_evicted(void)
+{
+	struct story *story = story_new(22, 4);
+	const struct story_asked *asked;
+	struct joining token;
+
+	story_found(story, 2);
+	story_at(story, 11000);
+	token = make_token(story, B, 900);
+	join(story, C, &token, "the token of B");
+	token = make_token(story, B, 900);
+	join(story, D, &token, "another token of B");
+	story_at(story, 20000);
+	user_create(story, AT(C), "cid");
+	story_at(story, 21000);
+	story_note(story, "B turns out to be in bad hands. Somebody knows D, and nobody knows C.");
+	evict_but(story, A, B, D);
+	story_at(story, 22000);
+	must_be_left(story, B);
+	must_be_left(story, C);
+	MUST(story, is_member(story, D) && !is_member(story, C) && !is_member(story, B));
+	asked = user_create(story, (struct story_client){ .at = D, .copies = 1 }, "dan");
+	MUST(story, user_create(story, AT(C), "eve")->code == E_BUSY);
+	story_at(story, 25000);
+	MUST(story, asked->is_answered && !asked->code && asked->copies == 1);
+	story_show(story, view_users, nobody);
+	story_must_show(story, A, view_users, nobody, "\"cid\", \"dan\"");
+	story_must_show(story, D, view_users, nobody, "\"cid\", \"dan\"");
 	story_end(story);
 }
 
@@ -191,7 +264,7 @@ void tell_killed_and_back(void)
 	story_at(story, 40000);
 	MUST(story, story->noticed[A].silent == BIT(C) && story->noticed[B].silent == BIT(C));
 	story_boot(story, C);
-	story_settle(story, 30);
+	story_settle(story, 5);
 	story_at(story, 70000);
 	MUST(story, !story->noticed[A].silent && !story->noticed[B].silent && !story->noticed[C].silent);
 	story_show(story, view_users, nobody);
@@ -241,6 +314,8 @@ static void copy_machine(struct story *story, uint32_t from, uint32_t to)
 	other->signer = one->signer;
 	other->box_key = one->box_key;
 	other->id = one->id;
+	check_disk_lost(story->check, to);
+	check_may_fork(story->check, to);
 }
 
 void tell_twins(void)

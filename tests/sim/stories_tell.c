@@ -273,12 +273,20 @@ static void notice_silence(struct story *story, uint32_t at, const struct mesh *
 	}
 }
 
+void story_changed(void *context, struct machine *machine, uint32_t kind, struct id id)
+{
+	struct story *story = context;
+
+	check_changed(story->check, machine, kind, id);
+}
+
 void story_stepped(void *context, struct machine *machine)
 {
 	struct story *story = context;
 	const struct mesh *mesh = machine->core->node_mesh(machine->node);
-	struct noticed *noticed = &story->noticed[machine->at];
+	struct story_noticed *noticed = &story->noticed[machine->at];
 
+	check_stepped(story->check, machine);
 	notice_silence(story, machine->at, mesh, &noticed->silent);
 	if (story->is_told && mesh->is_member && !noticed->is_member)
 		story_say(story, "%c is a member now", 'A' + (int)machine->at);
@@ -287,7 +295,7 @@ void story_stepped(void *context, struct machine *machine)
 		look(story, machine);
 }
 
-static bool has_crashed(const struct machine *machine, const struct noticed *noticed)
+static bool has_crashed(const struct machine *machine, const struct story_noticed *noticed)
 {
 	return mem_disk_counts(machine->disk).crashes > noticed->crashes;
 }
@@ -295,7 +303,7 @@ static bool has_crashed(const struct machine *machine, const struct noticed *not
 void story_alarmed(void *context, struct machine *machine, const char *text)
 {
 	struct story *story = context;
-	struct noticed *noticed = &story->noticed[machine->at];
+	struct story_noticed *noticed = &story->noticed[machine->at];
 
 	/* Whoever has no power says nothing. */
 	if (!strcmp(noticed->alarm, text) || has_crashed(machine, noticed))
@@ -307,8 +315,9 @@ void story_alarmed(void *context, struct machine *machine, const char *text)
 void story_booted(void *context, struct machine *machine)
 {
 	struct story *story = context;
-	struct noticed *noticed = &story->noticed[machine->at];
+	struct story_noticed *noticed = &story->noticed[machine->at];
 
+	check_booted(story->check, machine);
 	memset(noticed, 0, sizeof *noticed);
 	noticed->is_member = machine->core->node_mesh(machine->node)->is_member;
 	noticed->crashes = mem_disk_counts(machine->disk).crashes;
@@ -318,6 +327,7 @@ void story_died(void *context, struct machine *machine)
 {
 	struct story *story = context;
 
+	check_died(story->check, machine);
 	if (machine->died && machine->at != story->asking)
 		story_say(story, "%c's process ends", 'A' + (int)machine->at);
 }
