@@ -197,7 +197,7 @@ static bool prefers_later(const struct mesh *mesh, const struct link *earlier, c
 {
 	bool is_ours_smaller = mesh->node < peer->node;
 
-	if (earlier->is_dialler == later->is_dialler || later->made.ns - earlier->made.ns > CROSSING)
+	if (earlier->is_dialler == later->is_dialler || later->made.ns > earlier->made.ns + CROSSING)
 		return true;
 	return later->is_dialler == is_ours_smaller;
 }
