@@ -289,7 +289,7 @@ static void receive_bye(struct mesh *mesh, struct link *link, enum bye_reason by
 		mesh->is_twin = true;
 		mesh_alarm(mesh, "this server runs twice: stop one and evict it, or evict both");
 	}
-	if (bye == BYE_EVICTED && link->peer)
+	if (bye == BYE_EVICTED && link->peer && !mesh->is_evicted)
 		mesh_alarm(mesh, "a member says that this server was evicted");
 	link_close(mesh, link, 0);
 }
@@ -423,6 +423,8 @@ static enum code flush_one(struct mesh *mesh, struct link *link, struct err *err
 	if (code)
 		return code;
 	if (link->is_closing && link->bye && session_is_up(link->session)) {
+		if (link->bye == BYE_EVICTED)
+			t0_show_eviction(mesh, link);
 		buf_clear(&mesh->frame);
 		frame_put_bye(&mesh->frame, link->bye);
 		link_send(mesh, link);

@@ -463,6 +463,18 @@ static void show_membership(struct mesh *mesh, struct link *link)
 	mesh->counts.shown++;
 }
 
+void t0_show_eviction(struct mesh *mesh, struct link *link)
+{
+	const struct statement **some = must_alloc((mesh->t0.count + 1) * sizeof *some);
+	size_t count = 0;
+
+	for (size_t i = 0; i < mesh->t0.count; i++)
+		if (is_about_operators(mesh->t0.all[i].kind) || mesh->t0.all[i].kind == KIND_eviction)
+			some[count++] = &mesh->t0.all[i];
+	send_statements(mesh, link, some, count);
+	free(some);
+}
+
 static void apply_for_admission(struct mesh *mesh, struct link *link)
 {
 	uint8_t room[ADMISSION_TEXT_SIZE];

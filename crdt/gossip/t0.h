@@ -70,6 +70,9 @@ bool t0_trusts(const struct mesh *mesh, const struct link *link);
 /* The peer is a member from now on: what it said before counts. */
 void t0_begin(struct mesh *mesh, struct link *link);
 
+/* To a peer that was evicted, before its link is closed: by whom, so that it need not take our word for it. */
+void t0_show_eviction(struct mesh *mesh, struct link *link);
+
 /* Says what is owed. */
 void t0_flush(struct mesh *mesh, struct link *link);
 
