@@ -469,7 +469,8 @@ void t0_show_eviction(struct mesh *mesh, struct link *link)
 	size_t count = 0;
 
 	for (size_t i = 0; i < mesh->t0.count; i++)
-		if (is_about_operators(mesh->t0.all[i].kind) || mesh->t0.all[i].kind == KIND_eviction)
+		if (is_about_operators(mesh->t0.all[i].kind) || mesh->t0.all[i].kind == KIND_eviction ||
+		    mesh->t0.all[i].kind == KIND_admission)
 			some[count++] = &mesh->t0.all[i];
 	send_statements(mesh, link, some, count);
 	free(some);
