@@ -109,15 +109,17 @@ static enum code judge_commit(struct mesh *mesh, struct reader *r, enum token_st
 			      struct token_origin *ret_origin, struct err *err)
 {
 	struct token_origin origin = { .node = read_big_endian(r, 8), .process = read_big_endian(r, 8) };
+	const struct member *author;
 
 	origin.number = read_number(r);
 	if (r->is_short || reader_left(r))
 		return fail(err, E_FORM, "the token is not one of ours: leave it out");
-	if (origin.node != mesh->node)
-		*ret_state = TOKEN_ASK;
-	else
+	author = members_find(mesh->t0.members, origin.node);
+	if (origin.node == mesh->node)
 		*ret_state = origin.process == mesh->self.process && origin.number <= mesh->commits ? TOKEN_COVERED
 												    : TOKEN_LOST;
+	else
+		*ret_state = author && author->is_evicted ? TOKEN_LOST : TOKEN_ASK;
 	*ret_origin = origin;
 	return OK;
 }
