@@ -157,19 +157,30 @@ static void answer_late(struct mesh *mesh, struct pending *pending, struct reply
 	answer(mesh, pending, reply);
 }
 
+/* It is no token (`why`), or was found out before. */
+static void answer_refused(struct mesh *mesh, const struct pending *pending, const struct err *why)
+{
+	struct reply reply = { .code = why ? E_FORM : pending->code, .text = why ? why->text : pending->text };
+
+	reply.is_lost = reply.code == E_LOST;
+	mesh->counts.await_lost += reply.is_lost;
+	answer(mesh, pending, &reply);
+}
+
 static enum code try_token(struct mesh *mesh, struct pending *pending, bool *ret_is_done, struct err *err)
 {
-	struct reply reply = { .code = pending->code, .text = pending->text };
+	struct reply reply = { .code = OK };
 	struct token_origin origin = { 0 };
 	enum token_state state = TOKEN_COVERED;
 	struct err why = { 0 };
 	enum code code = pending->code ? OK : token_judge(mesh, buf_bytes(&pending->token), &state, &origin, &why);
 
 	*ret_is_done = true;
-	if (code == E_FORM) {
-		reply.code = code;
-		reply.text = why.text;
-	} else if (code) {
+	if (pending->code || code == E_FORM) {
+		answer_refused(mesh, pending, code ? &why : NULL);
+		return OK;
+	}
+	if (code) {
 		*err = why;
 		return code;
 	}
