@@ -279,6 +279,9 @@ enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 		code = link_flush(mesh, err);
 	if (!code)
 		code = pending_flush(mesh, err);
+	/* What those who wait have us ask. */
+	if (!code)
+		code = link_flush(mesh, err);
 	end_look(mesh);
 	tell_alarms(mesh);
 	arena_reset(&mesh->arena);
