@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/gossip/puppet.h"
+
+/* Tokens by themselves: what they hold, and what a member makes of one. */
+
+static enum token_state find_state(const struct real *real, struct bytes token)
+{
+	struct mesh *mesh = (struct mesh *)(uintptr_t)real_mesh(real);
+	struct token_origin origin;
+	enum token_state found = TOKEN_ASK;
+	struct err err = { 0 };
+
+	if (token_judge(mesh, token, &found, &origin, &err))
+		fail_msg("%s", err.text);
+	store_end(mesh->look);
+	mesh->look = NULL;
+	return found;
+}
+
+static enum token_state state_of_end(const struct real *real, struct stream stream, struct end end)
+{
+	struct vector vector = { 0 };
+	struct buf out = buf_growing(TOKEN_MAX);
+	enum token_state found;
+
+	vector_set(&vector, stream, end);
+	token_write_vector(&vector, &out);
+	found = find_state(real, buf_bytes(&out));
+	buf_done(&out);
+	vector_done(&vector);
+	return found;
+}
+
+static void each_end_is_judged_by_the_log(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 1), evicted = chain_of(scene, 2);
+	struct bytes eviction = scene_evict(scene, 2, 0);
+	struct end early, wrong;
+
+	(void)state;
+	puppet_batch(puppet, chain_next(&chain, 2, 10));
+	early = chain.end;
+	puppet_batch(puppet, chain_next(&chain, 2, 10));
+	assert_int_equal(state_of_end(real, chain.stream, chain.end), TOKEN_COVERED);
+	assert_int_equal(state_of_end(real, chain.stream, early), TOKEN_COVERED);
+	wrong = early;
+	wrong.hash.bytes[7] ^= 1;
+	assert_int_equal(state_of_end(real, chain.stream, wrong), TOKEN_LOST);
+	/* Only the end of a batch was ever an end. */
+	wrong = early;
+	wrong.seq = 1;
+	assert_int_equal(state_of_end(real, chain.stream, wrong), TOKEN_LOST);
+	chain_next(&chain, 1, 10);
+	assert_int_equal(state_of_end(real, chain.stream, chain.end), TOKEN_BEHIND);
+	chain_next(&evicted, 1, 10);
+	assert_int_equal(state_of_end(real, evicted.stream, evicted.end), TOKEN_BEHIND);
+	real_bring(real, &eviction, 1);
+	assert_int_equal(state_of_end(real, evicted.stream, evicted.end), TOKEN_LOST);
+	scene_free(scene);
+}
+
+static void what_is_lost_outweighs_what_is_behind(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain one = chain_of(scene, 1), two = chain_of(scene, 2);
+
+	(void)state;
+	puppet_batch(puppet, chain_next(&one, 1, 10));
+	chain_next(&two, 1, 10);
+	for (int turn = 0; turn < 2; turn++) {
+		struct vector vector = { 0 };
+		struct buf out = buf_growing(TOKEN_MAX);
+		struct end wrong = one.end;
+
+		wrong.hash.bytes[0] ^= 1;
+		vector_set(&vector, one.stream, turn ? wrong : one.end);
+		vector_set(&vector, two.stream, two.end);
+		token_write_vector(&vector, &out);
+		assert_int_equal(find_state(real, buf_bytes(&out)), turn ? TOKEN_LOST : TOKEN_BEHIND);
+		buf_done(&out);
+		vector_done(&vector);
+	}
+	scene_free(scene);
+}
+
+/* So many streams that their ends are no token: one of each start. */
+static void make_long_vector(struct scene *scene, struct puppet *puppet, size_t streams)
+{
+	for (size_t i = 0; i < streams; i++) {
+		struct chain chain = chain_of(scene, 1);
+
+		chain.stream.start = 1 + i;
+		puppet_batch(puppet, chain_next(&chain, 1, 1));
+	}
+}
+
+static void a_long_vector_becomes_a_commit_that_its_member_resolves(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *a = real_boot(scene, 0), *b = real_boot(scene, 2);
+	struct puppet *puppet = puppet_member(a, 1);
+	struct buf token = buf_growing(TOKEN_MAX);
+	struct vector vector = { 0 };
+	uint64_t number;
+
+	(void)state;
+	scene_meet(scene, a, b);
+	scene_carry(scene);
+	make_long_vector(scene, puppet, 60);
+	token_write(real_mesh(a), &token);
+	assert_true(token.size > 1000);
+	make_long_vector(scene, puppet, 150);
+	real_write(a, 10, 0);
+	assert_true(real_mesh(a)->vector.count > 150);
+	buf_clear(&token);
+	token_write(real_mesh(a), &token);
+	assert_in_range(token.size, 18, 30);
+	assert_int_equal(find_state(a, buf_bytes(&token)), TOKEN_COVERED);
+	assert_int_equal(find_state(b, buf_bytes(&token)), TOKEN_ASK);
+	/* All of it reaches the other one, which answers then and not before. */
+	number = real_await(b, buf_bytes(&token), true);
+	assert_null(real_answer(b, number));
+	scene_pass(scene, 1900);
+	assert_true(vector_equal(&real_mesh(a)->vector, &real_mesh(b)->vector));
+	assert_non_null(real_answer(b, number));
+	assert_int_equal(real_answer(b, number)->code, OK);
+	vector_done(&vector);
+	buf_done(&token);
+	scene_free(scene);
+}
+
+static void an_empty_token_is_covered_and_rubbish_is_refused(void **state)
+{
+	static const char *const rubbish[] = { "\x03",
+					       "\x01"
+					       "12345678",
+					       "\x02"
+					       "1234",
+					       "\x01"
+					       "12345678\x01\x07\x01"
+					       "12345678",
+					       "\x02"
+					       "1234567812345678\x01\x01" };
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct mesh *mesh = (struct mesh *)(uintptr_t)real_mesh(real);
+	struct token_origin origin;
+	enum token_state found;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(find_state(real, bytes_of(NULL, 0)), TOKEN_COVERED);
+	assert_int_equal(find_state(real, bytes_text("\x01")), TOKEN_COVERED);
+	for (size_t i = 0; i < COUNT(rubbish); i++) {
+		assert_int_equal(token_judge(mesh, bytes_text(rubbish[i]), &found, &origin, &err), E_FORM);
+		assert_string_equal(err.text, "the token is not one of ours: leave it out");
+	}
+	scene_free(scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_end_is_judged_by_the_log),
+		cmocka_unit_test(what_is_lost_outweighs_what_is_behind),
+		cmocka_unit_test(a_long_vector_becomes_a_commit_that_its_member_resolves),
+		cmocka_unit_test(an_empty_token_is_covered_and_rubbish_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
