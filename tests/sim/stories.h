@@ -28,7 +28,7 @@ struct story_asked {
 	bool is_answered, is_late; /* it waits, and its answer is a line of its own */
 	enum code code;
 	char text[256];
-	struct id id; /* of the first record */
+	struct id id, second; /* of the first two records */
 	uint32_t wanted, copies;
 	bool is_behind;
 	struct bytes token;

@@ -78,11 +78,17 @@ void tell_disable_against_enable(void)
 
 void tell_password_on_both_sides(void)
 {
-	struct id ann, password;
-	struct story *story = begin(5, &ann);
+	struct story *story = story_new(5, 3);
+	const struct story_asked *asked;
+	struct id password;
 
-	password = password_create(story, AT(A), ann, "horse")->id;
+	story_found(story, 3);
+	asked = user_create_with(story, AT(A), "ann", "horse");
+	password = asked->second;
 	story_name(story, password, "of \"ann\"");
+	story_at(story, 10500);
+	story_show(story, view_password, password);
+	story_must_all_show(story, view_password, password, "\"horse\"");
 	split(story);
 	story_at(story, 12000);
 	password_change(story, AT(A), password, "battery");

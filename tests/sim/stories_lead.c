@@ -37,6 +37,8 @@ void story_replied(void *context, struct machine *machine, const struct reply *r
 		snprintf(asked->text, sizeof asked->text, "%s", reply->text);
 	if (reply->count)
 		asked->id = reply->ids[0];
+	if (reply->count > 1)
+		asked->second = reply->ids[1];
 	asked->copies = reply->copies;
 	asked->is_behind = reply->is_behind;
 	asked->token = arena_copy(&story->arena, reply->token);

@@ -76,15 +76,20 @@ static struct password_row password_row(struct id user, const char *text)
 	return (struct password_row){ .user = user, .hash = bytes_text(text), .hash_guard = { .generation = 1 } };
 }
 
-const struct story_asked *password_create(struct story *story, struct story_client client, struct id user,
-					  const char *text)
+const struct story_asked *user_create_with(struct story *story, struct story_client client, const char *login,
+					   const char *password)
 {
-	struct password_row row = password_row(user, text);
-	struct change change;
+	struct user_row user = { .has = BIT(AT_user_login), .login = bytes_text(login) };
+	struct password_row row = password_row(judge_made(0), password);
+	struct change changes[2];
 
 	row.has = BIT(AT_password_user) | BIT(AT_password_hash);
-	change = change_of(story, CHANGE_CREATE, KIND_TABLE(password), none, &row);
-	return story_ask(story, client, &change, 1, "user %s gets the password \"%s\"", called(story, user), text);
+	changes[0] = change_of(story, CHANGE_CREATE, KIND_TABLE(user), none, &user);
+	changes[1] = change_of(story, CHANGE_CREATE, KIND_TABLE(password), none, &row);
+	return name_it(story,
+		       story_ask(story, client, changes, 2, "user \"%s\" is created with the password \"%s\"", login,
+				 password),
+		       login);
 }
 
 const struct story_asked *password_change(struct story *story, struct story_client client, struct id password,

@@ -19,9 +19,9 @@ const struct story_asked *user_hold(struct story *story, struct story_client cli
 /* Takes the holds away that are to be seen there. */
 const struct story_asked *user_free(struct story *story, struct story_client client, struct id user);
 
-/* The first password of a user makes the record. */
-const struct story_asked *password_create(struct story *story, struct story_client client, struct id user,
-					  const char *text);
+/* A user and the user's password are one request, and two records. */
+const struct story_asked *user_create_with(struct story *story, struct story_client client, const char *login,
+					   const char *password);
 const struct story_asked *password_change(struct story *story, struct story_client client, struct id password,
 					  const char *text);
 
