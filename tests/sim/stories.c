@@ -93,6 +93,7 @@ void story_end(struct story *story)
 
 	check_full(story->check);
 	story_must(story, !check_violation(story->check), check_violation(story->check));
+	story_flush(story);
 	fflush(story->out);
 	if (!strcmp(order, "--check")) {
 		failed = compare(story->told, story->told_size);

@@ -15,7 +15,7 @@
 #include <inttypes.h>
 
 enum { A, B, C, D, E, STORY_MACHINES };
-enum { STORY_ASKS_MAX = 250, STORY_NAMES_MAX = 32, STORY_TEXT_MAX = 2048 };
+enum { STORY_ASKS_MAX = 250, STORY_NAMES_MAX = 32, STORY_TEXT_MAX = 2048, STORY_NEWS_MAX = 8 };
 
 struct story;
 
@@ -41,6 +41,13 @@ struct story_client {
 };
 #define AT(machine) ((struct story_client){ .at = (machine) })
 
+/* What several machines do or see in the same millisecond is one line. */
+struct story_news {
+	uint32_t machines; /* a bit each */
+	const char *one, *several;
+	char text[STORY_TEXT_MAX];
+};
+
 struct story {
 	struct world *world;
 	struct check *check; /* of the invariants */
@@ -60,6 +67,9 @@ struct story {
 		struct id id;
 	} names[STORY_NAMES_MAX];
 	size_t names_count;
+	struct story_news news[STORY_NEWS_MAX];
+	size_t news_count;
+	uint64_t news_ms;
 	struct key32 key; /* the public key that the story is about */
 	struct story_noticed {
 		bool is_member;
@@ -109,7 +119,7 @@ void story_boot(struct story *story, uint32_t machine);
 void story_kill(struct story *story, uint32_t machine);
 void story_cut_power(struct story *story, uint32_t machine);
 
-/* Until all that are up have merged the same; that must not take longer than `seconds`. */
+/* `seconds` later all that are up must have merged the same. */
 void story_settle(struct story *story, uint64_t seconds);
 
 /* --- Asking. `format` says what for the timeline. */

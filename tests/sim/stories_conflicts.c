@@ -68,9 +68,9 @@ void tell_disable_against_enable(void)
 	story_show(story, view_user, ann);
 	/* What A took away is the hold that it saw; the other one it never saw. */
 	story_must_all_show(story, view_user, ann, "\"ann\" is off (her laptop was stolen)");
-	story_at(story, 20000);
+	story_at(story, 25000);
 	user_free(story, AT(A), ann);
-	story_at(story, 21000);
+	story_at(story, 26000);
 	story_show(story, view_user, ann);
 	story_must_all_show(story, view_user, ann, "\"ann\" is on");
 	story_end(story);
@@ -103,9 +103,9 @@ void tell_password_on_both_sides(void)
 	story_show(story, view_password, password);
 	story_tell_operator(story);
 	story_must_all_show(story, view_password, password, "two passwords at once, so none lets anybody in");
-	story_at(story, 20000);
+	story_at(story, 25000);
 	password_change(story, AT(C), password, "correct");
-	story_at(story, 21000);
+	story_at(story, 26000);
 	story_show(story, view_password, password);
 	story_tell_operator(story);
 	story_must_all_show(story, view_password, password, "\"correct\"");
@@ -141,9 +141,9 @@ void tell_same_login_on_both_sides(void)
 	story_show(story, view_claim, first);
 	story_tell_operator(story);
 	MUST(story, !id_equal(first, second));
-	story_at(story, 20000);
+	story_at(story, 25000);
 	user_rename(story, AT(C), second, "ann.b");
-	story_at(story, 21000);
+	story_at(story, 26000);
 	story_show(story, view_claim, first);
 	story_show(story, view_users, first);
 	story_must_all_show(story, view_users, first, "\"ann\", \"ann.b\"");
@@ -172,9 +172,9 @@ void tell_policy_saved_on_both_sides(void)
 	story_show(story, view_policy, policy);
 	story_must_all_show(story, view_policy, policy, "2 versions hold, and let pass what goes to 10.1.0.0/16");
 	story_tell_operator(story);
-	story_at(story, 20000);
+	story_at(story, 25000);
 	policy_save(story, AT(C), policy, "10.2.0.0/16", "10.3.0.0/16");
-	story_at(story, 21000);
+	story_at(story, 26000);
 	story_show(story, view_policy, policy);
 	story_must_all_show(story, view_policy, policy,
 			    "1 version holds, and lets pass what goes to 10.2.0.0/16 and 10.3.0.0/16");
@@ -225,9 +225,9 @@ void tell_plan_limit_on_both_sides(void)
 	story_show(story, view_devices, ann);
 	story_tell_operator(story);
 	must_have_one_off(story, ann);
-	story_at(story, 20000);
+	story_at(story, 25000);
 	plan_change(story, AT(B), plan, 3);
-	story_at(story, 21000);
+	story_at(story, 26000);
 	story_show(story, view_devices, ann);
 	story_tell_operator(story);
 	must_be_decided(story);

@@ -14,7 +14,7 @@ static struct story *write_and_crash(uint64_t seed, uint64_t step)
 	story_found(story, 3);
 	story_at(story, 11000);
 	mem_disk_crash_at(story->world->machines[A].disk, step);
-	asked = user_create(story, (struct story_client){ .at = A, .key = "order 66" }, "ann");
+	asked = user_create(story, (struct story_client){ .at = A, .key = "k1" }, "ann");
 	if (!asked->is_answered)
 		return story;
 	story_free(story);
@@ -53,7 +53,7 @@ void tell_crash_between_commit_and_send(void)
 	story_must_all_show(story, view_users, nobody, "\"ann\"");
 	story_note(story,
 		   "The client heard nothing, so it asks again with the same Idempotency-Key: it is done already.");
-	MUST(story, !user_create(story, (struct story_client){ .at = B, .key = "order 66" }, "ann")->code);
+	MUST(story, !user_create(story, (struct story_client){ .at = B, .key = "k1" }, "ann")->code);
 	story_settle(story, 5);
 	story_show(story, view_users, nobody);
 	story_must_all_show(story, view_users, nobody, "\"ann\"");
@@ -69,7 +69,7 @@ void tell_killed_before_commit(void)
 	come_back(story);
 	story_must_all_show(story, view_users, nobody, "no user");
 	story_note(story, "The client heard nothing, so it asks again with the same Idempotency-Key.");
-	MUST(story, !user_create(story, (struct story_client){ .at = B, .key = "order 66" }, "ann")->code);
+	MUST(story, !user_create(story, (struct story_client){ .at = B, .key = "k1" }, "ann")->code);
 	story_settle(story, 5);
 	story_show(story, view_users, nobody);
 	story_must_all_show(story, view_users, nobody, "\"ann\"");

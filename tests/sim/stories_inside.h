@@ -11,6 +11,10 @@
 /* The line that the story of this process begins with. */
 const char *story_title(void);
 
+/* Something happened at a machine by itself: "A" `one` `text`, or "A and B" `several` `text`; `one` is a constant. */
+void story_hear(struct story *story, uint32_t machine, const char *one, const char *several, const char *text);
+void story_flush(struct story *story);
+
 /* The world's hooks. */
 void story_replied(void *context, struct machine *machine, const struct reply *reply);
 void story_changed(void *context, struct machine *machine, uint32_t kind, struct id id);

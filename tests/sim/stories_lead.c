@@ -109,6 +109,10 @@ const struct story_asked *story_ask(struct story *story, struct story_client cli
 	va_start(args, format);
 	vsnprintf(what + used, sizeof what - (size_t)used, format, args);
 	va_end(args);
+	if (client.key) {
+		used = (int)strlen(what);
+		snprintf(what + used, sizeof what - (size_t)used, " (Idempotency-Key %s)", client.key);
+	}
 	story->asks[number].wanted = client.copies;
 	check_asked(story->check, number, client.at);
 	world_write(story->world, client.at, &asker, changes, count, client.copies, key);
@@ -146,7 +150,7 @@ const struct story_asked *story_read(struct story *story, uint32_t at, struct by
 struct story *story_new(uint64_t seed, uint32_t machines)
 {
 	struct story *story = must_alloc(sizeof *story);
-	struct world_options options = { .seed = seed, .machines = machines };
+	struct world_options options = { .seed = seed, .machines = machines, .jitter_ns = 1 };
 
 	story->asking = STORY_MACHINES;
 	story->out = open_memstream(&story->told, &story->told_size);
@@ -257,10 +261,7 @@ static bool is_settled(const struct story *story)
 
 void story_settle(struct story *story, uint64_t seconds)
 {
-	uint64_t now = world_now(story->world) / 1000000, until = now + 1000 * seconds;
-
-	while (!is_settled(story) && now < until)
-		story_at(story, ++now);
+	story_at(story, (world_now(story->world) / 1000000000 + seconds) * 1000);
 	story_must(story, is_settled(story), "all machines have merged the same in time");
 	story_say(story, "all have what any of them had");
 }

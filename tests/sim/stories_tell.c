@@ -57,9 +57,8 @@ static size_t line_size(struct bytes text)
 	return size ? size : text.size;
 }
 
-static void put_line(struct story *story, struct bytes text)
+static void put_line(struct story *story, uint64_t ms, struct bytes text)
 {
-	uint64_t ms = world_now(story->world) / 1000000;
 	size_t size = line_size(text);
 
 	fprintf(story->out, "%7" PRIu64 ".%03" PRIu64 "  %.*s\n", ms / 1000, ms % 1000, (int)size,
@@ -82,24 +81,91 @@ void put_format(struct buf *buf, const char *format, ...)
 	buf_put_text(buf, text);
 }
 
-void story_say(struct story *story, const char *format, ...)
+/* "A", "A and B", "A, B and C". */
+static void put_letters(uint32_t machines, struct buf *out)
+{
+	bool is_first = true;
+
+	for (uint32_t i = 0; i < STORY_MACHINES; i++) {
+		if (!(machines & BIT(i)))
+			continue;
+		machines &= ~(uint32_t)BIT(i);
+		if (!is_first)
+			buf_put_text(out, machines ? ", " : " and ");
+		buf_put_byte(out, (uint8_t)('A' + i));
+		is_first = false;
+	}
+}
+
+static uint64_t now_ms(const struct story *story)
+{
+	return world_now(story->world) / 1000000;
+}
+
+static void say(struct story *story, uint64_t ms, const char *text)
 {
 	struct buf buf = buf_growing(4 * STORY_TEXT_MAX);
+
+	put_named(story, text, &buf);
+	put_line(story, ms, buf_bytes(&buf));
+	buf_done(&buf);
+}
+
+static void say_news(struct story *story, const struct story_news *news)
+{
+	bool is_one = !(news->machines & (news->machines - 1));
+	struct buf buf = buf_growing(2 * STORY_TEXT_MAX);
+
+	put_letters(news->machines, &buf);
+	put_format(&buf, " %s %s", is_one ? news->one : news->several, news->text);
+	buf_put_byte(&buf, 0);
+	say(story, story->news_ms, (const char *)buf.data);
+	buf_done(&buf);
+}
+
+void story_flush(struct story *story)
+{
+	for (uint32_t machine = 0; machine < STORY_MACHINES; machine++)
+		for (size_t i = 0; i < story->news_count; i++)
+			if ((uint32_t)__builtin_ctz(story->news[i].machines) == machine)
+				say_news(story, &story->news[i]);
+	story->news_count = 0;
+}
+
+void story_hear(struct story *story, uint32_t machine, const char *one, const char *several, const char *text)
+{
+	struct story_news *news = story->news;
+
+	if (story->news_ms != now_ms(story) || story->news_count == STORY_NEWS_MAX)
+		story_flush(story);
+	story->news_ms = now_ms(story);
+	while (news < story->news + story->news_count && (strcmp(news->one, one) || strcmp(news->text, text)))
+		news++;
+	if (news == story->news + story->news_count) {
+		*news = (struct story_news){ .one = one, .several = several };
+		snprintf(news->text, sizeof news->text, "%s", text);
+		story->news_count++;
+	}
+	news->machines |= (uint32_t)BIT(machine);
+}
+
+void story_say(struct story *story, const char *format, ...)
+{
 	char text[STORY_TEXT_MAX];
 	va_list args;
 
+	story_flush(story);
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	put_named(story, text, &buf);
-	put_line(story, buf_bytes(&buf));
-	buf_done(&buf);
+	say(story, now_ms(story), text);
 }
 
 void story_note(struct story *story, const char *text)
 {
 	struct bytes left = bytes_text(text);
 
+	story_flush(story);
 	while (left.size) {
 		size_t size = line_size(left);
 
@@ -124,25 +190,10 @@ void story_must(struct story *story, bool is_true, const char *text)
 {
 	if (is_true)
 		return;
+	story_flush(story);
 	fflush(story->out);
 	fprintf(stderr, "%.*sthis must be true, and is not: %s\n", (int)story->told_size, story->told, text);
 	exit(1);
-}
-
-/* "A", "A and B", "A, B and C". */
-static void put_letters(uint32_t machines, struct buf *out)
-{
-	bool is_first = true;
-
-	for (uint32_t i = 0; i < STORY_MACHINES; i++) {
-		if (!(machines & BIT(i)))
-			continue;
-		machines &= ~(uint32_t)BIT(i);
-		if (!is_first)
-			buf_put_text(out, machines ? ", " : " and ");
-		buf_put_byte(out, (uint8_t)('A' + i));
-		is_first = false;
-	}
 }
 
 /* --- What machines show. */
@@ -251,12 +302,13 @@ static void look(struct story *story, const struct machine *machine)
 		return;
 	memcpy(story->shown[machine->at], now, sizeof now);
 	if (machine->at != story->asking)
-		story_say(story, "%c now shows: %s", 'A' + (int)machine->at, now);
+		story_hear(story, machine->at, "now shows:", "now show:", now);
 }
 
 static void notice_silence(struct story *story, uint32_t at, const struct mesh *mesh, uint32_t *ret_silent)
 {
 	uint32_t before = *ret_silent;
+	char text[32];
 
 	for (size_t i = 0; i < mesh->peers_count; i++) {
 		uint32_t who = 0;
@@ -266,10 +318,9 @@ static void notice_silence(struct story *story, uint32_t at, const struct mesh *
 		if (who == STORY_MACHINES || mesh->peers[i]->pulse.is_silent == !!(before & BIT(who)))
 			continue;
 		*ret_silent ^= (uint32_t)BIT(who);
+		snprintf(text, sizeof text, "%c %s", 'A' + (int)who, *ret_silent & BIT(who) ? "no more" : "again");
 		if (story->tells_silence)
-			story_say(story,
-				  *ret_silent & BIT(who) ? "%c hears nothing of %c any more" : "%c hears %c again",
-				  'A' + (int)at, 'A' + (int)who);
+			story_hear(story, at, "hears", "hear", text);
 	}
 }
 
@@ -289,7 +340,7 @@ void story_stepped(void *context, struct machine *machine)
 	check_stepped(story->check, machine);
 	notice_silence(story, machine->at, mesh, &noticed->silent);
 	if (story->is_told && mesh->is_member && !noticed->is_member)
-		story_say(story, "%c is a member now", 'A' + (int)machine->at);
+		story_hear(story, machine->at, "is a member", "are members", "now");
 	noticed->is_member = mesh->is_member;
 	if (story->is_told && story->watched)
 		look(story, machine);
@@ -309,7 +360,7 @@ void story_alarmed(void *context, struct machine *machine, const char *text)
 	if (!strcmp(noticed->alarm, text) || has_crashed(machine, noticed))
 		return;
 	snprintf(noticed->alarm, sizeof noticed->alarm, "%s", text);
-	story_say(story, "%c tells the operator: %s", 'A' + (int)machine->at, text);
+	story_hear(story, machine->at, "tells the operator:", "tell the operator:", text);
 }
 
 void story_booted(void *context, struct machine *machine)

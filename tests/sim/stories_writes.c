@@ -104,7 +104,7 @@ void tell_revoke_overtakes_create(void)
 	while (!strcmp(story->shown[C], "nothing of the device"))
 		story_at(story, world_now(story->world) / 1000000 + 1);
 	MUST(story, !strcmp(story->shown[C], "a device that it never heard of was revoked"));
-	story_settle(story, 60);
+	story_settle(story, 2);
 	story_watch(story, NULL, phone);
 	story_show(story, view_key, phone);
 	story_must_all_show(story, view_key, phone, "no such device, and its key is revoked for good");
@@ -121,10 +121,10 @@ void tell_same_post_twice(void)
 	story_found(story, 3);
 	story_at(story, 11000);
 	story_split(story, "A | B C");
-	first = user_create(story, (struct story_client){ .at = A, .copies = 1, .key = "order 66" }, "ann");
+	first = user_create(story, (struct story_client){ .at = A, .copies = 1, .key = "k1" }, "ann");
 	story_at(story, 11500);
 	story_note(story, "The client is tired of waiting and asks B the same, with the same Idempotency-Key.");
-	second = user_create(story, (struct story_client){ .at = B, .copies = 1, .key = "order 66" }, "ann");
+	second = user_create(story, (struct story_client){ .at = B, .copies = 1, .key = "k1" }, "ann");
 	story_at(story, 14000);
 	MUST(story, !first->code && !second->code && id_equal(first->id, second->id));
 	story_heal(story);
@@ -132,8 +132,8 @@ void tell_same_post_twice(void)
 	story_show(story, view_users, nobody);
 	story_tell_operator(story);
 	story_must_all_show(story, view_users, nobody, "\"ann\"");
-	story_at(story, 20000);
-	third = user_create(story, (struct story_client){ .at = C, .key = "order 66" }, "ann");
+	story_at(story, 25000);
+	third = user_create(story, (struct story_client){ .at = C, .key = "k1" }, "ann");
 	MUST(story, !third->code && id_equal(first->id, third->id));
 	story_show(story, view_users, nobody);
 	story_end(story);
