@@ -17,16 +17,16 @@ void ack_note(struct recent *recent, struct stream stream)
 
 void ack_owe(struct mesh *mesh, struct link *link, struct stream stream)
 {
-	struct telling *telling = &link->telling;
+	struct given *given = &link->peer->given;
 
-	for (size_t i = 0; i < telling->given_count; i++)
-		if (!stream_compare(&telling->given[i], &stream))
+	link_owe(mesh, link, OWED_RECEIPT);
+	for (size_t i = 0; i < given->count; i++)
+		if (!stream_compare(&given->all[i], &stream))
 			return;
-	if (telling->given_count < ACK_GIVEN)
-		telling->given[telling->given_count++] = stream;
+	if (given->count < ACK_GIVEN)
+		given->all[given->count++] = stream;
 	else
 		link_owe(mesh, link, OWED_ACK);
-	link_owe(mesh, link, OWED_RECEIPT);
 }
 
 bool ack_is_due(const struct mesh *mesh, const struct link *link)
@@ -126,23 +126,23 @@ void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool 
 	mesh->counts.ack_all += saying.is_whole;
 	telling->is_begun = true;
 	telling->at = mesh->recent.at;
-	telling->given_count = 0;
 }
 
 void ack_flush_given(struct mesh *mesh, struct link *link)
 {
 	struct telling *telling = &link->telling;
+	struct given *given = &link->peer->given;
 	struct saying saying = { .mesh = mesh, .link = link };
 
 	/* Where nothing else changed, that is all there is to say. */
-	if (link->owed & OWED_ACK || !telling->is_begun || mesh->recent.at - telling->at <= telling->given_count) {
+	if (link->owed & OWED_ACK || !telling->is_begun || mesh->recent.at - telling->at <= given->count) {
 		ack_flush(mesh, link, FRAME_ACK, false);
-		return;
+	} else {
+		begin(&saying, FRAME_ACK, false);
+		put_all(&saying, given->all, given->count);
+		link_send(mesh, link);
 	}
-	begin(&saying, FRAME_ACK, false);
-	put_all(&saying, telling->given, telling->given_count);
-	link_send(mesh, link);
-	telling->given_count = 0;
+	given->count = 0;
 }
 
 /* Whether an acknowledged end lies on this member's own chain. */

@@ -25,8 +25,12 @@ struct recent {
 struct telling {
 	uint64_t at;
 	bool is_begun;                  /* everything, at least once */
-	struct stream given[ACK_GIVEN]; /* whose batches it gave, and has not yet heard of */
-	size_t given_count;
+};
+
+/* The streams whose batches a peer gave, and has not yet heard of. */
+struct given {
+	struct stream all[ACK_GIVEN];
+	size_t count;
 };
 
 void ack_note(struct recent *recent, struct stream stream);

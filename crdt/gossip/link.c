@@ -221,6 +221,7 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 	vector_done(&peer->acked);
 	peer->hints.count = 0;
 	peer->asked.count = 0;
+	peer->given.count = 0;
 	peer->link = link;
 	peer->is_dialling = false;
 	peer->dial_tries = 0;

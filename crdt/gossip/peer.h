@@ -64,6 +64,7 @@ struct peer {
 	uint64_t node;
 	struct vector acked; /* what it last said to be durable there; not weighed */
 	struct link *link;   /* NULL: none */
+	struct given given;
 	struct processes processes;
 	struct pulse pulse;
 	struct mono_time dial_at;
