@@ -34,7 +34,7 @@ bool ack_is_due(const struct mesh *mesh, const struct link *link)
 	return !link->telling.is_begun || link->telling.at != mesh->recent.at;
 }
 
-void ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *said)
+enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *said, struct err *err)
 {
 	struct reader list = said->list;
 	struct frontier frontier;
@@ -47,6 +47,9 @@ void ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *s
 	}
 	link_touch(mesh, link);
 	mesh->pendings.is_touched = true;
+	if (link->peer->acked.count > ACK_STREAMS_MAX)
+		return fail(err, E_LIMIT, "it named more than %d streams", ACK_STREAMS_MAX);
+	return OK;
 }
 
 /* Acknowledgements in the making: a frame, and a further one where that is full. */

@@ -13,7 +13,11 @@
 struct mesh;
 struct link;
 
-enum { ACK_RECENT = 1024, ACK_GIVEN = 8 };
+enum {
+	ACK_RECENT = 1024,
+	ACK_GIVEN = 8,
+	ACK_STREAMS_MAX = 65535, /* that one member may have */
+};
 
 /* The streams whose ends changed, the newest last; a link that is behind more than these is told all. */
 struct recent {
@@ -41,8 +45,8 @@ void ack_owe(struct mesh *mesh, struct link *link, struct stream stream);
 /* Whether the link was not yet told something. */
 bool ack_is_due(const struct mesh *mesh, const struct link *link);
 
-/* An acknowledgement or an index, which says the same. */
-void ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *said);
+/* An acknowledgement or an index, which says the same. E_LIMIT: of more streams than there can be. */
+enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *said, struct err *err);
 
 /* Tells what changed since the link was last told; as an index also when that is nothing. */
 void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool is_answer);

@@ -295,7 +295,16 @@ static void receive_bye(struct mesh *mesh, struct link *link, enum bye_reason by
 	link_close(mesh, link, 0);
 }
 
-/* E_DENIED and E_FORM are the peer's doing. */
+static enum code receive_index(struct mesh *mesh, struct link *link, const struct frontiers *index, struct err *err)
+{
+	enum code code = ack_receive(mesh, link, index, err);
+
+	if (!code)
+		antientropy_compare(mesh, link, index->is_answer);
+	return code;
+}
+
+/* E_DENIED, E_FORM and E_LIMIT are the peer's doing. */
 static enum code dispatch(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err)
 {
 	switch (frame->kind) {
@@ -305,11 +314,8 @@ static enum code dispatch(struct mesh *mesh, struct link *link, const struct fra
 	case FRAME_T0_APPLY:
 	case FRAME_T0_REFUSE: return t0_receive(mesh, link, frame, err);
 	case FRAME_BATCH: return push_receive(mesh, link, frame->batch, err);
-	case FRAME_ACK: ack_receive(mesh, link, &frame->ack); return OK;
-	case FRAME_INDEX:
-		ack_receive(mesh, link, &frame->index);
-		antientropy_compare(mesh, link, frame->index.is_answer);
-		return OK;
+	case FRAME_ACK: return ack_receive(mesh, link, &frame->ack, err);
+	case FRAME_INDEX: return receive_index(mesh, link, &frame->index, err);
 	case FRAME_BEAT: beat_receive(mesh, link, frame->beat); return OK;
 	case FRAME_HINT: beat_hint(mesh, link, frame->hint.what, frame->hint.node); return OK;
 	case FRAME_WANT: push_wanted(mesh, link, frame->wants); return OK;
