@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/gossip/puppet.h"
+
+/* Acknowledgements: what is said to whom and when, and what those of others are worth. */
+
+static struct stream own_stream(const struct real *real)
+{
+	return (struct stream){ real_mesh(real)->node, 1, LANE_PEOPLE };
+}
+
+static struct end own_end(const struct real *real)
+{
+	return *vector_find(&real_mesh(real)->vector, own_stream(real));
+}
+
+static uint32_t copies(const struct real *real, uint64_t seq)
+{
+	struct mesh *mesh = (struct mesh *)(uintptr_t)real_mesh(real);
+	uint32_t found = 99;
+
+	assert_int_equal(ack_copies(mesh, own_stream(real), seq, &found, NULL), OK);
+	store_end(mesh->look);
+	mesh->look = NULL;
+	return found;
+}
+
+static void a_new_link_is_told_the_whole_vector(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one = puppet_member(real, 1), *two;
+	struct chain chain = chain_of(scene, 1);
+
+	(void)state;
+	puppet_batch(one, chain_next(&chain, 2, 10));
+	real_write(real, 10, 0);
+	two = puppet_member(real, 2);
+	assert_true(puppet_last(two, FRAME_INDEX)->index.is_whole);
+	assert_true(puppet_heard_end(two, chain.stream, 2));
+	assert_true(puppet_heard_end(two, own_stream(real), 1));
+	scene_free(scene);
+}
+
+static void others_hear_within_a_second_or_with_the_next_frame(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one = puppet_member(real, 1), *two = puppet_member(real, 2);
+	struct chain chain = chain_of(scene, 1);
+
+	(void)state;
+	scene_pass(scene, 100);
+	puppet_forget(two);
+	puppet_batch(one, chain_next(&chain, 1, 10));
+	assert_int_equal(puppet_count(two, FRAME_ACK), 0);
+	scene_pass(scene, 1000);
+	assert_int_equal(puppet_count(two, FRAME_ACK), 1);
+	assert_true(puppet_heard_end(two, chain.stream, 1));
+	puppet_batch(one, chain_next(&chain, 1, 10));
+	real_write(real, 10, 0);
+	assert_int_equal(puppet_count(two, FRAME_ACK), 2);
+	assert_true(puppet_heard_end(two, chain.stream, 2));
+	/* And nothing more when nothing more changed. */
+	puppet_forget(two);
+	scene_pass(scene, 5000);
+	assert_in_range(puppet_count(two, FRAME_ACK), 0, 1);
+	scene_free(scene);
+}
+
+static void copies_count_members_on_our_chain(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one = puppet_member(real, 1), *two = puppet_member(real, 2), *three = puppet_member(real, 3);
+	struct end first, end;
+
+	(void)state;
+	real_write(real, 10, 0);
+	first = own_end(real);
+	real_write(real, 10, 0);
+	end = own_end(real);
+	puppet_ack(one, own_stream(real), first);
+	assert_int_equal(copies(real, 1), 1);
+	assert_int_equal(copies(real, 2), 0);
+	puppet_ack(two, own_stream(real), end);
+	assert_int_equal(copies(real, 1), 2);
+	assert_int_equal(copies(real, 2), 1);
+	/* An end that is not on our chain, or that lies beyond it, is nobody's copy. */
+	end.hash.bytes[0] ^= 1;
+	puppet_ack(three, own_stream(real), end);
+	first.hash.bytes[0] ^= 1;
+	puppet_ack(one, own_stream(real), first);
+	assert_int_equal(copies(real, 1), 1);
+	end = own_end(real);
+	end.seq = 1000;
+	puppet_ack(three, own_stream(real), end);
+	assert_int_equal(copies(real, 1), 1);
+	assert_int_equal(copies(real, 2), 1);
+	scene_free(scene);
+}
+
+static void an_acknowledgement_that_goes_back_holds(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct id disk;
+	struct end first;
+
+	(void)state;
+	real_write(real, 10, 0);
+	first = own_end(real);
+	real_write(real, 10, 0);
+	disk = real_disk(real);
+	puppet_ack(puppet, own_stream(real), own_end(real));
+	assert_int_equal(copies(real, 2), 1);
+	puppet_ack(puppet, own_stream(real), first);
+	assert_int_equal(copies(real, 2), 0);
+	assert_int_equal(copies(real, 1), 1);
+	puppet_ack(puppet, own_stream(real), (struct end){ 0 });
+	assert_int_equal(copies(real, 1), 0);
+	puppet_ignored(puppet, disk);
+	scene_free(scene);
+}
+
+static void a_copy_of_who_is_evicted_is_none(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 2);
+	struct bytes eviction = scene_evict(scene, 2, 0);
+
+	(void)state;
+	real_write(real, 10, 0);
+	puppet_ack(puppet, own_stream(real), own_end(real));
+	assert_int_equal(copies(real, 1), 1);
+	real_bring(real, &eviction, 1);
+	assert_int_equal(copies(real, 1), 0);
+	scene_free(scene);
+}
+
+static void put_many(struct puppet *puppet, uint64_t from)
+{
+	struct frame_list list = frame_begin_frontiers(&puppet->frame, FRAME_ACK, false, false);
+
+	for (uint64_t i = 0; i < FRAME_FRONTIERS_MAX; i++) {
+		struct frontier frontier = { { 1 + from + i, 1, LANE_BULK }, { 1, { { 1 } } } };
+
+		assert_true(frame_put_frontier(&list, &puppet->named, &frontier));
+	}
+	puppet_say(puppet);
+}
+
+static void more_streams_than_there_can_be_end_the_link(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct peer *peer = mesh_peer(real_mesh(real), scene_node(scene, 1));
+	struct id disk = real_disk(real);
+	uint64_t from = 0;
+
+	(void)state;
+	while (from + FRAME_FRONTIERS_MAX <= ACK_STREAMS_MAX) {
+		put_many(puppet, from);
+		from += FRAME_FRONTIERS_MAX;
+	}
+	assert_false(puppet->is_closed);
+	put_many(puppet, from);
+	puppet_refused(puppet, disk, "it named more than 65535 streams");
+	assert_in_range(peer->acked.count, 1, ACK_STREAMS_MAX + FRAME_FRONTIERS_MAX);
+	assert_in_range(real_mesh(real)->gaps.count, 0, ANTIENTROPY_GAPS);
+	scene_free(scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_link_is_told_the_whole_vector),
+		cmocka_unit_test(others_hear_within_a_second_or_with_the_next_frame),
+		cmocka_unit_test(copies_count_members_on_our_chain),
+		cmocka_unit_test(an_acknowledgement_that_goes_back_holds),
+		cmocka_unit_test(a_copy_of_who_is_evicted_is_none),
+		cmocka_unit_test(more_streams_than_there_can_be_end_the_link),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
