@@ -101,7 +101,7 @@ static enum code write(struct mesh *mesh, const struct node_event *event, struct
 		written.ids = judged.ids;
 		written.count = event->write.count;
 	}
-	written.text = why.text;
+	written.text = written.code ? why.text : NULL;
 	pending_write(mesh, &written);
 	if (is_disk(written.code)) {
 		*err = why;
@@ -117,7 +117,7 @@ static enum code take_statements(struct mesh *mesh, const struct node_event *eve
 	size_t taken;
 
 	written.code = t0_take(mesh, event->statements.all, event->statements.count, &taken, &why);
-	written.text = why.text;
+	written.text = written.code ? why.text : NULL;
 	pending_write(mesh, &written);
 	if (is_disk(written.code)) {
 		*err = why;
