@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/gossip/puppet.h"
+
+/* What is missing is asked for: of whom, when, and how often. */
+
+/* What a peer says to have of a chain. */
+static void say_has(struct puppet *puppet, const struct chain *chain)
+{
+	puppet_ack(puppet, chain->stream, chain->end);
+}
+
+static bool was_asked(const struct puppet *puppet, const struct chain *chain, uint64_t after, uint64_t until)
+{
+	struct want want;
+	struct reader list;
+
+	if (!puppet_count(puppet, FRAME_WANT))
+		return false;
+	list = puppet_last(puppet, FRAME_WANT)->wants;
+	while (frame_next_want(&list, &want))
+		if (!stream_compare(&want.stream, &chain->stream))
+			return want.after == after && want.until == until;
+	return false;
+}
+
+static void what_nobody_pushes_is_asked_for_at_the_next_tick(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 2);
+
+	(void)state;
+	chain_next(&chain, 3, 10);
+	say_has(puppet, &chain);
+	scene_pass(scene, 1000);
+	assert_true(was_asked(puppet, &chain, 0, 3));
+	assert_int_equal(puppet_count(puppet, FRAME_WANT), 1);
+	scene_free(scene);
+}
+
+static void what_its_author_pushes_is_asked_for_only_when_it_does_not_come(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one = puppet_member(real, 1), *author = puppet_member(real, 2);
+	struct chain chain = chain_of(scene, 2);
+	struct bytes whole = chain_next(&chain, 1, 10);
+
+	(void)state;
+	scene_pass(scene, 10);
+	say_has(one, &chain);
+	scene_pass(scene, 1400);
+	assert_int_equal(puppet_count(one, FRAME_WANT) + puppet_count(author, FRAME_WANT), 0);
+	puppet_batch(author, whole);
+	scene_pass(scene, 3000);
+	assert_int_equal(puppet_count(one, FRAME_WANT) + puppet_count(author, FRAME_WANT), 0);
+	chain_next(&chain, 1, 10);
+	say_has(one, &chain);
+	scene_pass(scene, 2700);
+	assert_true(was_asked(one, &chain, 1, 2));
+	scene_free(scene);
+}
+
+static void who_does_not_answer_is_asked_again_after_5_s(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 2);
+	struct bytes whole = chain_next(&chain, 1, 10);
+
+	(void)state;
+	say_has(puppet, &chain);
+	scene_pass(scene, 4000);
+	assert_int_equal(puppet_count(puppet, FRAME_WANT), 1);
+	scene_pass(scene, 12000);
+	/* At 0, 5, 10 and 15 s. */
+	assert_int_equal(puppet_count(puppet, FRAME_WANT), 4);
+	puppet_batch(puppet, whole);
+	scene_pass(scene, 12000);
+	assert_int_equal(puppet_count(puppet, FRAME_WANT), 4);
+	assert_int_equal(real_mesh(real)->gaps.count, 0);
+	scene_free(scene);
+}
+
+static void who_has_not_got_it_is_not_asked_again_while_another_has(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *all[2] = { puppet_member(real, 1), puppet_member(real, 2) };
+	struct chain chain = chain_of(scene, 3);
+	struct frame_list list;
+	struct id disk = real_disk(real);
+	size_t asked;
+
+	(void)state;
+	chain_next(&chain, 1, 10);
+	say_has(all[0], &chain);
+	say_has(all[1], &chain);
+	scene_pass(scene, 1000);
+	asked = puppet_count(all[1], FRAME_WANT);
+	assert_int_equal(asked + puppet_count(all[0], FRAME_WANT), 1);
+	puppet_forget(all[asked]);
+	list = frame_begin_gone(&all[asked]->frame);
+	assert_true(frame_put_gone(&list, chain.stream));
+	puppet_say(all[asked]);
+	assert_true(real_has_alarm(real, "a member has dropped what this one still lacks"));
+	scene_pass(scene, 20000);
+	assert_int_equal(puppet_count(all[asked], FRAME_WANT), 0);
+	assert_in_range(puppet_count(all[!asked], FRAME_WANT), 3, 5);
+	puppet_ignored(all[asked], disk);
+	scene_free(scene);
+}
+
+static void of_our_own_streams_nothing_is_asked(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 0);
+
+	(void)state;
+	chain_next(&chain, 5, 10);
+	say_has(puppet, &chain);
+	scene_pass(scene, 10000);
+	assert_int_equal(puppet_count(puppet, FRAME_WANT), 0);
+	assert_int_equal(real_mesh(real)->gaps.count, 0);
+	scene_free(scene);
+}
+
+static void an_index_is_answered_with_one_and_an_answer_is_not(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+
+	(void)state;
+	puppet_forget(puppet);
+	puppet_index(puppet, NULL, false);
+	assert_int_equal(puppet_count(puppet, FRAME_INDEX), 1);
+	assert_true(puppet_last(puppet, FRAME_INDEX)->index.is_answer);
+	puppet_index(puppet, NULL, true);
+	assert_int_equal(puppet_count(puppet, FRAME_INDEX), 1);
+	scene_free(scene);
+}
+
+static void every_15_s_one_peer_of_a_round_is_told_where_we_stand(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *all[3];
+	size_t before[3] = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		all[i] = puppet_member(real, i + 1);
+	scene_pass(scene, 1000);
+	for (size_t i = 0; i < 3; i++)
+		puppet_forget(all[i]);
+	/* Five whole rounds: each has had each peer once. */
+	for (size_t round = 1; round <= 5; round++) {
+		for (int i = 0; i < 3; i++) {
+			size_t sum = 0, sum_before = before[0] + before[1] + before[2];
+
+			scene_pass(scene, 15000);
+			for (size_t k = 0; k < 3; k++)
+				sum += before[k] = puppet_count(all[k], FRAME_INDEX);
+			assert_int_equal(sum, sum_before + 1);
+		}
+	}
+	for (size_t i = 0; i < 3; i++)
+		assert_in_range(before[i], 4, 6);
+	scene_free(scene);
+}
+
+/* Endless streams of nobody are noticed up to a bound, and a frame of wants has one too. */
+static void what_is_noticed_is_bounded(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct link *link = link_find(real_mesh(real), puppet->number);
+	struct id disk = real_disk(real);
+
+	(void)state;
+	for (uint64_t round = 0; round < 6; round++) {
+		struct frame_list list = frame_begin_frontiers(&puppet->frame, FRAME_ACK, false, false);
+
+		for (uint64_t i = 0; i < 1000; i++) {
+			struct frontier frontier = { { 1 + i + 1000 * round, 1, LANE_BULK }, { 1, { { 1 } } } };
+
+			assert_true(frame_put_frontier(&list, &puppet->named, &frontier));
+		}
+		puppet_say(puppet);
+	}
+	assert_int_equal(real_mesh(real)->gaps.count, ANTIENTROPY_GAPS);
+	scene_pass(scene, 20000);
+	assert_in_range(link->wanted_count, 0, FRAME_WANTS_MAX);
+	puppet_ignored(puppet, disk);
+	scene_free(scene);
+}
+
+static void what_was_missed_comes_between_real_nodes(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *a = real_boot(scene, 0), *b = real_boot(scene, 1), *c = real_boot(scene, 2);
+	struct wire *wire;
+
+	(void)state;
+	wire = scene_meet(scene, a, b);
+	scene_carry(scene);
+	for (int i = 0; i < 5; i++)
+		real_write(a, 100, 0);
+	scene_carry(scene);
+	scene_cut(wire);
+	real_write(b, 100, 0);
+	/* What a wrote reaches c by way of b. */
+	scene_meet(scene, b, c);
+	scene_pass(scene, 8000);
+	assert_true(vector_equal(&real_mesh(b)->vector, &real_mesh(c)->vector));
+	assert_int_equal(real_mesh(c)->vector.count, 2);
+	assert_int_equal(real_mesh(c)->counts.duplicate, 0);
+	scene_meet(scene, c, a);
+	scene_pass(scene, 8000);
+	assert_true(vector_equal(&real_mesh(a)->vector, &real_mesh(c)->vector));
+	real_check(a);
+	real_check(b);
+	real_check(c);
+	scene_free(scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_nobody_pushes_is_asked_for_at_the_next_tick),
+		cmocka_unit_test(what_its_author_pushes_is_asked_for_only_when_it_does_not_come),
+		cmocka_unit_test(who_does_not_answer_is_asked_again_after_5_s),
+		cmocka_unit_test(who_has_not_got_it_is_not_asked_again_while_another_has),
+		cmocka_unit_test(of_our_own_streams_nothing_is_asked),
+		cmocka_unit_test(an_index_is_answered_with_one_and_an_answer_is_not),
+		cmocka_unit_test(every_15_s_one_peer_of_a_round_is_told_where_we_stand),
+		cmocka_unit_test(what_is_noticed_is_bounded),
+		cmocka_unit_test(what_was_missed_comes_between_real_nodes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
