@@ -129,11 +129,12 @@ void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool 
 	mesh->counts.ack_all += saying.is_whole;
 	telling->is_begun = true;
 	telling->at = mesh->recent.at;
+	link->peer->given.count = 0;
 }
 
 void ack_flush_given(struct mesh *mesh, struct link *link)
 {
-	struct telling *telling = &link->telling;
+	const struct telling *telling = &link->telling;
 	struct given *given = &link->peer->given;
 	struct saying saying = { .mesh = mesh, .link = link };
 
@@ -145,6 +146,7 @@ void ack_flush_given(struct mesh *mesh, struct link *link)
 		put_all(&saying, given->all, given->count);
 		link_send(mesh, link);
 	}
+	/* Also of what was not taken: there is nothing to say of that. */
 	given->count = 0;
 }
 

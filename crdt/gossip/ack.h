@@ -28,7 +28,7 @@ struct recent {
 /* What one link was told. */
 struct telling {
 	uint64_t at;
-	bool is_begun;                  /* everything, at least once */
+	bool is_begun; /* everything, at least once */
 };
 
 /* The streams whose batches a peer gave, and has not yet heard of. */
