@@ -41,7 +41,7 @@ static void a_new_link_is_told_the_whole_vector(void **state)
 	scene_free(scene);
 }
 
-static void others_hear_within_a_second_or_with_the_next_frame(void **state)
+static void others_hear_within_a_second(void **state)
 {
 	struct scene *scene = scene_new(3);
 	struct real *real = real_boot(scene, 0);
@@ -58,12 +58,39 @@ static void others_hear_within_a_second_or_with_the_next_frame(void **state)
 	assert_true(puppet_heard_end(two, chain.stream, 1));
 	puppet_batch(one, chain_next(&chain, 1, 10));
 	real_write(real, 10, 0);
-	assert_int_equal(puppet_count(two, FRAME_ACK), 2);
+	scene_pass(scene, 1000);
 	assert_true(puppet_heard_end(two, chain.stream, 2));
 	/* And nothing more when nothing more changed. */
 	puppet_forget(two);
 	scene_pass(scene, 5000);
 	assert_in_range(puppet_count(two, FRAME_ACK), 0, 1);
+	scene_free(scene);
+}
+
+/* Neither a batch that was not taken nor many streams at once keep the giver waiting. */
+static void who_gave_a_batch_hears_with_the_commit(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 1), chains[2 * ACK_GIVEN];
+	struct bytes first = chain_next(&chain, 1, 10), second = chain_next(&chain, 1, 10);
+
+	(void)state;
+	puppet_batch(puppet, second);
+	puppet_batch(puppet, first);
+	assert_true(puppet_heard_end(puppet, chain.stream, 1));
+	puppet_batch(puppet, second);
+	assert_true(puppet_heard_end(puppet, chain.stream, 2));
+	real->is_gathering = true;
+	for (size_t i = 0; i < COUNT(chains); i++) {
+		chains[i] = chain_of(scene, 1);
+		chains[i].stream.start = 100 + i;
+		puppet_batch(puppet, chain_next(&chains[i], 1, 10));
+	}
+	assert_int_equal(real_commit(real), OK);
+	for (size_t i = 0; i < COUNT(chains); i++)
+		assert_true(puppet_heard_end(puppet, chains[i].stream, 1));
 	scene_free(scene);
 }
 
@@ -177,7 +204,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_link_is_told_the_whole_vector),
-		cmocka_unit_test(others_hear_within_a_second_or_with_the_next_frame),
+		cmocka_unit_test(others_hear_within_a_second),
+		cmocka_unit_test(who_gave_a_batch_hears_with_the_commit),
 		cmocka_unit_test(copies_count_members_on_our_chain),
 		cmocka_unit_test(an_acknowledgement_that_goes_back_holds),
 		cmocka_unit_test(a_copy_of_who_is_evicted_is_none),
