@@ -14,22 +14,54 @@
 
 enum { FAULTS_CALLS = 200, FAULTS_CALLS_END = 210, STRANGERS = 2 };
 
-#define FAULTS(X)                                                                                            \
-	X(kill)                                                                                              \
-	X(cut_power)                                                                                         \
-	X(crash_at)                                                                                          \
-	X(fail_at)                                                                                           \
-	X(full_at)                                                                                           \
-	X(limit) X(flip) X(lie) X(slow) X(stuck) X(loss) X(partition) X(flap) X(clock_jump) X(clock_drift)   \
-		X(clock_stop) X(replay) X(reflect) X(garbage) X(stranger_link) X(stranger) X(invite_expired) \
-			X(invite_void) X(invite_twice)
+#define FAULTS(X)         \
+	X(kill)           \
+	X(cut_power)      \
+	X(crash_at)       \
+	X(fail_at)        \
+	X(full_at)        \
+	X(limit)          \
+	X(flip)           \
+	X(lie)            \
+	X(slow)           \
+	X(stuck)          \
+	X(loss)           \
+	X(partition)      \
+	X(flap)           \
+	X(clock_jump)     \
+	X(clock_drift)    \
+	X(clock_stop)     \
+	X(replay)         \
+	X(reflect)        \
+	X(garbage)        \
+	X(stranger_link)  \
+	X(stranger)       \
+	X(invite_expired) \
+	X(invite_void)    \
+	X(invite_twice)
 
-#define FAULTS_COUNTS(X)                                                                                       \
-	FAULTS(X)                                                                                              \
-	X(whole)                                                                                               \
-	X(full)                                                                                                \
-	X(half) X(one_way) X(ring) X(bridge) X(alone) X(join) X(join_apart) X(join_again) X(reboot) X(upgrade) \
-		X(downgrade) X(next_version) X(died_damaged) X(died_io) X(does_not_start) X(lost) X(regions) X(lan)
+#define FAULTS_COUNTS(X)  \
+	FAULTS(X)         \
+	X(whole)          \
+	X(full)           \
+	X(half)           \
+	X(one_way)        \
+	X(ring)           \
+	X(bridge)         \
+	X(alone)          \
+	X(join)           \
+	X(join_apart)     \
+	X(join_again)     \
+	X(reboot)         \
+	X(upgrade)        \
+	X(downgrade)      \
+	X(next_version)   \
+	X(died_damaged)   \
+	X(died_io)        \
+	X(does_not_start) \
+	X(lost)           \
+	X(regions)        \
+	X(lan)
 
 struct faults_counts {
 #define X(name) uint64_t name;

@@ -17,16 +17,37 @@
 enum { PEOPLE_CALLS = 100, PEOPLE_CALLS_END = 103 };
 
 /* What they ask for. */
-#define PEOPLE_ACTS(X)                                                                                                 \
-	X(user, 6)                                                                                                     \
-	X(group, 4)                                                                                                    \
-	X(plan, 2)                                                                                                     \
-	X(gateway, 2)                                                                                                  \
-	X(setting, 6)                                                                                                  \
-	X(policy, 3) X(version, 5) X(binding, 4) X(membership, 4) X(device, 12) X(hold, 3) X(rename, 8) X(describe, 6) \
-		X(unset, 2) X(password, 4) X(role, 4) X(expires, 3) X(choose_plan, 2) X(release, 3)                    \
-			X(remove_device, 4) X(remove_user, 1) X(remove_other, 2) X(reenrol, 3) X(usage, 6) X(bulk, 3)  \
-				X(own, 4) X(forbidden, 6) X(crowd, 1) X(burst, 1) X(diary, 8)
+#define PEOPLE_ACTS(X)      \
+	X(user, 6)          \
+	X(group, 4)         \
+	X(plan, 2)          \
+	X(gateway, 2)       \
+	X(setting, 6)       \
+	X(policy, 3)        \
+	X(version, 5)       \
+	X(binding, 4)       \
+	X(membership, 4)    \
+	X(device, 12)       \
+	X(hold, 3)          \
+	X(rename, 8)        \
+	X(describe, 6)      \
+	X(unset, 2)         \
+	X(password, 4)      \
+	X(role, 4)          \
+	X(expires, 3)       \
+	X(choose_plan, 2)   \
+	X(release, 3)       \
+	X(remove_device, 4) \
+	X(remove_user, 1)   \
+	X(remove_other, 2)  \
+	X(reenrol, 3)       \
+	X(usage, 6)         \
+	X(bulk, 3)          \
+	X(own, 4)           \
+	X(forbidden, 6)     \
+	X(crowd, 1)         \
+	X(burst, 1)         \
+	X(diary, 8)
 
 /* How often what happened to them. */
 #define PEOPLE_COUNTS(X)     \
@@ -39,7 +60,15 @@ enum { PEOPLE_CALLS = 100, PEOPLE_CALLS_END = 103 };
 	X(repeated)          \
 	X(repeat_same)       \
 	X(collided)          \
-	X(at_once) X(copies) X(awaits) X(covered) X(behind) X(strict_refused) X(reads) X(diary_reads) X(nobody_there)
+	X(at_once)           \
+	X(copies)            \
+	X(awaits)            \
+	X(covered)           \
+	X(behind)            \
+	X(strict_refused)    \
+	X(reads)             \
+	X(diary_reads)       \
+	X(nobody_there)
 
 struct people_counts {
 #define X(name) uint64_t name;
