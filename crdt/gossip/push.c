@@ -300,7 +300,9 @@ static enum code send_wanted(struct mesh *mesh, struct link *link, struct want *
 	}
 	if (code != E_ABSENT)
 		return code;
-	say_gone(mesh, link, want->stream);
+	/* Behind our own end nothing is gone: another member has that, and not yet we. */
+	if (want->after < vector_seq(&mesh->vector, want->stream))
+		say_gone(mesh, link, want->stream);
 	want->after = want->until;
 	return OK;
 }
