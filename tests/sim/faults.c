@@ -125,7 +125,7 @@ static void lose(struct faults *f, uint32_t machine)
 	f->state[machine].is_lost = true;
 	f->counts.lost++;
 	world_say(f->world, "machine %u is lost", machine);
-	check_disk_lost(f->check, machine);
+	check_disk_damaged(f->check, machine);
 	people_lost(f->people, machine);
 }
 
