@@ -3,10 +3,29 @@
 #define WARREN_TEST_PUPPET_H
 
 /*
- * Puppets (scene.h), and the batches that they bring.
+ * A puppet is a peer whose session is real and whose frames the test writes: it says what no member would. What it
+ * hears is read with frame_read at once, so that every frame of a node is seen to be one.
  */
 
 #include "tests/unit/gossip/scene.h"
+
+struct heard {
+	struct frame frame;
+	struct bytes bytes;
+};
+
+struct puppet {
+	struct scene *scene;
+	struct real *to;
+	uint32_t number; /* of the node's link */
+	struct session_self self;
+	struct session *session;
+	struct stream_table told, named;
+	struct buf out, frame;
+	struct heard *heard;
+	size_t count, room;
+	bool is_up, is_closed; /* by the node */
+};
 
 /* It dials the node, and has shown who it is; nothing else was said yet. */
 struct puppet *puppet_dial(struct real *real, const struct signer *signer, uint64_t process);

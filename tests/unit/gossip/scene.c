@@ -559,7 +559,8 @@ void scene_carry(struct scene *scene)
 		moved = false;
 		for (size_t i = 0; i < scene->wires_count; i++)
 			if (!scene->wires[i].puppet)
-				moved = carry_one(&scene->wires[i], 0) | carry_one(&scene->wires[i], 1) | moved;
+				for (size_t side = 0; side < 2; side++)
+					moved = carry_one(&scene->wires[i], side) || moved;
 	}
 }
 

@@ -6,8 +6,7 @@
  * What the tests of gossip share: a cluster, real nodes over disks in memory, and bytes that a test carries between
  * them by hand. Nothing moves and no time passes by itself.
  *
- * A puppet is a peer whose session is real and whose frames the test writes: it says what no member would. What it
- * hears is read with frame_read at once, so that every frame of a node is seen to be one.
+ * For peers that say what no member would there are puppets (puppet.h).
  */
 
 #include "crdt/gossip/frame_write.h"
@@ -58,24 +57,6 @@ struct wire {
 	struct buf under_way[2]; /* to each end */
 	bool is_closed[2];       /* by each end */
 	bool is_held;
-};
-
-struct heard {
-	struct frame frame;
-	struct bytes bytes;
-};
-
-struct puppet {
-	struct scene *scene;
-	struct real *to;
-	uint32_t number; /* of the node's link */
-	struct session_self self;
-	struct session *session;
-	struct stream_table told, named;
-	struct buf out, frame;
-	struct heard *heard;
-	size_t count, room;
-	bool is_up, is_closed; /* by the node */
 };
 
 struct scene {
