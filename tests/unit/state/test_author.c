@@ -277,6 +277,83 @@ static void each_lane_is_a_chain_of_its_own(void **state)
 	desk_end(&desk);
 }
 
+static void what_a_member_notes_of_itself_is_bulk_without_an_audit_row(void **state)
+{
+	struct gateway_fact_row row = { .has = BIT(AT_gateway_fact_node) | BIT(AT_gateway_fact_load), .load = 7 };
+	struct change change = { .what = CHANGE_CREATE, .kind = KIND_gateway_fact };
+	struct desk desk;
+
+	(void)state;
+	desk_begin(&desk);
+	row.node = desk.author.node;
+	begin_step(&desk);
+	must(&desk, set(&desk, 10));
+	change.map = pack(&desk, KIND_TABLE(gateway_fact), &row);
+	must(&desk, ask(&desk, &change, BY_MEMBER, ""));
+	assert_int_equal(desk.place.stream.lane, LANE_BULK);
+	assert_int_equal(desk.author.audit_seq, 1);
+	finish(&desk);
+	assert_int_equal(desk.author.closed_count, 2);
+	forget_step(&desk);
+	open_author(&desk);
+	assert_int_equal(desk.author.audit_seq, 1);
+	check(&desk);
+	desk_end(&desk);
+}
+
+static void a_repeat_writes_nothing_and_names_the_same(void **state)
+{
+	struct setting_row row = { .has = BIT(AT_setting_name), .name = bytes_text("once") };
+	struct change change = { .what = CHANGE_CREATE, .kind = KIND_setting };
+	struct asker asker = { .writes = BY_OWNER };
+	struct id made = { { 0 } };
+	struct desk desk;
+
+	(void)state;
+	desk_begin(&desk);
+	begin_step(&desk);
+	change.map = pack(&desk, KIND_TABLE(setting), &row);
+	for (int i = 0; i < 3; i++) {
+		struct judging judging = { .rng = &desk.rng,
+					   .now = { desk.now_ms },
+					   .idempotency = bytes_text("the same request"),
+					   .action = bytes_text("setting.create") };
+
+		must(&desk, author_ask(&desk.author, &desk.applying, &judging, &asker, &change, 1, &desk.judged,
+				       &desk.place, &desk.err));
+		assert_int_equal(desk.place.seq, i ? 0 : 1);
+		assert_true(!i || id_equal(made, desk.judged.ids[0]));
+		made = desk.judged.ids[0];
+	}
+	assert_int_equal(desk.author.audit_seq, 1);
+	finish(&desk);
+	assert_int_equal(desk.author.closed[0].count, 1);
+	forget_step(&desk);
+	desk_end(&desk);
+}
+
+static void a_start_that_was_chosen_is_gone_on_with(void **state)
+{
+	static const uint8_t key[] = { TABLE_META, 's' }, start[] = { 0, 0, 1, 2, 3, 4, 5, 6 };
+	struct desk desk;
+	struct store_txn *txn;
+
+	(void)state;
+	desk_begin(&desk);
+	assert_int_equal(desk.author.start, 1);
+	assert_int_equal(store_begin(desk.world.store, &txn, NULL), OK);
+	assert_int_equal(store_put(txn, bytes_of(key, sizeof key), bytes_of(start, sizeof start), NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	open_author(&desk);
+	begin_step(&desk);
+	must(&desk, set(&desk, 10));
+	assert_int_equal(desk.place.stream.start, UINT64_C(0x010203040506));
+	finish(&desk);
+	forget_step(&desk);
+	check(&desk);
+	desk_end(&desk);
+}
+
 /* --- Refusals, and steps that fail. */
 
 static void what_is_refused_leaves_nothing(void **state)
@@ -421,6 +498,9 @@ int main(void)
 		cmocka_unit_test(more_than_a_batch_holds_is_several),
 		cmocka_unit_test(a_step_without_a_word_has_no_batch),
 		cmocka_unit_test(each_lane_is_a_chain_of_its_own),
+		cmocka_unit_test(what_a_member_notes_of_itself_is_bulk_without_an_audit_row),
+		cmocka_unit_test(a_repeat_writes_nothing_and_names_the_same),
+		cmocka_unit_test(a_start_that_was_chosen_is_gone_on_with),
 		cmocka_unit_test(what_is_refused_leaves_nothing),
 		cmocka_unit_test(a_clock_at_the_end_of_time_is_refused),
 		cmocka_unit_test(stamps_ascend_though_the_clock_stands_or_goes_back),
