@@ -301,10 +301,13 @@ static void of_two_links_from_one_side_the_later_stays(void **state)
 	(void)state;
 	puppet_open(first, NULL);
 	real_write(real, 10, 0);
+	puppet_ack(first, real_mesh(real)->vector.all[0].stream, real_mesh(real)->vector.all[0].end);
+	assert_int_equal(mesh_peer(real_mesh(real), scene_node(scene, 1))->acked.count, 1);
 	second = puppet_dial(real, &scene->keys[1], 7);
 	assert_true(puppet_was_told(first, BYE_RENEWED));
 	/* What the first one had is nothing to the second, which says anew where it stands. */
 	assert_int_equal(puppet_count(second, FRAME_BATCH), 0);
+	assert_int_equal(mesh_peer(real_mesh(real), scene_node(scene, 1))->acked.count, 0);
 	puppet_open(second, NULL);
 	assert_int_equal(puppet_count(second, FRAME_BATCH), 1);
 	puppet_forget(second);

@@ -131,6 +131,27 @@ static void a_full_disk_takes_nothing_and_the_node_goes_on(void **state)
 	}
 }
 
+/* What was committed before waits on, whatever comes of later steps. */
+static void a_full_disk_refuses_only_what_hung_on_that_commit(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	uint64_t first = real_write(real, 10, 1), second;
+	struct end end = *vector_find(&real_mesh(real)->vector, own_stream(real));
+
+	(void)state;
+	mem_disk_full_at(real->disk, 1);
+	second = real_write(real, 10, 1);
+	mem_disk_full_at(real->disk, 0);
+	assert_int_equal(real_answer(real, second)->code, E_FULL);
+	assert_null(real_answer(real, first));
+	puppet_ack(puppet, own_stream(real), end);
+	assert_int_equal(real_answer(real, first)->code, OK);
+	assert_int_equal(real_answer(real, first)->copies, 1);
+	scene_free(scene);
+}
+
 static void a_put_that_finds_no_room_is_as_a_commit_that_does(void **state)
 {
 	struct scene *scene = scene_new(2);
@@ -280,6 +301,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_said_before_the_commit),
 		cmocka_unit_test(a_crash_in_the_commit_leaves_nothing_said),
 		cmocka_unit_test(a_full_disk_takes_nothing_and_the_node_goes_on),
+		cmocka_unit_test(a_full_disk_refuses_only_what_hung_on_that_commit),
 		cmocka_unit_test(a_put_that_finds_no_room_is_as_a_commit_that_does),
 		cmocka_unit_test(statements_that_a_full_disk_lost_are_asked_for_again),
 		cmocka_unit_test(after_a_full_disk_both_agree_again),

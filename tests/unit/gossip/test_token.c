@@ -149,11 +149,14 @@ static void an_empty_token_is_covered_and_rubbish_is_refused(void **state)
 	struct scene *scene = scene_new(2);
 	struct real *real = real_boot(scene, 0);
 	struct mesh *mesh = (struct mesh *)(uintptr_t)real_mesh(real);
+	static const uint8_t none[20] = { 1, 1, 2, 3, 4, 5, 6, 7, 8, 1, LANE_PEOPLE, 0 };
 	struct token_origin origin;
 	enum token_state found;
 	struct err err = { 0 };
 
 	(void)state;
+	/* No batch ends at 0. */
+	assert_int_equal(token_judge(mesh, bytes_of(none, sizeof none), &found, &origin, &err), E_FORM);
 	assert_int_equal(find_state(real, bytes_of(NULL, 0)), TOKEN_COVERED);
 	assert_int_equal(find_state(real, bytes_text("\x01")), TOKEN_COVERED);
 	for (size_t i = 0; i < COUNT(rubbish); i++) {

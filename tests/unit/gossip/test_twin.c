@@ -29,6 +29,7 @@ static void a_second_process_is_a_twin_when_the_first_answers(void **state)
 	frame_put_beat(&first->frame, (struct sum){ 1, 1 });
 	puppet_say(first);
 	puppet_hint(first, HINT_SILENT, 5);
+	puppet_hint(first, HINT_SILENT, scene_node(scene, 1));
 	assert_false(second->is_closed);
 	puppet_hint(first, HINT_BACK, scene_node(scene, 1));
 	assert_true(puppet_was_told(second, BYE_TWIN));
@@ -72,6 +73,25 @@ static void one_whose_link_is_dead_makes_way_after_a_while(void **state)
 	assert_int_equal(puppet_count(second, FRAME_BATCH), 1);
 	assert_int_equal(twins(real), 0);
 	assert_int_equal(real_mesh(real)->counts.twin_cleared, 1);
+	scene_free(scene);
+}
+
+/* Also where, of two dials of one process that cross, the first would stay. */
+static void a_dead_link_that_we_dialled_makes_way_too(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *first = puppet_answer(real, &scene->keys[1], 1), *second;
+
+	(void)state;
+	puppet_open(first, NULL);
+	second = puppet_dial(real, &scene->keys[1], 2);
+	scene_pass(scene, 3000);
+	assert_true(first->is_closed);
+	assert_false(second->is_closed);
+	puppet_open(second, NULL);
+	real_write(real, 10, 0);
+	assert_int_equal(puppet_count(second, FRAME_BATCH), 1);
 	scene_free(scene);
 }
 
@@ -186,6 +206,7 @@ int main(void)
 		cmocka_unit_test(a_second_process_is_a_twin_when_the_first_answers),
 		cmocka_unit_test(a_process_that_ended_makes_way),
 		cmocka_unit_test(one_whose_link_is_dead_makes_way_after_a_while),
+		cmocka_unit_test(a_dead_link_that_we_dialled_makes_way_too),
 		cmocka_unit_test(one_whose_link_ends_meanwhile_makes_way_at_once),
 		cmocka_unit_test(the_first_that_comes_back_within_60_s_is_a_twin),
 		cmocka_unit_test(restart_after_restart_is_no_twin),
