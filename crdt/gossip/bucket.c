@@ -7,20 +7,11 @@
 
 #include <inttypes.h>
 
-/* Both sides must speak of the same vector, or a difference says nothing. */
-static bool is_same_vector(const struct mesh *mesh, const struct link *link)
-{
-	return vector_equal(&link->peer->acked, &mesh->vector);
-}
-
 void bucket_begin(struct mesh *mesh, struct link *link)
 {
-	if (!is_same_vector(mesh, link))
-		return;
-	mesh->counts.root_differed++;
-	mesh_alarm(mesh, "member %016" PRIx64 " has merged the same as this one and holds another state: comparing",
-		   link->peer->node);
-	link_owe(mesh, link, OWED_TABLE_ASK);
+	/* What it said last may be old, so this is no more than a reason to ask. */
+	if (vector_equal(&link->peer->acked, &mesh->vector))
+		link_owe(mesh, link, OWED_TABLE_ASK);
 }
 
 static struct sum read_sum(struct reader *r)
@@ -34,14 +25,18 @@ static void compare_table(struct mesh *mesh, struct link *link, struct bytes tab
 {
 	struct reader r = reader_over(table);
 
-	if (!is_same_vector(mesh, link))
+	for (size_t i = 0; i < ROOT_BUCKETS; i++) {
+		if (sum_equal(read_sum(&r), mesh->root.buckets[i]))
+			continue;
+		mesh->counts.root_differed++;
+		mesh_alarm(mesh,
+			   "member %016" PRIx64
+			   " has merged the same as this one and holds another state: comparing records",
+			   link->peer->node);
+		link->bucket_wanted = (uint8_t)i;
+		link_owe(mesh, link, OWED_BUCKET_ASK);
 		return;
-	for (size_t i = 0; i < ROOT_BUCKETS; i++)
-		if (!sum_equal(read_sum(&r), mesh->root.buckets[i])) {
-			link->bucket_wanted = (uint8_t)i;
-			link_owe(mesh, link, OWED_BUCKET_ASK);
-			return;
-		}
+	}
 }
 
 static enum code compare_records(struct mesh *mesh, struct link *link, struct reader hashes, struct err *err)
@@ -49,8 +44,6 @@ static enum code compare_records(struct mesh *mesh, struct link *link, struct re
 	struct record_hash theirs;
 	enum code code = mesh_txn(mesh, err);
 
-	if (code || !is_same_vector(mesh, link))
-		return code;
 	while (!code && frame_next_record(&hashes, &theirs)) {
 		uint8_t key[RECORD_KEY_SIZE];
 		struct bytes record = { 0 };
@@ -76,6 +69,9 @@ enum code bucket_receive(struct mesh *mesh, struct link *link, const struct fram
 		link_owe(mesh, link, frame->bucket_ask.is_table ? OWED_TABLE : OWED_BUCKET);
 		return OK;
 	}
+	/* Both sides must speak of the same vector, or a difference says nothing. */
+	if (!sum_equal(frame->bucket.vector, mesh->vector.sum))
+		return OK;
 	if (frame->bucket.is_table) {
 		compare_table(mesh, link, frame->bucket.table);
 		return OK;
@@ -93,7 +89,7 @@ static void send_table(struct mesh *mesh, struct link *link)
 		buf_put_big_endian(&buf, mesh->root.buckets[i].high, 8);
 	}
 	buf_clear(&mesh->frame);
-	frame_put_bucket_table(&mesh->frame, buf_bytes(&buf));
+	frame_put_bucket_table(&mesh->frame, mesh->vector.sum, buf_bytes(&buf));
 	link_send(mesh, link);
 }
 
@@ -118,7 +114,7 @@ static enum code put_kind(struct mesh *mesh, struct link *link, uint32_t kind, s
 			continue;
 		link_send(mesh, link);
 		buf_clear(&mesh->frame);
-		*list = frame_begin_bucket(&mesh->frame, link->bucket_asked, false);
+		*list = frame_begin_bucket(&mesh->frame, mesh->vector.sum, link->bucket_asked, false);
 		frame_put_record(list, &hash);
 	}
 	store_range_end(cursor);
@@ -152,7 +148,7 @@ static enum code send_bucket(struct mesh *mesh, struct link *link, struct err *e
 	enum code code = mesh_look(mesh, err);
 
 	buf_clear(&mesh->frame);
-	list = frame_begin_bucket(&mesh->frame, link->bucket_asked, false);
+	list = frame_begin_bucket(&mesh->frame, mesh->vector.sum, link->bucket_asked, false);
 	if (!code)
 		code = next_kind(mesh, &kind, err);
 	while (!code && kind) {
@@ -165,7 +161,7 @@ static enum code send_bucket(struct mesh *mesh, struct link *link, struct err *e
 	if (list.count)
 		link_send(mesh, link);
 	buf_clear(&mesh->frame);
-	frame_begin_bucket(&mesh->frame, link->bucket_asked, true);
+	frame_begin_bucket(&mesh->frame, mesh->vector.sum, link->bucket_asked, true);
 	link_send(mesh, link);
 	return OK;
 }

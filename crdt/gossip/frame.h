@@ -51,7 +51,8 @@ struct frame {
 		struct reader wants; /* frame_next_want */
 		struct reader gone;  /* frame_next_gone */
 		struct {
-			bool is_table; /* else the hashes of one bucket */
+			bool is_table;     /* else the hashes of one bucket */
+			struct sum vector; /* what the sender's weighs: with another one nothing is to be compared */
 			uint8_t number;
 			bool is_last;         /* also of a table */
 			struct bytes table;   /* 256 sums, 16 bytes each */

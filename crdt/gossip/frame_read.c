@@ -400,6 +400,7 @@ static enum code read_bucket(struct reading *reading)
 
 	reading->frame.bucket.is_table = truths & BUCKET_IS_TABLE;
 	reading->frame.bucket.is_last = truths;
+	reading->frame.bucket.vector = read_sum(&reading->r);
 	if (truths & BUCKET_IS_TABLE) {
 		reading->frame.bucket.table = bytes_of(read_bytes(&reading->r, FRAME_TABLE_SIZE), FRAME_TABLE_SIZE);
 		return OK;

@@ -83,11 +83,12 @@ void frame_put_hint(struct buf *out, enum hint_what what, uint64_t node)
 	buf_put_big_endian(out, node, 8);
 }
 
-void frame_put_bucket_table(struct buf *out, struct bytes table)
+void frame_put_bucket_table(struct buf *out, struct sum vector, struct bytes table)
 {
 	assert(table.size == FRAME_TABLE_SIZE);
 	put_kind(out, FRAME_BUCKET);
 	buf_put_byte(out, BUCKET_IS_TABLE);
+	put_sum(out, vector);
 	buf_put_bytes(out, table);
 }
 
@@ -156,11 +157,12 @@ struct frame_list frame_begin_gone(struct buf *out)
 	return begin(out, FRAME_GONE);
 }
 
-struct frame_list frame_begin_bucket(struct buf *out, uint8_t number, bool is_last)
+struct frame_list frame_begin_bucket(struct buf *out, struct sum vector, uint8_t number, bool is_last)
 {
 	struct frame_list list = begin(out, FRAME_BUCKET);
 
 	buf_put_byte(out, is_last ? BUCKET_IS_LAST : 0);
+	put_sum(out, vector);
 	buf_put_byte(out, number);
 	return list;
 }

@@ -18,7 +18,7 @@ void frame_put_t0_refuse(struct buf *out, struct bytes reason);
 void frame_put_batch(struct buf *out, struct bytes batch);
 void frame_put_beat(struct buf *out, struct sum sum);
 void frame_put_hint(struct buf *out, enum hint_what what, uint64_t node);
-void frame_put_bucket_table(struct buf *out, struct bytes table);
+void frame_put_bucket_table(struct buf *out, struct sum vector, struct bytes table);
 void frame_put_bucket_ask(struct buf *out, bool is_table, uint8_t number);
 void frame_put_ask(struct buf *out, uint32_t number, enum ask_what what, uint32_t within_ms, struct bytes body);
 void frame_put_answer(struct buf *out, uint32_t number, enum code code, struct bytes body);
@@ -35,7 +35,7 @@ struct frame_list frame_begin_statements(struct buf *out);
 struct frame_list frame_begin_frontiers(struct buf *out, enum frame_kind kind, bool is_answer, bool is_whole);
 struct frame_list frame_begin_wants(struct buf *out);
 struct frame_list frame_begin_gone(struct buf *out);
-struct frame_list frame_begin_bucket(struct buf *out, uint8_t number, bool is_last);
+struct frame_list frame_begin_bucket(struct buf *out, struct sum vector, uint8_t number, bool is_last);
 
 /*
  * Puts one item, in this order: frontiers, wants and gone ascending by stream, wants of one stream by their ranges,

@@ -373,6 +373,14 @@ static enum code check_once(const struct request *request, const struct wish *wi
 	return OK;
 }
 
+/* What was said of a record may be here before the record itself. */
+static bool has_arrived(const struct wish *wish)
+{
+	struct record record;
+
+	return !record_read(wish->stored, &record, NULL) && record_has_identity(&record);
+}
+
 enum code judge_stored(struct request *request, struct wish *wish, struct err *err)
 {
 	struct store_txn *txn = request->judging->txn;
@@ -387,6 +395,8 @@ enum code judge_stored(struct request *request, struct wish *wish, struct err *e
 		code = state_row(txn, wish->kind, wish->id, old, err);
 		if (!code)
 			wish->old = old;
+		if (is_gone(code) && !has_arrived(wish))
+			code = E_ABSENT;
 		if (is_gone(code) && code != E_ABSENT && wish->change->what == CHANGE_SET)
 			return fail_in(err, E_VALUE, "this record is not valid here, remove it and make another");
 		if (code && !is_gone(code))

@@ -136,10 +136,10 @@ static void gen_bucket(struct rng *rng, struct buf *out)
 	struct frame_list list;
 
 	if (!rng_below(rng, 4)) {
-		frame_put_bucket_table(out, gen_bytes(rng, FRAME_TABLE_SIZE));
+		frame_put_bucket_table(out, gen_sum(rng), gen_bytes(rng, FRAME_TABLE_SIZE));
 		return;
 	}
-	list = frame_begin_bucket(out, (uint8_t)rng_u64(rng), rng_below(rng, 2));
+	list = frame_begin_bucket(out, gen_sum(rng), (uint8_t)rng_u64(rng), rng_below(rng, 2));
 	for (size_t i = 0; i < count; i++) {
 		hash.kind += (uint32_t)rng_below(rng, rng_below(rng, 8) ? 3 : 100000);
 		rng_fill(rng, &hash.id, sizeof hash.id);
@@ -266,11 +266,11 @@ static void bucket_again(const struct frame *frame, struct buf *out)
 
 	if (frame->bucket.is_table) {
 		assert(frame->bucket.is_last);
-		frame_put_bucket_table(out, frame->bucket.table);
+		frame_put_bucket_table(out, frame->bucket.vector, frame->bucket.table);
 		return;
 	}
 	from = frame->bucket.hashes;
-	to = frame_begin_bucket(out, frame->bucket.number, frame->bucket.is_last);
+	to = frame_begin_bucket(out, frame->bucket.vector, frame->bucket.number, frame->bucket.is_last);
 	while (frame_next_record(&from, &hash)) {
 		bool is_put = frame_put_record(&to, &hash);
 

@@ -437,7 +437,7 @@ static void lists_have_a_limit(void **state)
 		buf_clear(&out);
 		list = kind == FRAME_WANT     ? frame_begin_wants(&out)
 		       : kind == FRAME_GONE   ? frame_begin_gone(&out)
-		       : kind == FRAME_BUCKET ? frame_begin_bucket(&out, 9, true)
+		       : kind == FRAME_BUCKET ? frame_begin_bucket(&out, (struct sum){ 1, 2 }, 9, true)
 					      : frame_begin_statements(&out);
 		while (put_one(kind, &list, count + 1))
 			count++;

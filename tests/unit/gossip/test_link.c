@@ -23,7 +23,7 @@ static void put_frame(struct puppet *puppet, enum frame_kind kind)
 	case FRAME_HINT: frame_put_hint(out, HINT_SILENT, 5); return;
 	case FRAME_WANT: frame_begin_wants(out); return;
 	case FRAME_GONE: frame_begin_gone(out); return;
-	case FRAME_BUCKET: frame_begin_bucket(out, 1, true); return;
+	case FRAME_BUCKET: frame_begin_bucket(out, (struct sum){ 1, 2 }, 1, true); return;
 	case FRAME_BUCKET_ASK: frame_put_bucket_ask(out, true, 0); return;
 	case FRAME_ASK: frame_put_ask(out, 1, ASK_TOKEN, 1, bytes_text("\x01")); return;
 	case FRAME_ANSWER: frame_put_answer(out, 1, OK, bytes_of(NULL, 0)); return;
