@@ -440,6 +440,7 @@ static void check_author(const struct mesh *mesh, struct store_txn *txn)
 	static const uint8_t key[] = { TABLE_META, 'a' };
 	struct bytes value;
 
+	assert_int_equal(mesh->author.closed_count + mesh->moved_count + mesh->changes.count, 0);
 	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
 		struct stream own = { mesh->node, mesh->author.start, lane };
 		const struct end *end = vector_find(&mesh->vector, own);

@@ -425,7 +425,30 @@ static void what_is_wanted_comes_from_the_log(void **state)
 	scene_free(scene);
 }
 
-static void who_wants_what_is_not_there_is_told_once(void **state)
+/* As one day a truncation will. */
+static void drop_batches(struct real *real, const struct chain *chain)
+{
+	struct store_txn *txn;
+	struct bytes whole;
+	struct batch batch;
+
+	assert_int_equal(store_begin(real->store, &txn, NULL), OK);
+	while (!log_batch_after(txn, chain->stream, 0, &whole, NULL)) {
+		uint8_t room[1 + 8 + 8 + 1 + 8];
+		struct buf key = buf_over(room, sizeof room);
+
+		assert_int_equal(batch_read(whole, &batch, NULL), OK);
+		buf_put_byte(&key, TABLE_BATCH);
+		buf_put_big_endian(&key, chain->stream.node, 8);
+		buf_put_big_endian(&key, chain->stream.start, 8);
+		buf_put_byte(&key, (uint8_t)chain->stream.lane);
+		buf_put_big_endian(&key, batch.end.seq, 8);
+		assert_int_equal(store_delete(txn, buf_bytes(&key), NULL), OK);
+	}
+	assert_int_equal(store_commit(txn, NULL), OK);
+}
+
+static void who_wants_what_is_gone_is_told_once(void **state)
 {
 	struct scene *scene = scene_new(3);
 	struct real *real = real_boot(scene, 0);
@@ -433,18 +456,35 @@ static void who_wants_what_is_not_there_is_told_once(void **state)
 	struct chain chain = chain_of(scene, 2);
 	struct reader list;
 	struct stream stream;
-	struct id disk = real_disk(real);
 
 	(void)state;
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	drop_batches(real, &chain);
 	puppet_want(puppet, chain.stream, 0, UINT64_MAX);
 	assert_int_equal(puppet_count(puppet, FRAME_GONE), 1);
 	list = puppet_last(puppet, FRAME_GONE)->gone;
 	assert_true(frame_next_gone(&list, &stream));
 	assert_int_equal(stream_compare(&stream, &chain.stream), 0);
-	puppet_ignored(puppet, disk);
 	puppet_forget(puppet);
 	scene_pass(scene, 3000);
 	assert_int_equal(puppet_count(puppet, FRAME_GONE), 0);
+	scene_free(scene);
+}
+
+static void what_we_never_had_is_not_gone(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 2);
+	struct id disk = real_disk(real);
+
+	(void)state;
+	puppet_forget(puppet);
+	puppet_want(puppet, chain.stream, 0, UINT64_MAX);
+	assert_int_equal(puppet->count, 0);
+	puppet_ignored(puppet, disk);
 	scene_free(scene);
 }
 
@@ -471,7 +511,7 @@ static void endless_wants_are_bounded(void **state)
 	}
 	assert_int_equal(real_commit(real), OK);
 	assert_int_equal(link->flow.wants_count, 0);
-	assert_int_equal(puppet_count(puppet, FRAME_GONE), FRAME_WANTS_MAX);
+	assert_int_equal(puppet_count(puppet, FRAME_GONE), 0);
 	scene_free(scene);
 }
 
@@ -496,7 +536,8 @@ int main(void)
 		cmocka_unit_test(what_is_never_acknowledged_is_sent_again),
 		cmocka_unit_test(an_index_that_goes_back_begins_anew_from_there),
 		cmocka_unit_test(what_is_wanted_comes_from_the_log),
-		cmocka_unit_test(who_wants_what_is_not_there_is_told_once),
+		cmocka_unit_test(who_wants_what_is_gone_is_told_once),
+		cmocka_unit_test(what_we_never_had_is_not_gone),
 		cmocka_unit_test(endless_wants_are_bounded),
 	};
 

@@ -83,6 +83,22 @@ static void a_statement_with_a_wrong_signature_ends_the_link(void **state)
 	scene_free(scene);
 }
 
+/* Whatever else is in the frame. */
+static void nothing_behind_a_bad_statement_is_taken(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct signer one_time;
+	struct bytes both[2] = { sign_wrong(scene), invite(scene, &one_time) };
+	struct id disk = real_disk(real);
+
+	(void)state;
+	puppet_statements(puppet, both, 2);
+	puppet_refused(puppet, disk, "a statement's signature is wrong");
+	scene_free(scene);
+}
+
 static void what_is_no_statement_ends_the_link(void **state)
 {
 	struct scene *scene = scene_new(2);
@@ -130,6 +146,7 @@ static void an_operator_is_told_why(void **state)
 {
 	struct scene *scene = scene_new(2);
 	struct real *real = real_boot(scene, 0);
+	struct signer one_time;
 	struct bytes whole = sign_wrong(scene);
 	struct id disk = real_disk(real);
 	uint64_t number = real_bring(real, &whole, 1);
@@ -137,6 +154,11 @@ static void an_operator_is_told_why(void **state)
 	(void)state;
 	assert_int_equal(real_answer(real, number)->code, E_FORM);
 	assert_string_equal(real_answer(real, number)->text, "a statement's signature is wrong");
+	scene->cluster.bytes[0] ^= 1;
+	whole = invite(scene, &one_time);
+	number = real_bring(real, &whole, 1);
+	assert_int_equal(real_answer(real, number)->code, E_DENIED);
+	assert_string_equal(real_answer(real, number)->text, "the statement is about another cluster");
 	assert_true(id_equal(real_disk(real), disk));
 	real_check(real);
 	scene_free(scene);
@@ -182,6 +204,7 @@ static void a_list_is_not_repeated_at_once(void **state)
 
 	(void)state;
 	for (uint64_t i = 1; i < 20; i++) {
+		scene->now += 100 * MS;
 		frame_put_t0_sum(&puppet->frame, (struct sum){ i, 1 }, 4, scene->wall);
 		puppet_say(puppet);
 	}
@@ -541,6 +564,7 @@ int main(void)
 		cmocka_unit_test(statements_of_a_member_are_taken_and_passed_on),
 		cmocka_unit_test(what_hangs_on_another_is_taken_in_any_order),
 		cmocka_unit_test(a_statement_with_a_wrong_signature_ends_the_link),
+		cmocka_unit_test(nothing_behind_a_bad_statement_is_taken),
 		cmocka_unit_test(what_is_no_statement_ends_the_link),
 		cmocka_unit_test(statements_of_others_are_left_out),
 		cmocka_unit_test(an_operator_is_told_why),
