@@ -100,7 +100,7 @@ void key_name(struct bytes key, char room[KEY_NAME_SIZE])
 {
 	char hex[2 * 48 + 1];
 
-	if (bytes_equal(key, bytes_of(root_key, sizeof root_key))) {
+	if (root_is_key(key)) {
 		snprintf(room, KEY_NAME_SIZE, "the root");
 		return;
 	}

@@ -177,7 +177,7 @@ static enum code walk(struct check *check, uint8_t table, visitor *visit, struct
 
 static enum code check_all(struct check *check, struct err *err)
 {
-	struct root stored = { .is_changed = false };
+	struct root stored = { .changed = 0 };
 	bool has_root;
 	enum code code = begin_root(check, &stored, &has_root, err);
 

@@ -7,9 +7,22 @@
 #include "crdt/state/index.h"
 
 /* The cluster's id stands before the buckets, so that whoever checks a state can work its root out too. */
-enum { STORED_SIZE = sizeof(struct hash_key) + ROOT_SIZE };
+enum { PART_BUCKETS = ROOT_BUCKETS / ROOT_PARTS, PART_SIZE = sizeof(struct hash_key) + ROOT_SIZE / ROOT_PARTS };
 
-const uint8_t root_key[2] = { TABLE_META, 'r' };
+const uint8_t root_key[ROOT_KEY_SIZE] = { TABLE_META, 'r', 0 };
+
+struct bytes root_part_key(size_t part, uint8_t room[ROOT_KEY_SIZE])
+{
+	memcpy(room, root_key, ROOT_KEY_SIZE);
+	room[ROOT_KEY_SIZE - 1] = (uint8_t)part;
+	return bytes_of(room, ROOT_KEY_SIZE);
+}
+
+bool root_is_key(struct bytes key)
+{
+	return key.size == ROOT_KEY_SIZE && !memcmp(key.data, root_key, ROOT_KEY_SIZE - 1) &&
+	       key.data[ROOT_KEY_SIZE - 1] < ROOT_PARTS;
+}
 
 /* Fields ascend, and those of the identity come early: mostly the first one answers. */
 static bool has_identity(struct bytes map)
@@ -51,15 +64,8 @@ void root_change(struct root *root, uint32_t kind, struct id id, struct bytes ol
 
 	sum_take(bucket, root_weight(root, kind, id, old));
 	sum_add(bucket, root_weight(root, kind, id, new));
-	root->is_changed |= !sum_equal(before, *bucket);
-}
-
-static void write_buckets(const struct root *root, struct buf *buf)
-{
-	for (size_t i = 0; i < ROOT_BUCKETS; i++) {
-		buf_put_big_endian(buf, root->buckets[i].low, 8);
-		buf_put_big_endian(buf, root->buckets[i].high, 8);
-	}
+	if (!sum_equal(before, *bucket))
+		root->changed |= BIT(id.bytes[0] / PART_BUCKETS);
 }
 
 struct sum root_total(const struct root *root)
@@ -80,23 +86,44 @@ static struct hash_key key_of(struct id cluster)
 	return key;
 }
 
-enum code root_find(struct store_txn *txn, struct root *ret_root, struct err *err)
+/* Its buckets, and the key of all parts. */
+static enum code find_part(struct store_txn *txn, size_t part, struct root *root, struct err *err)
 {
+	uint8_t room[ROOT_KEY_SIZE];
 	struct bytes value;
 	struct reader r;
-	enum code code = store_get(txn, bytes_of(root_key, sizeof root_key), &value, err);
+	const uint8_t *key;
+	enum code code = store_get(txn, root_part_key(part, room), &value, err);
 
+	if (code == E_ABSENT && part)
+		return fail(err, E_FORM, "a part of the stored root is missing");
 	if (code)
 		return code;
-	if (value.size != STORED_SIZE)
+	if (value.size != PART_SIZE)
 		return fail(err, E_FORM, "the stored root has a wrong size");
 	r = reader_over(value);
-	*ret_root = (struct root){ .is_changed = false };
-	memcpy(ret_root->key.bytes, read_bytes(&r, sizeof ret_root->key.bytes), sizeof ret_root->key.bytes);
-	for (size_t i = 0; i < ROOT_BUCKETS; i++) {
-		ret_root->buckets[i].low = read_big_endian(&r, 8);
-		ret_root->buckets[i].high = read_big_endian(&r, 8);
+	key = read_bytes(&r, sizeof root->key.bytes);
+	if (part && memcmp(root->key.bytes, key, sizeof root->key.bytes))
+		return fail(err, E_FORM, "the stored root is of two clusters");
+	memcpy(root->key.bytes, key, sizeof root->key.bytes);
+	for (size_t i = part * PART_BUCKETS; i < (part + 1) * PART_BUCKETS; i++) {
+		root->buckets[i].low = read_big_endian(&r, 8);
+		root->buckets[i].high = read_big_endian(&r, 8);
 	}
+	return OK;
+}
+
+enum code root_find(struct store_txn *txn, struct root *ret_root, struct err *err)
+{
+	struct root root = { .changed = 0 };
+
+	for (size_t part = 0; part < ROOT_PARTS; part++) {
+		enum code code = find_part(txn, part, &root, err);
+
+		if (code)
+			return code;
+	}
+	*ret_root = root;
 	return OK;
 }
 
@@ -116,19 +143,28 @@ enum code root_read(struct store_txn *txn, struct id cluster, struct root *ret_r
 	return OK;
 }
 
+static enum code put_part(struct store_txn *txn, const struct root *root, size_t part, struct err *err)
+{
+	uint8_t key[ROOT_KEY_SIZE], room[PART_SIZE];
+	struct buf buf = buf_over(room, sizeof room);
+
+	buf_put(&buf, root->key.bytes, sizeof root->key.bytes);
+	for (size_t i = part * PART_BUCKETS; i < (part + 1) * PART_BUCKETS; i++) {
+		buf_put_big_endian(&buf, root->buckets[i].low, 8);
+		buf_put_big_endian(&buf, root->buckets[i].high, 8);
+	}
+	return store_put(txn, root_part_key(part, key), buf_bytes(&buf), err);
+}
+
 enum code root_put(struct store_txn *txn, struct root *root, struct err *err)
 {
-	uint8_t room[STORED_SIZE];
-	struct buf buf = buf_over(room, sizeof room);
-	enum code code;
+	enum code code = OK;
 
-	if (!root->is_changed)
-		return OK;
-	buf_put(&buf, root->key.bytes, sizeof root->key.bytes);
-	write_buckets(root, &buf);
-	code = store_put(txn, bytes_of(root_key, sizeof root_key), buf_bytes(&buf), err);
+	for (size_t part = 0; !code && part < ROOT_PARTS; part++)
+		if (root->changed & BIT(part))
+			code = put_part(txn, root, part, err);
 	if (!code)
-		root->is_changed = false;
+		root->changed = 0;
 	return code;
 }
 
@@ -155,7 +191,7 @@ enum code root_compute(struct store_txn *txn, struct id cluster, struct root *re
 	store_range_end(cursor);
 	if (code != E_ABSENT)
 		return code;
-	root.is_changed = true;
+	root.changed = ROOT_ALL_PARTS;
 	*ret_root = root;
 	return OK;
 }

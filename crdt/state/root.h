@@ -7,22 +7,31 @@
  *
  * 256 buckets by the first byte of a record's id, each the sum of the hashes of its records (kind, id, bytes) that live
  * and whose identity is there. Marks and records without identity weigh nothing. The hash's key is the cluster's id. It
- * is stored in one value, in the transaction of the records; who abandons that transaction reads the root anew.
+ * is stored in parts, of which those that changed are put in the transaction of the records; who abandons that
+ * transaction reads the root anew.
  */
 
 #include "crdt/base/hash.h"
 #include "crdt/store.h"
 
-enum { ROOT_BUCKETS = 256, ROOT_SIZE = ROOT_BUCKETS * 16 };
+enum {
+	ROOT_BUCKETS = 256,
+	ROOT_SIZE = ROOT_BUCKETS * 16,
+	ROOT_PARTS = 16, /* of as many buckets each, in order */
+	ROOT_ALL_PARTS = (1 << ROOT_PARTS) - 1,
+	ROOT_KEY_SIZE = 3,
+};
 
 struct root {
 	struct hash_key key;
 	struct sum buckets[ROOT_BUCKETS];
-	bool is_changed; /* so that root_put has something to put */
+	uint32_t changed; /* the parts that root_put has to put, a bit each */
 };
 
-/* Where it lies in the store. */
-extern const uint8_t root_key[2];
+/* Where the first part lies in the store, where any does, and whether one does there. */
+extern const uint8_t root_key[ROOT_KEY_SIZE];
+struct bytes root_part_key(size_t part, uint8_t room[ROOT_KEY_SIZE]);
+bool root_is_key(struct bytes key);
 
 /* What one record weighs; zero for what weighs nothing. `record` is as it is stored, or empty. */
 struct sum root_weight(const struct root *root, uint32_t kind, struct id id, struct bytes record);

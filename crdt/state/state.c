@@ -295,8 +295,7 @@ enum code state_is_current(struct store_txn *txn, bool *ret_is_current, struct e
 bool state_is_derived(struct bytes key)
 {
 	return (key.size && (key.data[0] == TABLE_INDEX || key.data[0] == TABLE_MARK)) ||
-	       bytes_equal(key, bytes_of(model_key, sizeof model_key)) ||
-	       bytes_equal(key, bytes_of(root_key, sizeof root_key));
+	       bytes_equal(key, bytes_of(model_key, sizeof model_key)) || root_is_key(key);
 }
 
 /* It may be damaged itself. */
@@ -314,8 +313,11 @@ static enum code drop_one(struct store_txn *txn, struct bytes key, struct err *e
 static enum code drop_single(struct store_txn *txn, struct err *err)
 {
 	enum code code = drop_one(txn, bytes_of(model_key, sizeof model_key), err);
+	uint8_t room[ROOT_KEY_SIZE];
 
-	return code ? code : drop_one(txn, bytes_of(root_key, sizeof root_key), err);
+	for (size_t part = 0; !code && part < ROOT_PARTS; part++)
+		code = drop_one(txn, root_part_key(part, room), err);
+	return code;
 }
 
 /* Where a rebuild stands: what is done, and the key behind which it goes on. */

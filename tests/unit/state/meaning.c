@@ -490,7 +490,7 @@ struct bytes set_meaning(const struct set *set, struct root *ret_root)
 	struct pile pile = { .count = 0 };
 	struct buf buf = buf_growing(1 << 20);
 
-	*ret_root = (struct root){ .is_changed = false };
+	*ret_root = (struct root){ .changed = 0 };
 	memcpy(ret_root->key.bytes, set_cluster.bytes, sizeof set_cluster.bytes);
 	for (size_t i = 0; i < set->records; i++) {
 		struct meaning meaning = mean(set, i);

@@ -176,7 +176,7 @@ static void put_root(struct world *world, const struct root *root)
 	struct root copy = *root;
 	struct store_txn *txn;
 
-	copy.is_changed = true;
+	copy.changed = ROOT_ALL_PARTS;
 	assert_int_equal(store_begin(world->store, &txn, NULL), OK);
 	assert_int_equal(root_put(txn, &copy, NULL), OK);
 	assert_int_equal(store_commit(txn, NULL), OK);

@@ -26,7 +26,7 @@ static void a_weight_is_a_number_for_ever(void **state)
 	assert_int_equal(weight.low, UINT64_C(0x0f018a1500d1fbbf));
 	assert_int_equal(weight.high, UINT64_C(0x620e8cb7f62622ba));
 	root_change(&root, 0x4d, id, bytes_of(NULL, 0), unhex(&arena, "93 c2 c400 81 00 c408 0102030405060708"));
-	assert_true(sum_equal(root.buckets[7], weight) && root.is_changed);
+	assert_true(sum_equal(root.buckets[7], weight) && root.changed == BIT(0));
 	assert_true(sum_equal(root_total(&root), weight));
 	arena_reset(&arena);
 }
@@ -58,9 +58,9 @@ static void only_live_records_with_identity_weigh(void **state)
 		assert_int_equal(!sum_equal(weight, (struct sum){ 0 }), cases[i].weighs);
 		assert_int_equal(!sum_equal(weight, root_weight(&root, 6, id, record)), cases[i].weighs);
 		assert_int_equal(!sum_equal(weight, root_weight(&root, 5, other, record)), cases[i].weighs);
-		root.is_changed = false;
+		root.changed = 0;
 		root_change(&root, 5, id, bytes_of(NULL, 0), record);
-		assert_int_equal(root.is_changed, cases[i].weighs);
+		assert_int_equal(root.changed, cases[i].weighs ? BIT(0) : 0);
 		root_change(&root, 5, id, record, bytes_of(NULL, 0));
 		assert_true(sum_equal(root.buckets[1], (struct sum){ 0 }));
 	}
@@ -91,13 +91,13 @@ static void the_root_follows_the_records(void **state)
 	for (int i = 0; i < 30; i++) {
 		assert_int_equal(store_begin(world.store, &txn, NULL), OK);
 		assert_int_equal(root_read(txn, cluster, &root, NULL), OK);
-		assert_int_equal(root.is_changed, !i);
+		assert_int_equal(root.changed, i ? 0 : ROOT_ALL_PARTS);
 		merge_some(&world, txn, &root);
-		assert_true(root.is_changed);
+		assert_true(root.changed);
 		assert_int_equal(root_compute(txn, cluster, &is, NULL), OK);
 		assert_same(&root, &is);
 		assert_int_equal(root_put(txn, &root, NULL), OK);
-		assert_false(root.is_changed);
+		assert_int_equal(root.changed, 0);
 		assert_int_equal(store_commit(txn, NULL), OK);
 		assert_int_equal(store_snapshot(world.store, &txn, NULL), OK);
 		assert_int_equal(root_read(txn, cluster, &is, NULL), OK);
@@ -109,7 +109,7 @@ static void the_root_follows_the_records(void **state)
 	assert_int_equal(store_snapshot(world.store, &txn, NULL), OK);
 	assert_int_equal(root_find(txn, &is, NULL), E_ABSENT);
 	assert_int_equal(root_read(txn, cluster, &is, NULL), OK);
-	assert_true(is.is_changed);
+	assert_int_equal(is.changed, ROOT_ALL_PARTS);
 	assert_same(&root, &is);
 	store_end(txn);
 	world_end(&world);
@@ -117,7 +117,7 @@ static void the_root_follows_the_records(void **state)
 
 static void what_did_not_change_is_not_put(void **state)
 {
-	struct root root = { .is_changed = false };
+	struct root root = { .changed = 0 };
 	struct store_txn *txn;
 	struct world world;
 
@@ -132,8 +132,9 @@ static void what_did_not_change_is_not_put(void **state)
 
 static void a_strange_root_is_refused(void **state)
 {
-	struct root root = { .is_changed = true }, is = { .is_changed = true };
+	struct root root = { .changed = ROOT_ALL_PARTS }, is = { .changed = 1 };
 	struct id other = { { 5 } };
+	uint8_t key[ROOT_KEY_SIZE];
 	struct store_txn *txn;
 	struct err err = { 0 };
 	struct world world;
@@ -144,12 +145,24 @@ static void a_strange_root_is_refused(void **state)
 	assert_int_equal(store_begin(world.store, &txn, NULL), OK);
 	assert_int_equal(root_put(txn, &root, NULL), OK);
 	assert_int_equal(root_read(txn, other, &is, &err), E_VALUE);
-	assert_true(is.is_changed);
+	assert_int_equal(is.changed, 1);
 	assert_int_equal(root_read(txn, cluster, &is, &err), OK);
-	assert_false(is.is_changed);
+	assert_int_equal(is.changed, 0);
 	assert_int_equal(store_put(txn, bytes_of(root_key, sizeof root_key), bytes_of("short", 5), NULL), OK);
 	assert_int_equal(root_read(txn, cluster, &is, &err), E_DAMAGED);
 	assert_string_equal(err.text, "the stored root has a wrong size");
+	/* The good part in the place of the short one, and then one that is not of the same root, or none. */
+	root.changed = BIT(0);
+	assert_int_equal(root_put(txn, &root, NULL), OK);
+	assert_int_equal(root_read(txn, cluster, &is, &err), OK);
+	root.changed = BIT(5);
+	root.key.bytes[0] ^= 1;
+	assert_int_equal(root_put(txn, &root, NULL), OK);
+	assert_int_equal(root_read(txn, cluster, &is, &err), E_DAMAGED);
+	assert_string_equal(err.text, "the stored root is of two clusters");
+	assert_int_equal(store_delete(txn, root_part_key(5, key), NULL), OK);
+	assert_int_equal(root_read(txn, cluster, &is, &err), E_DAMAGED);
+	assert_string_equal(err.text, "a part of the stored root is missing");
 	store_end(txn);
 	world_end(&world);
 }
