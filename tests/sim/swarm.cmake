@@ -11,6 +11,7 @@ add_executable(swarm_real ${SWARM_SOURCES})
 target_link_libraries(swarm_real PRIVATE warren_sim_check warren_next_core warren_gossip)
 
 # Most seeds run at -O2, with asserts and without sanitizers: from a tree of their own, within one that has them.
+set(QUICK ${CMAKE_BINARY_DIR})
 set(SWARM ${CMAKE_CURRENT_BINARY_DIR}/swarm)
 if(WARREN_SANITIZE STREQUAL "address,undefined" AND NOT WARREN_FUZZ)
   set(QUICK ${CMAKE_BINARY_DIR}/quick)
@@ -18,7 +19,7 @@ if(WARREN_SANITIZE STREQUAL "address,undefined" AND NOT WARREN_FUZZ)
   add_custom_target(swarm_quick ALL USES_TERMINAL VERBATIM
     COMMAND ${CMAKE_COMMAND} -S ${PROJECT_SOURCE_DIR} -B ${QUICK} -G ${CMAKE_GENERATOR} --log-level=WARNING
             -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER} -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWARREN_BENCH=OFF
-    COMMAND ${CMAKE_COMMAND} --build ${QUICK} --target swarm swarm_real)
+    COMMAND ${CMAKE_COMMAND} --build ${QUICK} --target swarm swarm_real test_permute)
 endif()
 
 function(swarm_test NAME)
@@ -39,4 +40,8 @@ if(WARREN_SANITIZE)
   swarm_test(swarm_same ${CMAKE_COMMAND} "-DPROGRAMS=$<TARGET_FILE:swarm>,${SWARM}" -DSEEDS=571,572,573
              -P ${CMAKE_CURRENT_SOURCE_DIR}/swarm_same.cmake)
 endif()
+# Each bug that is built in must be found, at most half a minute each.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+swarm_test(mutants ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/mutants/mutants.py ${QUICK}
+           ${PROJECT_SOURCE_DIR})
 swarm_test(swarm_twice ${SWARM} --seeds 571 10 --twice)
