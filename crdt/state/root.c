@@ -65,7 +65,7 @@ void root_change(struct root *root, uint32_t kind, struct id id, struct bytes ol
 	sum_take(bucket, root_weight(root, kind, id, old));
 	sum_add(bucket, root_weight(root, kind, id, new));
 	if (!sum_equal(before, *bucket))
-		root->changed |= BIT(id.bytes[0] / PART_BUCKETS);
+		root->changed |= (uint32_t)BIT(id.bytes[0] / PART_BUCKETS);
 }
 
 struct sum root_total(const struct root *root)
