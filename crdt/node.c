@@ -150,7 +150,9 @@ static void open_link(struct mesh *mesh, const struct node_event *event)
 enum code node_step(struct node *node, const struct node_event *event, struct err *err)
 {
 	struct mesh *mesh = &node->mesh;
+	struct err spare = { 0 };
 
+	err = err ? err : &spare;
 	mesh->now = event->now;
 	mesh->wall = event->wall;
 	rng_reseed(&mesh->rng, event->random);
@@ -172,7 +174,9 @@ enum code node_step(struct node *node, const struct node_event *event, struct er
 
 enum code node_commit(struct node *node, enum code failed, struct err *err)
 {
-	return mesh_commit(&node->mesh, failed, err);
+	struct err spare = { 0 };
+
+	return mesh_commit(&node->mesh, failed, err ? err : &spare);
 }
 
 static struct mono_time sooner(struct mono_time a, struct mono_time b)

@@ -21,18 +21,20 @@ static struct gap *find_gap(struct gaps *gaps, struct stream stream)
 	return NULL;
 }
 
-static void add_gap(struct mesh *mesh, const struct gap *gap)
+static void add_gap(struct mesh *mesh, struct peer *teller, const struct gap *gap)
 {
 	struct gaps *gaps = &mesh->gaps;
 
-	/* What does not fit is noticed again when the next peer says where it stands. */
-	if (gaps->count == ANTIENTROPY_GAPS)
+	if (teller->gaps == ANTIENTROPY_SHARE || gaps->count == ANTIENTROPY_GAPS) {
+		teller->has_more_gaps = true;
 		return;
+	}
 	if (gaps->count == gaps->room) {
 		gaps->room = gaps->room ? 2 * gaps->room : 16;
 		gaps->all = must_realloc(gaps->all, gaps->room * sizeof *gaps->all);
 	}
 	gaps->all[gaps->count++] = *gap;
+	teller->gaps++;
 }
 
 /* Whether the stream's author tells us itself what it writes. */
@@ -43,22 +45,43 @@ static bool is_linked(const struct mesh *mesh, uint64_t author)
 	return peer && peer->link && link_is_open(mesh, peer->link);
 }
 
-void antientropy_notice(struct mesh *mesh, struct link *link, const struct frontier *frontier)
+static void notice(struct mesh *mesh, struct peer *peer, const struct frontier *frontier)
 {
-	struct gap *old;
-	struct gap gap = { frontier->stream, frontier->end.seq, mesh->now };
+	struct gap gap = { frontier->stream, frontier->end.seq, peer->node, mesh->now }, *old;
 
-	(void)link;
-	if (frontier->stream.node == mesh->node || frontier->end.seq <= vector_seq(&mesh->vector, frontier->stream))
+	/* Whose batches would not be taken is not asked for. */
+	if (!mesh_peer(mesh, frontier->stream.node) || gap.until <= vector_seq(&mesh->vector, gap.stream))
 		return;
 	old = find_gap(&mesh->gaps, frontier->stream);
+	if (old && old->teller == peer->node)
+		old->until = gap.until;
 	if (old) {
-		old->until = gap.until > old->until ? gap.until : old->until;
+		/* Looked at again when that one is closed. */
+		peer->has_more_gaps |= old->teller != peer->node;
 		return;
 	}
 	if (is_linked(mesh, frontier->stream.node))
 		gap.due.ns += ANTIENTROPY_GRACE;
-	add_gap(mesh, &gap);
+	add_gap(mesh, peer, &gap);
+}
+
+void antientropy_notice(struct mesh *mesh, struct link *link, const struct frontier *frontier)
+{
+	notice(mesh, link->peer, frontier);
+}
+
+/* What had no place before, from what the peers said last. */
+static void notice_more(struct mesh *mesh)
+{
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		struct peer *peer = mesh->peers[i];
+
+		if (!peer->has_more_gaps || peer->gaps == ANTIENTROPY_SHARE)
+			continue;
+		peer->has_more_gaps = false;
+		for (size_t k = 0; k < peer->acked.count; k++)
+			notice(mesh, peer, &peer->acked.all[k]);
+	}
 }
 
 void antientropy_begin(struct mesh *mesh, struct link *link)
@@ -85,41 +108,34 @@ void antientropy_gone(struct mesh *mesh, struct link *link, struct reader stream
 	mesh_alarm(mesh, "a member has dropped what this one still lacks");
 }
 
-/* Somebody who has it, beginning anywhere so that not always the same one is asked. */
-static struct link *choose_link(struct mesh *mesh, const struct gap *gap)
+/* Any of those who have more of it: not always the same one, nor the one who claims most. */
+static struct peer *choose_peer(struct mesh *mesh, const struct gap *gap)
 {
 	size_t from = mesh->peers_count ? (size_t)rng_below(&mesh->rng, mesh->peers_count) : 0;
-	struct link *best = NULL;
-	uint64_t most = vector_seq(&mesh->vector, gap->stream);
+	uint64_t own = vector_seq(&mesh->vector, gap->stream);
 
 	for (size_t i = 0; i < mesh->peers_count; i++) {
 		struct peer *peer = mesh->peers[(from + i) % mesh->peers_count];
-		uint64_t seq = vector_seq(&peer->acked, gap->stream);
 
-		if (seq <= most || !peer->link || !link_is_open(mesh, peer->link))
-			continue;
-		best = peer->link;
-		most = seq;
-		if (seq >= gap->until)
-			break;
+		if (peer->link && link_is_open(mesh, peer->link) && vector_seq(&peer->acked, gap->stream) > own)
+			return peer;
 	}
-	return best;
+	return NULL;
 }
 
 static void want(struct mesh *mesh, struct gap *gap)
 {
-	struct link *link = choose_link(mesh, gap);
-	struct want asked = { gap->stream, vector_seq(&mesh->vector, gap->stream), gap->until };
+	struct peer *peer = choose_peer(mesh, gap);
+	struct want asked = { gap->stream, vector_seq(&mesh->vector, gap->stream), 0 };
 
 	gap->due.ns = mesh->now.ns + ANTIENTROPY_PATIENCE;
-	if (!link)
+	if (!peer || peer->link->wanted_count == FRAME_WANTS_MAX)
 		return;
-	if (link->wanted_count == FRAME_WANTS_MAX)
-		return;
-	if (!link->wanted)
-		link->wanted = must_alloc(FRAME_WANTS_MAX * sizeof *link->wanted);
-	link->wanted[link->wanted_count++] = asked;
-	link_owe(mesh, link, OWED_WANT);
+	asked.until = vector_seq(&peer->acked, gap->stream);
+	if (!peer->link->wanted)
+		peer->link->wanted = must_alloc(FRAME_WANTS_MAX * sizeof *peer->link->wanted);
+	peer->link->wanted[peer->link->wanted_count++] = asked;
+	link_owe(mesh, peer->link, OWED_WANT);
 }
 
 static int compare_wants(const void *a, const void *b)
@@ -145,6 +161,18 @@ void antientropy_say(struct mesh *mesh, struct link *link)
 	link_send(mesh, link);
 }
 
+/* Whether it is closed, or who told of it does not say so any more: then others are heard again. */
+static bool is_over(struct mesh *mesh, const struct gap *gap, const struct peer *teller)
+{
+	if (vector_seq(&mesh->vector, gap->stream) >= gap->until)
+		return true;
+	if (teller && vector_seq(&teller->acked, gap->stream) >= gap->until)
+		return false;
+	for (size_t i = 0; i < mesh->peers_count; i++)
+		mesh->peers[i]->has_more_gaps = true;
+	return true;
+}
+
 void antientropy_want(struct mesh *mesh)
 {
 	struct gaps *gaps = &mesh->gaps;
@@ -152,9 +180,13 @@ void antientropy_want(struct mesh *mesh)
 
 	for (size_t i = 0; i < gaps->count; i++) {
 		struct gap gap = gaps->all[i];
+		struct peer *teller = mesh_peer(mesh, gap.teller);
 
-		if (vector_seq(&mesh->vector, gap.stream) >= gap.until)
+		if (is_over(mesh, &gap, teller)) {
+			if (teller)
+				teller->gaps--;
 			continue;
+		}
 		if (gap.due.ns <= mesh->now.ns)
 			want(mesh, &gap);
 		gaps->all[kept++] = gap;
@@ -200,6 +232,7 @@ static void exchange_with_next(struct mesh *mesh)
 
 void antientropy_tick(struct mesh *mesh)
 {
+	notice_more(mesh);
 	antientropy_want(mesh);
 	if (mono_since_ns(mesh->now, mesh->gaps.exchanged) < ANTIENTROPY_ROUND)
 		return;

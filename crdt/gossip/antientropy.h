@@ -15,7 +15,8 @@
 struct mesh;
 struct link;
 
-enum { ANTIENTROPY_GAPS = 4096 };
+/* How many gaps are kept in all, and how many that one peer told of: so none keeps out what others know. */
+enum { ANTIENTROPY_GAPS = 4096, ANTIENTROPY_SHARE = 64 };
 
 #define ANTIENTROPY_ROUND (UINT64_C(15) * 1000000000)
 #define ANTIENTROPY_GRACE (UINT64_C(1500) * 1000000)
@@ -24,7 +25,7 @@ enum { ANTIENTROPY_GAPS = 4096 };
 /* A stretch of a stream that some peer has and this member has not. */
 struct gap {
 	struct stream stream;
-	uint64_t until;
+	uint64_t until, teller;
 	struct mono_time due;
 };
 

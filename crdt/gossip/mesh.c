@@ -128,6 +128,9 @@ void mesh_members_changed(struct mesh *mesh)
 	if (mesh->is_evicted && !was_evicted)
 		mesh_alarm(mesh, "this server was evicted from the cluster: it serves and writes nothing any more");
 	choose_peers(mesh);
+	/* What they said before of whoever is new now counts. */
+	for (size_t i = 0; i < mesh->peers_count; i++)
+		mesh->peers[i]->has_more_gaps = true;
 	for (struct link *link = mesh->links; link; link = link->next)
 		link_judge(mesh, link);
 }

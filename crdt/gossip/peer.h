@@ -70,6 +70,8 @@ struct peer {
 	struct mono_time dial_at;
 	uint32_t dial_tries;
 	bool wants_dial, is_dialling;
+	uint32_t gaps; /* that it told of; and whether it may know of more */
+	bool has_more_gaps;
 	struct hints hints; /* that are owed to it, and answers */
 	struct asked asked;
 };

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Of statements from somebody who is not known as a member, before its link is closed. */
+enum { STRANGE_MAX = 256 * 1024 };
+
 /* A list of ours is not repeated sooner, unless the set is another. */
 #define LIST_PAUSE (UINT64_C(5) * 1000000000)
 
@@ -209,13 +212,26 @@ bool t0_trusts(const struct mesh *mesh, const struct link *link)
 	       !memcmp(session_peer(link->session)->key.bytes, mesh->joining.sponsor.bytes, 32);
 }
 
-static enum code receive_statements(struct mesh *mesh, struct reader list, struct err *err)
+/* What makes a stranger a member is not much; a set of them comes from those who are trusted. */
+static enum code limit_stranger(const struct mesh *mesh, struct link *link, struct reader list, struct err *err)
+{
+	if (t0_trusts(mesh, link))
+		return OK;
+	link->t0.strange += reader_left(&list);
+	if (link->t0.strange > STRANGE_MAX)
+		return fail(err, E_LIMIT, "more than %d bytes of statements came from a stranger", STRANGE_MAX);
+	return OK;
+}
+
+static enum code receive_statements(struct mesh *mesh, struct link *link, struct reader list, struct err *err)
 {
 	struct bytes wholes[FRAME_STATEMENTS_MAX];
 	size_t count = 0, taken;
 	struct err why = { 0 };
-	enum code code;
+	enum code code = limit_stranger(mesh, link, list, err);
 
+	if (code)
+		return code;
 	while (count < FRAME_STATEMENTS_MAX && frame_next_statement(&list, &wholes[count]))
 		count++;
 	code = t0_take(mesh, wholes, count, &taken, &why);
@@ -397,7 +413,7 @@ static void compare_clocks(struct mesh *mesh, struct link *link, struct wall_tim
 enum code t0_receive(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err)
 {
 	if (frame->kind == FRAME_T0_STATEMENTS)
-		return receive_statements(mesh, frame->t0_statements, err);
+		return receive_statements(mesh, link, frame->t0_statements, err);
 	if (frame->kind == FRAME_T0_LIST)
 		return receive_list(mesh, link, frame, err);
 	if (frame->kind == FRAME_T0_APPLY)

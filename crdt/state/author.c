@@ -30,6 +30,8 @@ static enum code read_start(struct author *author, struct store_txn *txn, struct
 	enum code code = get_optional(txn, bytes_of(start_key, sizeof start_key), &value, err);
 	struct reader r = reader_over(value);
 
+	if (!code && value.size && value.size != 8)
+		return fail(err, E_DAMAGED, "this server's start has a wrong size");
 	/* A member's first start is 1; a later one is chosen when that is closed. */
 	author->start = !code && value.size ? read_big_endian(&r, 8) : 1;
 	return code;

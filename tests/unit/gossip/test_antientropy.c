@@ -188,16 +188,47 @@ static void what_is_noticed_is_bounded(void **state)
 		struct frame_list list = frame_begin_frontiers(&puppet->frame, FRAME_ACK, false, false);
 
 		for (uint64_t i = 0; i < 1000; i++) {
-			struct frontier frontier = { { 1 + i + 1000 * round, 1, LANE_BULK }, { 1, { { 1 } } } };
+			struct frontier frontier = { { scene_node(scene, 2), 1 + i + 1000 * round, LANE_BULK },
+						     { 1, { { 1 } } } };
 
 			assert_true(frame_put_frontier(&list, &puppet->named, &frontier));
 		}
 		puppet_say(puppet);
 	}
-	assert_int_equal(real_mesh(real)->gaps.count, ANTIENTROPY_GAPS);
+	assert_int_equal(real_mesh(real)->gaps.count, ANTIENTROPY_SHARE);
 	scene_pass(scene, 20000);
 	assert_in_range(link->wanted_count, 0, FRAME_WANTS_MAX);
 	puppet_ignored(puppet, disk);
+	scene_free(scene);
+}
+
+static void nobody_keeps_out_what_others_know(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *evil = puppet_member(real, 1), *good = puppet_member(real, 2);
+	struct chain chain = chain_of(scene, 3);
+
+	(void)state;
+	for (uint64_t round = 0; round < 6; round++) {
+		struct frame_list list = frame_begin_frontiers(&evil->frame, FRAME_ACK, false, false);
+
+		for (uint64_t i = 0; i < 1000; i++) {
+			struct frontier frontier = { { scene_node(scene, 2), 1 + i + 1000 * round, LANE_BULK },
+						     { 1, { { 1 } } } };
+
+			assert_true(frame_put_frontier(&list, &evil->named, &frontier));
+		}
+		puppet_say(evil);
+	}
+	chain_next(&chain, 1, 10);
+	say_has(good, &chain);
+	scene_pass(scene, 40000);
+	assert_true(puppet_count(good, FRAME_WANT) > 0);
+	puppet_hang_up(evil);
+	say_has(good, &chain);
+	scene_pass(scene, 40000);
+	assert_true(puppet_count(good, FRAME_WANT) > 0);
 	scene_free(scene);
 }
 
@@ -241,6 +272,7 @@ int main(void)
 		cmocka_unit_test(an_index_is_answered_with_one_and_an_answer_is_not),
 		cmocka_unit_test(every_15_s_one_peer_of_a_round_is_told_where_we_stand),
 		cmocka_unit_test(what_is_noticed_is_bounded),
+		cmocka_unit_test(nobody_keeps_out_what_others_know),
 		cmocka_unit_test(what_was_missed_comes_between_real_nodes),
 	};
 
