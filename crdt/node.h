@@ -74,7 +74,10 @@ struct node_event {
 enum code node_open(const struct node_config *config, struct mono_time now, struct node **ret_node, struct err *err);
 void node_close(struct node *node);
 
-/* Failures of the store alone; then node_commit ends the step without its changes. */
+/*
+ * Failures of the store alone; then node_commit is due, which takes back what the steps since the last one did. After
+ * E_FULL the next event may come; a link is closed if more of its bytes were still to be read, for they are lost.
+ */
 enum code node_step(struct node *node, const struct node_event *event, struct err *err);
 
 /* `failed` is what the steps came to. After a failure other than E_FULL the process must end. */

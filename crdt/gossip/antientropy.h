@@ -16,7 +16,7 @@ struct mesh;
 struct link;
 
 /* How many gaps are kept in all, and how many that one peer told of: so none keeps out what others know. */
-enum { ANTIENTROPY_GAPS = 4096, ANTIENTROPY_SHARE = 64 };
+enum { ANTIENTROPY_GAPS = 4096, ANTIENTROPY_SHARE = 256 };
 
 #define ANTIENTROPY_ROUND (UINT64_C(15) * 1000000000)
 #define ANTIENTROPY_GRACE (UINT64_C(1500) * 1000000)

@@ -21,13 +21,14 @@ struct sum beat_sum(const struct mesh *mesh)
 	return hash_wide(key, buf_bytes(&buf));
 }
 
-static void owe_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node)
+static void owe_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node, uint32_t number)
 {
 	struct hints *hints = &link->peer->hints;
 
 	if (hints->count == HINTS_MAX)
 		return;
 	hints->all[hints->count].what = what;
+	hints->all[hints->count].number = number;
 	hints->all[hints->count++].node = node;
 	link_owe(mesh, link, OWED_HINTS);
 }
@@ -38,14 +39,14 @@ static void hint_all(struct mesh *mesh, enum hint_what what, uint64_t node)
 		struct link *link = mesh->peers[i]->link;
 
 		if (link && mesh->peers[i]->node != node && link_is_open(mesh, link))
-			owe_hint(mesh, link, what, node);
+			owe_hint(mesh, link, what, node, 0);
 	}
 }
 
-void beat_ask(struct mesh *mesh, struct peer *peer)
+void beat_ask(struct mesh *mesh, struct peer *peer, uint32_t number)
 {
 	if (peer->link && link_is_open(mesh, peer->link))
-		owe_hint(mesh, peer->link, HINT_PROBE, peer->node);
+		owe_hint(mesh, peer->link, HINT_PROBE, peer->node, number);
 }
 
 void beat_flush(struct mesh *mesh, struct link *link)
@@ -60,7 +61,7 @@ void beat_flush(struct mesh *mesh, struct link *link)
 	}
 	for (size_t i = 0; i < hints->count; i++) {
 		buf_clear(&mesh->frame);
-		frame_put_hint(&mesh->frame, hints->all[i].what, hints->all[i].node);
+		frame_put_hint(&mesh->frame, hints->all[i].what, hints->all[i].node, hints->all[i].number);
 		link_send(mesh, link);
 	}
 	hints->count = 0;
@@ -76,7 +77,7 @@ void beat_heard(struct mesh *mesh, struct peer *peer)
 		struct peer *asker = mesh_peer(mesh, pulse->probe_for);
 
 		if (asker && asker->link && link_is_open(mesh, asker->link))
-			owe_hint(mesh, asker->link, HINT_BACK, peer->node);
+			owe_hint(mesh, asker->link, HINT_BACK, peer->node, 0);
 		pulse->probe_for = 0;
 	}
 	if (!pulse->is_silent)
@@ -117,32 +118,32 @@ void beat_receive(struct mesh *mesh, struct link *link, struct sum sum)
 		bucket_begin(mesh, link);
 }
 
-static void answer_probe(struct mesh *mesh, struct link *link, uint64_t node)
+static void answer_probe(struct mesh *mesh, struct link *link, uint64_t node, uint32_t number)
 {
 	struct peer *peer = mesh_peer(mesh, node);
 
 	if (node == mesh->node) {
-		owe_hint(mesh, link, HINT_BACK, node);
+		owe_hint(mesh, link, HINT_BACK, node, number);
 		return;
 	}
 	if (!peer || !peer->link || !link_is_open(mesh, peer->link))
 		return;
 	peer->pulse.probe_for = link->peer->node;
-	owe_hint(mesh, peer->link, HINT_PROBE, node);
+	owe_hint(mesh, peer->link, HINT_PROBE, node, 0);
 }
 
-void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node)
+void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node, uint32_t number)
 {
 	struct peer *peer = mesh_peer(mesh, node);
 
 	if (what == HINT_PROBE) {
-		answer_probe(mesh, link, node);
+		answer_probe(mesh, link, node, number);
 		return;
 	}
 	if (what == HINT_SILENT && node == mesh->node)
 		hint_all(mesh, HINT_BACK, node);
 	if (peer && peer == link->peer && what == HINT_BACK)
-		twin_answered(mesh, peer);
+		twin_answered(mesh, peer, number);
 	if (!peer || peer == link->peer)
 		return;
 	if (what == HINT_BACK) {
@@ -180,7 +181,7 @@ static void probe(struct mesh *mesh, struct peer *peer)
 
 		if (other == peer || other->pulse.is_silent || !other->link || !link_is_open(mesh, other->link))
 			continue;
-		owe_hint(mesh, other->link, HINT_PROBE, peer->node);
+		owe_hint(mesh, other->link, HINT_PROBE, peer->node, 0);
 		return;
 	}
 }

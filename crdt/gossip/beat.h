@@ -38,6 +38,7 @@ struct hints {
 	struct {
 		enum hint_what what;
 		uint64_t node;
+		uint32_t number;
 	} all[HINTS_MAX];
 	size_t count;
 };
@@ -48,7 +49,7 @@ void beat_flush(struct mesh *mesh, struct link *link);
 struct sum beat_sum(const struct mesh *mesh);
 
 void beat_receive(struct mesh *mesh, struct link *link, struct sum sum);
-void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node);
+void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node, uint32_t number);
 
 /* Anything at all came from the peer. */
 void beat_heard(struct mesh *mesh, struct peer *peer);
@@ -59,8 +60,8 @@ void beat_lost(struct mesh *mesh, struct peer *peer);
 /* Once a second: has the beat said. */
 void beat_tick(struct mesh *mesh);
 
-/* Has the peer asked for a sign of life. */
-void beat_ask(struct mesh *mesh, struct peer *peer);
+/* Has the peer asked for a sign of life, which repeats the number. */
+void beat_ask(struct mesh *mesh, struct peer *peer, uint32_t number);
 
 /* Judges the silence of the predecessor, and when that is to be done next. */
 void beat_watch(struct mesh *mesh);

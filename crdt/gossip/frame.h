@@ -47,6 +47,7 @@ struct frame {
 		struct {
 			enum hint_what what;
 			uint64_t node;
+			uint32_t number; /* of a probe, which its answer repeats; 0 of what nobody asked */
 		} hint;
 		struct reader wants; /* frame_next_want */
 		struct reader gone;  /* frame_next_gone */

@@ -328,6 +328,7 @@ static enum code read_hint(struct reading *reading)
 {
 	reading->frame.hint.what = (enum hint_what)read_choice(&reading->r, HINT_KINDS);
 	reading->frame.hint.node = read_node(&reading->r);
+	reading->frame.hint.number = (uint32_t)read_big_endian(&reading->r, 4);
 	return OK;
 }
 

@@ -76,11 +76,12 @@ void frame_put_beat(struct buf *out, struct sum sum)
 	put_sum(out, sum);
 }
 
-void frame_put_hint(struct buf *out, enum hint_what what, uint64_t node)
+void frame_put_hint(struct buf *out, enum hint_what what, uint64_t node, uint32_t number)
 {
 	put_kind(out, FRAME_HINT);
 	buf_put_byte(out, (uint8_t)what);
 	buf_put_big_endian(out, node, 8);
+	buf_put_big_endian(out, number, 4);
 }
 
 void frame_put_bucket_table(struct buf *out, struct sum vector, struct bytes table)

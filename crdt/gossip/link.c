@@ -317,7 +317,7 @@ static enum code dispatch(struct mesh *mesh, struct link *link, const struct fra
 	case FRAME_ACK: return ack_receive(mesh, link, &frame->ack, err);
 	case FRAME_INDEX: return receive_index(mesh, link, &frame->index, err);
 	case FRAME_BEAT: beat_receive(mesh, link, frame->beat); return OK;
-	case FRAME_HINT: beat_hint(mesh, link, frame->hint.what, frame->hint.node); return OK;
+	case FRAME_HINT: beat_hint(mesh, link, frame->hint.what, frame->hint.node, frame->hint.number); return OK;
 	case FRAME_WANT: push_wanted(mesh, link, frame->wants); return OK;
 	case FRAME_GONE: antientropy_gone(mesh, link, frame->gone); return OK;
 	case FRAME_BUCKET:
@@ -380,6 +380,9 @@ enum code link_receive(struct mesh *mesh, uint32_t number, struct bytes bytes, s
 		}
 		link_touch(mesh, link);
 	}
+	/* What else these bytes hold is lost, and a session bears no gap. */
+	if (code && link && bytes.size)
+		link_close(mesh, link, 0);
 	if (code && err)
 		*err = why;
 	return code;

@@ -253,6 +253,8 @@ enum code pending_asked(struct mesh *mesh, struct link *link, const struct frame
 	enum token_state state;
 	enum code code;
 
+	if (frame->ask.body.size > TOKEN_MAX)
+		return fail(err, E_LIMIT, "it asked about a token of more than %d bytes", TOKEN_MAX);
 	if (link->peer->asked.count == PENDING_ASKS)
 		return fail(err, E_LIMIT, "it asked more than %d questions at once", PENDING_ASKS);
 	code = token_judge(mesh, frame->ask.body, &state, &origin, err);
@@ -274,6 +276,8 @@ enum code pending_answered(struct mesh *mesh, struct link *link, const struct fr
 		mesh->pendings.is_touched = true;
 		pending->question = 0;
 		pending->asked = 0;
+		/* There may be more of them than may be open. */
+		link_owe(mesh, link, OWED_ASK);
 		buf_clear(&pending->token);
 		if (frame->answer.code) {
 			pending->code = E_LOST;
@@ -289,11 +293,23 @@ enum code pending_answered(struct mesh *mesh, struct link *link, const struct fr
 	return OK;
 }
 
+static size_t open_questions(const struct mesh *mesh, uint64_t node)
+{
+	size_t count = 0;
+
+	for (const struct pending *pending = mesh->pendings.first; pending; pending = pending->next)
+		count += pending->asked == node && pending->question;
+	return count;
+}
+
 static void say_questions(struct mesh *mesh, struct link *link)
 {
-	for (struct pending *pending = mesh->pendings.first; pending; pending = pending->next) {
+	size_t open = open_questions(mesh, link->peer->node);
+
+	for (struct pending *pending = mesh->pendings.first; pending && open < PENDING_ASKS; pending = pending->next) {
 		if (pending->asked != link->peer->node || pending->question || pending->what != WAITS_FOR_TOKEN)
 			continue;
+		open++;
 		pending->question = ++mesh->pendings.asked;
 		buf_clear(&mesh->frame);
 		frame_put_ask(&mesh->frame, pending->question, ASK_TOKEN, (uint32_t)(PENDING_PATIENCE / 1000000),

@@ -68,6 +68,9 @@ static enum code take_next(struct mesh *mesh, struct link *link, const struct ba
 	const struct member *author = members_find(mesh->t0.members, batch->stream.node);
 	struct end have = end ? *end : (struct end){ 0 };
 
+	/* Each start is a stream in everybody's vector for good, and no member needs many. */
+	if (!end && vector_streams_of(&mesh->vector, batch->stream.node) >= PUSH_STARTS * LANES)
+		author = NULL;
 	/* Not refused and not taken: its author's admission may still be on its way, or its eviction was. */
 	if (!author || author->is_evicted) {
 		mesh->counts.unknown_author++;
@@ -150,6 +153,14 @@ static void measure(struct mesh *mesh, struct flow *flow, const struct sent *sen
 	flow->bytes_per_s = rate > flow->bytes_per_s ? rate : flow->bytes_per_s - flow->bytes_per_s / 64;
 }
 
+/* It is on its way no more. */
+static void landed(struct flow *flow, const struct sent *sent)
+{
+	flow->under_way[window_of(sent->stream.lane)] -= sent->size;
+	if (sent->is_wanted && sent->stream.lane != LANE_BULK)
+		flow->wanted_under_way -= sent->size;
+}
+
 void push_acknowledged(struct mesh *mesh, struct link *link, const struct frontier *frontier)
 {
 	struct flow *flow = &link->flow;
@@ -164,34 +175,31 @@ void push_acknowledged(struct mesh *mesh, struct link *link, const struct fronti
 			continue;
 		}
 		measure(mesh, flow, sent, flow->under_way[window]);
-		flow->under_way[window] -= sent->size;
-		flow->moved = mesh->now;
+		landed(flow, sent);
 	}
 	flow->sent_count = kept;
 }
 
-static void forget_sent(struct flow *flow)
+static bool has_sent(const struct flow *flow, struct stream stream)
 {
-	flow->sent_count = 0;
-	flow->under_way[WINDOW_PEOPLE] = 0;
-	flow->under_way[WINDOW_BULK] = 0;
+	for (size_t i = 0; i < flow->sent_count; i++)
+		if (!stream_compare(&flow->sent[i].stream, &stream))
+			return true;
+	return false;
 }
 
 void push_begin(struct mesh *mesh, struct link *link)
 {
 	struct flow *flow = &link->flow;
 
-	/* Nothing is on its way that the peer could still mean to take: what it has not got is sent again. */
-	if (flow->is_begun && mono_since_ns(mesh->now, flow->moved) < PUSH_PATIENCE && flow->sent_count)
-		return;
-	forget_sent(flow);
 	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
 		struct stream own = { mesh->node, mesh->author.start, lane };
 
-		flow->pushed[lane] = vector_seq(&link->peer->acked, own);
+		/* Where nothing is on its way, the peer stands where it says. */
+		if (!flow->is_begun || !has_sent(flow, own))
+			flow->pushed[lane] = vector_seq(&link->peer->acked, own);
 	}
 	flow->is_begun = true;
-	flow->moved = mesh->now;
 	link_touch(mesh, link);
 }
 
@@ -204,26 +212,29 @@ static uint64_t bulk_window(const struct flow *flow)
 	return 2 * held > PUSH_BULK_MOST ? PUSH_BULK_MOST : 2 * held;
 }
 
-static bool has_room(struct mesh *mesh, const struct flow *flow, enum lane lane)
+/* What the peer asks for is never all of it: what it asks for and does not take must not keep out what is new. */
+static bool has_room(struct mesh *mesh, const struct flow *flow, enum lane lane, bool is_wanted)
 {
 	enum window window = window_of(lane);
 	bool has = flow->under_way[window] < (window == WINDOW_BULK ? bulk_window(flow) : PUSH_WINDOW);
 
+	if (is_wanted && window == WINDOW_PEOPLE)
+		has = has && flow->wanted_under_way < PUSH_WINDOW / 2;
 	mesh->counts.window_full += !has;
 	return has;
 }
 
-static void note_sent(struct mesh *mesh, struct flow *flow, const struct batch *batch)
+static void note_sent(struct mesh *mesh, struct flow *flow, const struct batch *batch, bool is_wanted)
 {
 	if (flow->sent_count == flow->sent_room) {
 		flow->sent_room = flow->sent_room ? 2 * flow->sent_room : 16;
 		flow->sent = must_realloc(flow->sent, flow->sent_room * sizeof *flow->sent);
 	}
-	if (!flow->sent_count)
-		flow->moved = mesh->now;
 	flow->sent[flow->sent_count++] =
-		(struct sent){ batch->stream, batch->end.seq, (uint32_t)batch->whole.size, mesh->now };
+		(struct sent){ batch->stream, batch->end.seq, (uint32_t)batch->whole.size, is_wanted, mesh->now };
 	flow->under_way[window_of(batch->stream.lane)] += batch->whole.size;
+	if (is_wanted && batch->stream.lane != LANE_BULK)
+		flow->wanted_under_way += batch->whole.size;
 }
 
 /* The batch behind `after`, from the log. */
@@ -259,7 +270,7 @@ static enum code send_next(struct mesh *mesh, struct link *link, struct stream s
 	buf_clear(&mesh->frame);
 	frame_put_batch(&mesh->frame, batch->whole);
 	link_send(mesh, link);
-	note_sent(mesh, &link->flow, batch);
+	note_sent(mesh, &link->flow, batch, stream.node != mesh->node || stream.start != mesh->author.start);
 	*ret_seq = batch->end.seq;
 	return OK;
 }
@@ -271,7 +282,7 @@ static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, 
 	uint64_t end = mesh->author.lanes[lane].end.seq;
 	enum code code = OK;
 
-	while (!code && flow->is_begun && flow->pushed[lane] < end && has_room(mesh, flow, lane)) {
+	while (!code && flow->is_begun && flow->pushed[lane] < end && has_room(mesh, flow, lane, false)) {
 		code = send_next(mesh, link, own, flow->pushed[lane], &flow->pushed[lane], err);
 		mesh->counts.pushed += !code;
 	}
@@ -294,7 +305,7 @@ static enum code send_wanted(struct mesh *mesh, struct link *link, struct want *
 {
 	enum code code = OK;
 
-	while (!code && want->after < want->until && has_room(mesh, &link->flow, want->stream.lane)) {
+	while (!code && want->after < want->until && has_room(mesh, &link->flow, want->stream.lane, true)) {
 		code = send_next(mesh, link, want->stream, want->after, &want->after, err);
 		mesh->counts.wanted += !code;
 	}
@@ -334,14 +345,31 @@ enum code push_flush(struct mesh *mesh, struct link *link, struct err *err)
 	return code;
 }
 
+/* It may have met a full disk, or the peer lacked what it hangs on: ours is sent again, what was asked for is asked. */
+static void give_up(struct mesh *mesh, struct link *link, const struct sent *sent)
+{
+	struct stream own = { mesh->node, mesh->author.start, sent->stream.lane };
+	uint64_t acked = vector_seq(&link->peer->acked, own), *pushed = &link->flow.pushed[own.lane];
+
+	mesh->counts.lost_patience++;
+	landed(&link->flow, sent);
+	if (!stream_compare(&sent->stream, &own) && acked < *pushed)
+		*pushed = acked;
+}
+
 void push_tick(struct mesh *mesh, struct link *link)
 {
 	struct flow *flow = &link->flow;
+	size_t kept = 0;
 
-	if (!flow->sent_count || mono_since_ns(mesh->now, flow->moved) < PUSH_PATIENCE)
+	if (!flow->sent_count || mono_since_ns(mesh->now, flow->sent[0].at) < PUSH_PATIENCE)
 		return;
-	/* Its disk may have been full, or it was not told what the batch hangs on: it says where it stands. */
-	mesh->counts.lost_patience++;
-	push_begin(mesh, link);
+	for (size_t i = 0; i < flow->sent_count; i++) {
+		if (mono_since_ns(mesh->now, flow->sent[i].at) < PUSH_PATIENCE)
+			flow->sent[kept++] = flow->sent[i];
+		else
+			give_up(mesh, link, &flow->sent[i]);
+	}
+	flow->sent_count = kept;
 	link_owe(mesh, link, OWED_INDEX);
 }

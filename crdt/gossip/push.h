@@ -20,9 +20,10 @@ enum {
 	PUSH_WINDOW = 256 * 1024,
 	PUSH_BULK_LEAST = 128 * 1024,
 	PUSH_BULK_MOST = 4096 * 1024,
+	PUSH_STARTS = 64, /* of one member */
 };
 
-/* Without any acknowledgement for this long, what is on its way is taken for lost. */
+/* What is not acknowledged for this long is taken for lost. */
 #define PUSH_PATIENCE (UINT64_C(10) * 1000000000)
 
 /* A batch that was sent. */
@@ -30,6 +31,7 @@ struct sent {
 	struct stream stream;
 	uint64_t seq;
 	uint32_t size;
+	bool is_wanted; /* the peer asked for it; else it is ours, and new */
 	struct mono_time at;
 };
 
@@ -48,8 +50,8 @@ struct flow {
 	size_t wants_count;
 	struct sent *sent;
 	size_t sent_count, sent_room;
-	uint64_t under_way[2];  /* bytes: of people's lanes, of bulk */
-	struct mono_time moved; /* when the last acknowledgement came */
+	uint64_t under_way[2];     /* bytes: of people's lanes, of bulk */
+	uint64_t wanted_under_way; /* of people's, what the peer asked for */
 	uint64_t round_ns, bytes_per_s;
 };
 

@@ -52,7 +52,7 @@ void token_write(const struct mesh *mesh, struct buf *out)
 
 /* Whether the batch that stands at the seq here begins its hash like that; without it nothing speaks against. */
 static enum code is_same_batch(struct mesh *mesh, struct stream stream, uint64_t seq, const uint8_t *hash,
-			       bool *ret_is_same, struct err *err)
+			       bool is_chain_asked, bool *ret_is_same, struct err *err)
 {
 	const struct end *end = vector_find(&mesh->vector, stream);
 	struct bytes whole;
@@ -63,6 +63,8 @@ static enum code is_same_batch(struct mesh *mesh, struct stream stream, uint64_t
 		*ret_is_same = !memcmp(end->hash.bytes, hash, HASH_SIZE);
 		return OK;
 	}
+	if (!is_chain_asked)
+		return OK;
 	code = mesh_look(mesh, err);
 	if (!code)
 		code = log_batch_after(mesh->look, stream, seq - 1, &whole, err);
@@ -74,7 +76,8 @@ static enum code is_same_batch(struct mesh *mesh, struct stream stream, uint64_t
 	return code == E_ABSENT ? OK : code;
 }
 
-static enum code judge_item(struct mesh *mesh, struct reader *r, enum token_state *state, struct err *err)
+static enum code judge_item(struct mesh *mesh, struct reader *r, bool is_chain_asked, enum token_state *state,
+			    struct err *err)
 {
 	struct stream stream = { .node = read_big_endian(r, 8) };
 	uint64_t seq, lane;
@@ -99,7 +102,7 @@ static enum code judge_item(struct mesh *mesh, struct reader *r, enum token_stat
 			*state = TOKEN_BEHIND;
 		return OK;
 	}
-	code = is_same_batch(mesh, stream, seq, hash, &is_same, err);
+	code = is_same_batch(mesh, stream, seq, hash, is_chain_asked, &is_same, err);
 	if (!code && !is_same)
 		*state = TOKEN_LOST;
 	return code;
@@ -137,7 +140,12 @@ enum code token_judge(struct mesh *mesh, struct bytes token, enum token_state *r
 	if (form != TOKEN_VECTOR)
 		return fail(err, E_FORM, "the token is not one of ours: leave it out");
 	while (!code && reader_left(&r))
-		code = judge_item(mesh, &r, &state, err);
+		code = judge_item(mesh, &r, false, &state, err);
+	/* Only once, when nothing is missing: for the hashes the log must be read. */
+	r = reader_over(token);
+	read_bytes(&r, 1);
+	while (!code && state == TOKEN_COVERED && token.size && reader_left(&r))
+		code = judge_item(mesh, &r, true, &state, err);
 	if (!code)
 		*ret_state = state;
 	return code;

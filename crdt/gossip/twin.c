@@ -35,15 +35,16 @@ enum twin_verdict twin_judge(struct mesh *mesh, struct peer *peer, struct link *
 		link_close(mesh, processes->later, BYE_DUPLICATE);
 	processes->later = link;
 	processes->asked = mesh->now;
-	beat_ask(mesh, peer);
+	processes->number = (uint32_t)rng_u64(&mesh->rng) | 1;
+	beat_ask(mesh, peer, processes->number);
 	return TWIN_WAIT;
 }
 
-void twin_answered(struct mesh *mesh, struct peer *peer)
+void twin_answered(struct mesh *mesh, struct peer *peer, uint32_t number)
 {
 	struct processes *processes = &peer->processes;
 
-	if (!processes->later)
+	if (!processes->later || number != processes->number)
 		return;
 	mesh->counts.twin++;
 	link_close(mesh, processes->later, BYE_TWIN);

@@ -23,6 +23,7 @@ struct processes {
 	struct mono_time former_seen;
 	struct link *later; /* of another process, until it is known whether the first still answers */
 	struct mono_time asked;
+	uint32_t number; /* that its answer is to repeat */
 };
 
 enum twin_verdict {
@@ -35,10 +36,10 @@ enum twin_verdict {
 enum twin_verdict twin_judge(struct mesh *mesh, struct peer *peer, struct link *link, uint64_t process);
 
 /*
- * The first process answered the question: if another waits, that is a twin. Only the answer counts, for what a process
- * said before it died may arrive long after.
+ * The first process answered the question: if another waits, that is a twin. Only this answer counts, for what a
+ * process said before it died may arrive long after.
  */
-void twin_answered(struct mesh *mesh, struct peer *peer);
+void twin_answered(struct mesh *mesh, struct peer *peer, uint32_t number);
 
 /* A link of the peer has gone. */
 void twin_gone(struct mesh *mesh, struct peer *peer, const struct link *link);

@@ -135,3 +135,12 @@ bool vector_equal(const struct vector *a, const struct vector *b)
 			return false;
 	return true;
 }
+
+size_t vector_streams_of(const struct vector *vector, uint64_t node)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < vector->count && vector->all[i].stream.node <= node; i++)
+		count += vector->all[i].stream.node == node;
+	return count;
+}

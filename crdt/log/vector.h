@@ -26,6 +26,9 @@ void vector_done(struct vector *vector);
 /* NULL: nothing of it. */
 const struct end *vector_find(const struct vector *vector, struct stream stream);
 
+/* How many streams a member has in it. */
+size_t vector_streams_of(const struct vector *vector, uint64_t node);
+
 /* The seq, 0 for nothing. */
 uint64_t vector_seq(const struct vector *vector, struct stream stream);
 

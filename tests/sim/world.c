@@ -221,12 +221,15 @@ static void step_waiting(struct machine *m)
 
 		stamp(m, &waiting->event);
 		m->world->steps++;
-		if (!code)
-			code = m->core->node_step(m->node, &waiting->event, &err);
+		/* What came behind a failure is a step of its own, unless that was the end. */
+		if (code)
+			end_step(m, code, &err);
+		code = m->node ? m->core->node_step(m->node, &waiting->event, &err) : OK;
 		free_waiting(waiting);
 		waiting = next;
 	}
-	end_step(m, code, &err);
+	if (m->node)
+		end_step(m, code, &err);
 }
 
 void world_drop_waiting(struct machine *m)

@@ -203,7 +203,8 @@ void gen_frame(struct rng *rng, enum frame_kind kind, struct stream_table *named
 	case FRAME_INDEX: gen_frontiers(rng, kind, named, out); return;
 	case FRAME_BEAT: frame_put_beat(out, gen_sum(rng)); return;
 	case FRAME_HINT:
-		frame_put_hint(out, (enum hint_what)(1 + rng_below(rng, HINT_KINDS - 1)), rng_u64(rng) | 1);
+		frame_put_hint(out, (enum hint_what)(1 + rng_below(rng, HINT_KINDS - 1)), rng_u64(rng) | 1,
+			       (uint32_t)rng_u64(rng));
 		return;
 	case FRAME_WANT: gen_wants(rng, out); return;
 	case FRAME_GONE: gen_gone(rng, out); return;
@@ -299,7 +300,7 @@ void frame_write_again(const struct frame *frame, const struct stream_table *tol
 	case FRAME_ACK:
 	case FRAME_INDEX: frontiers_again(frame, told, named, out); return;
 	case FRAME_BEAT: frame_put_beat(out, frame->beat); return;
-	case FRAME_HINT: frame_put_hint(out, frame->hint.what, frame->hint.node); return;
+	case FRAME_HINT: frame_put_hint(out, frame->hint.what, frame->hint.node, frame->hint.number); return;
 	case FRAME_BUCKET: bucket_again(frame, out); return;
 	case FRAME_BUCKET_ASK: frame_put_bucket_ask(out, frame->bucket_ask.is_table, frame->bucket_ask.number); return;
 	case FRAME_ASK:

@@ -220,7 +220,15 @@ void puppet_want(struct puppet *puppet, struct stream stream, uint64_t after, ui
 
 void puppet_hint(struct puppet *puppet, enum hint_what what, uint64_t node)
 {
-	frame_put_hint(&puppet->frame, what, node);
+	frame_put_hint(&puppet->frame, what, node, 0);
+	puppet_say(puppet);
+}
+
+void puppet_lives(struct puppet *puppet)
+{
+	const struct frame *probe = puppet_last(puppet, FRAME_HINT);
+
+	frame_put_hint(&puppet->frame, HINT_BACK, probe->hint.node, probe->hint.number);
 	puppet_say(puppet);
 }
 

@@ -58,6 +58,9 @@ void puppet_statements(struct puppet *puppet, const struct bytes *all, size_t co
 void puppet_want(struct puppet *puppet, struct stream stream, uint64_t after, uint64_t until);
 void puppet_hint(struct puppet *puppet, enum hint_what what, uint64_t node);
 
+/* Answers the last hint, a probe. */
+void puppet_lives(struct puppet *puppet);
+
 /* What was heard since the last puppet_forget. */
 size_t puppet_count(const struct puppet *puppet, enum frame_kind kind);
 const struct frame *puppet_last(const struct puppet *puppet, enum frame_kind kind); /* it was heard */

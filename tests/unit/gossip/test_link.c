@@ -20,7 +20,7 @@ static void put_frame(struct puppet *puppet, enum frame_kind kind)
 	case FRAME_ACK: frame_begin_frontiers(out, FRAME_ACK, false, true); return;
 	case FRAME_INDEX: frame_begin_frontiers(out, FRAME_INDEX, false, true); return;
 	case FRAME_BEAT: frame_put_beat(out, (struct sum){ 1, 2 }); return;
-	case FRAME_HINT: frame_put_hint(out, HINT_SILENT, 5); return;
+	case FRAME_HINT: frame_put_hint(out, HINT_SILENT, 5, 0); return;
 	case FRAME_WANT: frame_begin_wants(out); return;
 	case FRAME_GONE: frame_begin_gone(out); return;
 	case FRAME_BUCKET: frame_begin_bucket(out, (struct sum){ 1, 2 }, 1, true); return;

@@ -88,13 +88,14 @@ static void what_is_lost_outweighs_what_is_behind(void **state)
 	scene_free(scene);
 }
 
-/* So many streams that their ends are no token: one of each start. */
+/* So many streams that their ends are no token: three of each start. */
 static void make_long_vector(struct scene *scene, struct puppet *puppet, size_t streams)
 {
 	for (size_t i = 0; i < streams; i++) {
 		struct chain chain = chain_of(scene, 1);
 
-		chain.stream.start = 1 + i;
+		chain.stream.start = 1 + i / LANES;
+		chain.stream.lane = (enum lane)(i % LANES);
 		puppet_batch(puppet, chain_next(&chain, 1, 1));
 	}
 }
