@@ -35,6 +35,9 @@ enum code node_open(const struct node_config *config, struct mono_time now, stru
 		node_close(node);
 		return code;
 	}
+	/* Whom it knows from before may still hold a link to the process before, and so would not dial. */
+	for (size_t i = 0; i < mesh->peers_count; i++)
+		mesh->peers[i]->dial_at = now;
 	*ret_node = node;
 	return OK;
 }
