@@ -38,6 +38,9 @@ struct id judge_made(size_t position);
  * Who asks with BY_SELF and no bit of the staff's touches only what belongs to `user`: that record, and what hangs on
  * it. Who asks with a bit of the staff's touches nothing of somebody with a higher role (of `user` only with BY_SELF
  * too). The agent's own doing, with neither, is not asked whose a record is.
+ *
+ * A role in conflict grants the least, and protects as an owner's, since it may be decided to be one. Of the owners
+ * that must remain it is none.
  */
 struct asker {
 	uint8_t writes; /* enum writer: BY_OWNER …, BY_SELF for a user's own, BY_AGENT for the agent's own doing */

@@ -16,10 +16,16 @@ static enum rank rank_of_asker(const struct asker *asker)
 	return asker->writes & BY_OPERATOR ? RANK_OPERATOR : RANK_USER;
 }
 
-/* None, or one in conflict, is a user's. */
+/*
+ * How far up they are as the target of somebody's change. A role in conflict grants the least to who has it, and here
+ * protects the most: one of its values may be an owner's, and whoever reached the account meanwhile would be an owner
+ * once that value wins.
+ */
 static enum rank rank_of_user(const struct user_row *row)
 {
-	if (!row || !(row->has & BIT(AT_user_role)) || row->role_guard.is_conflict)
+	if (row && row->role_guard.is_conflict)
+		return RANK_OWNER;
+	if (!row || !(row->has & BIT(AT_user_role)))
 		return RANK_USER;
 	switch (row->role) {
 	case ROLE_OWNER: return RANK_OWNER;
@@ -127,12 +133,18 @@ static enum code check_above(struct request *request, const struct wish *wish, c
 	return OK;
 }
 
-static bool will_own(const struct user_row *row)
+static bool may_own(const struct user_row *row)
 {
 	return row && rank_of_user(row) == RANK_OWNER;
 }
 
-/* Whether somebody is an owner once all came true. */
+/* Who is in conflict does not: it may be decided the other way. */
+static bool surely_owns(const struct user_row *row)
+{
+	return may_own(row) && !row->role_guard.is_conflict;
+}
+
+/* Whether somebody is an owner for sure once all came true. */
 static enum code find_owner(struct request *request, bool *ret_is_found, struct err *err)
 {
 	struct state_cursor *cursor;
@@ -143,7 +155,7 @@ static enum code find_owner(struct request *request, bool *ret_is_found, struct 
 	enum code code;
 
 	for (size_t i = 0; i < request->count && !is_found; i++)
-		is_found = request->wishes[i].kind == KIND_TABLE(user) && will_own(request->wishes[i].row);
+		is_found = request->wishes[i].kind == KIND_TABLE(user) && surely_owns(request->wishes[i].row);
 	*ret_is_found = is_found;
 	if (is_found)
 		return OK;
@@ -155,23 +167,28 @@ static enum code find_owner(struct request *request, bool *ret_is_found, struct 
 		code = request_look(request, KIND_TABLE(user), id, &row, err);
 		if (code && !is_gone(code))
 			break;
-		is_found = !code && will_own(&row);
+		is_found = !code && surely_owns(&row);
 	}
 	state_find_end(cursor);
 	*ret_is_found = is_found;
 	return is_found || code == E_ABSENT ? OK : code;
 }
 
+/*
+ * Who may be an owner ceases to be one only where another surely is. A role that stays in conflict takes nothing from
+ * anybody, and one that is decided to be an owner's gives: so there is always a way out, which is to make an owner.
+ */
 static enum code check_last_owner(struct request *request, const struct wish *wish, struct err *err)
 {
 	bool is_found = true;
 	enum code code = OK;
 
-	if (will_own(wish->old) && !will_own(wish->row))
+	if (may_own(wish->old) && !may_own(wish->row))
 		code = find_owner(request, &is_found, err);
 	if (code || is_found)
 		return code;
-	return fail(err, E_DENIED, "this is the last owner, and nobody could undo it: make another owner first");
+	return fail(err, E_DENIED, "this is%s the last owner, and nobody could undo it: make another owner first",
+		    surely_owns(wish->old) ? "" : ", or may be once the conflict about the role is decided,");
 }
 
 static enum code check_role(struct request *request, const struct wish *wish, struct err *err)
