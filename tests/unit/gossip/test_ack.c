@@ -200,6 +200,32 @@ static void more_streams_than_there_can_be_end_the_link(void **state)
 	scene_free(scene);
 }
 
+/* Nor a frame for each commit while its window is full. */
+static void who_takes_nothing_is_not_told_at_each_commit(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *stuck = puppet_member(real, 1), *busy = puppet_member(real, 2);
+	struct chain chain = chain_of(scene, 2);
+
+	(void)state;
+	scene_pass(scene, 1100);
+	for (int i = 0; i < 75; i++)
+		real_write(real, 3900, 0);
+	assert_true(real_mesh(real)->counts.window_full > 0);
+	puppet_forget(stuck);
+	for (int i = 0; i < 1000; i++) {
+		puppet_batch(busy, chain_next(&chain, 1, 1));
+		real_write(real, 1, 0);
+		real_forget(real);
+		puppet_forget(busy);
+	}
+	assert_int_equal(stuck->count, 0);
+	scene_pass(scene, 1000);
+	assert_in_range(puppet_count(stuck, FRAME_ACK), 1, 2);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +236,7 @@ int main(void)
 		cmocka_unit_test(an_acknowledgement_that_goes_back_holds),
 		cmocka_unit_test(a_copy_of_who_is_evicted_is_none),
 		cmocka_unit_test(more_streams_than_there_can_be_end_the_link),
+		cmocka_unit_test(who_takes_nothing_is_not_told_at_each_commit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -261,6 +261,114 @@ static void what_was_missed_comes_between_real_nodes(void **state)
 	scene_free(scene);
 }
 
+/* --- What is missing is asked for, whatever one member says. */
+
+static size_t wants_for(const struct puppet *puppet, struct stream stream)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < puppet->count; i++) {
+		struct reader wants = puppet->heard[i].frame.wants;
+		struct want want;
+
+		if (puppet->heard[i].frame.kind != FRAME_WANT)
+			continue;
+		while (frame_next_want(&wants, &want))
+			count += !stream_compare(&want.stream, &stream);
+	}
+	return count;
+}
+
+static void streams_that_an_evicted_member_invented_keep_out_nothing(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *evil = puppet_member(real, 1), *good;
+	struct bytes eviction = scene_evict(scene, 1, 0);
+	struct chain chain = chain_of(scene, 3);
+
+	(void)state;
+	for (uint64_t at = 0; at < ANTIENTROPY_GAPS;) {
+		struct frame_list list = frame_begin_frontiers(&evil->frame, FRAME_ACK, false, false);
+		struct frontier frontier = { { scene_node(scene, 1), 1000, LANE_PEOPLE }, { 1, { { 1 } } } };
+
+		for (; at < ANTIENTROPY_GAPS; at++, frontier.stream.start = 1000 + at)
+			if (!frame_put_frontier(&list, &evil->named, &frontier))
+				break;
+		puppet_say(evil);
+	}
+	real_bring(real, &eviction, 1);
+	good = puppet_member(real, 2);
+	chain_next(&chain, 1, 10);
+	say_has(good, &chain);
+	scene_pass(scene, 60000);
+	assert_in_range(wants_for(good, chain.stream), 5, 30);
+	/* And nothing of what nobody would take. */
+	assert_int_equal(real_mesh(real)->gaps.count, 1);
+	scene_free(scene);
+}
+
+static void who_claims_to_have_most_is_not_the_only_one_asked(void **state)
+{
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		struct scene *scene = scene_new(4);
+		struct real *real = real_boot(scene, 0);
+		struct puppet *evil = puppet_member(real, 1), *good = puppet_member(real, 2);
+		struct chain chain = chain_of(scene, 3);
+		struct bytes whole = chain_next(&chain, 1, 10), next;
+
+		if (turn)
+			say_has(good, &chain);
+		puppet_ack(evil, chain.stream, (struct end){ UINT64_MAX, { { 1 } } });
+		if (!turn)
+			say_has(good, &chain);
+		scene_pass(scene, 300000);
+		assert_true(wants_for(good, chain.stream) > 10);
+		/* Also of what comes after. */
+		puppet_batch(good, whole);
+		assert_int_equal(vector_seq(&real_mesh(real)->vector, chain.stream), 1);
+		next = chain_next(&chain, 1, 10);
+		say_has(good, &chain);
+		puppet_forget(good);
+		scene_pass(scene, 300000);
+		assert_true(wants_for(good, chain.stream) > 10);
+		puppet_batch(good, next);
+		assert_int_equal(vector_seq(&real_mesh(real)->vector, chain.stream), 2);
+		scene_free(scene);
+	}
+}
+
+/* What closed a gap in memory was lost with its commit. */
+static void a_gap_stays_when_the_commit_that_closed_it_fails(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *good = puppet_member(real, 2);
+	struct chain chain = chain_of(scene, 3);
+	struct bytes whole = chain_next(&chain, 1, 10);
+
+	(void)state;
+	say_has(good, &chain);
+	scene_pass(scene, 3000);
+	assert_true(wants_for(good, chain.stream) > 0);
+	mem_disk_full_at(real->disk, 1);
+	real->is_gathering = true;
+	puppet_batch(good, whole);
+	puppet_index(good, NULL, true); /* which has the gaps looked through */
+	real->is_gathering = false;
+	assert_int_equal(real_commit(real), OK);
+	mem_disk_full_at(real->disk, 0);
+	assert_false(good->is_closed);
+	assert_int_equal(vector_seq(&real_mesh(real)->vector, chain.stream), 0);
+	puppet_forget(good);
+	scene_pass(scene, 30000);
+	assert_true(wants_for(good, chain.stream) > 0);
+	puppet_batch(good, whole);
+	assert_int_equal(vector_seq(&real_mesh(real)->vector, chain.stream), 1);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +382,9 @@ int main(void)
 		cmocka_unit_test(what_is_noticed_is_bounded),
 		cmocka_unit_test(nobody_keeps_out_what_others_know),
 		cmocka_unit_test(what_was_missed_comes_between_real_nodes),
+		cmocka_unit_test(streams_that_an_evicted_member_invented_keep_out_nothing),
+		cmocka_unit_test(who_claims_to_have_most_is_not_the_only_one_asked),
+		cmocka_unit_test(a_gap_stays_when_the_commit_that_closed_it_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,6 +316,46 @@ static void of_two_links_from_one_side_the_later_stays(void **state)
 	scene_free(scene);
 }
 
+/* What is under way to one end of a wire. */
+static void deliver(struct wire *wire, size_t side)
+{
+	struct node_event event = { .kind = EVENT_BYTES };
+	struct buf taken = wire->under_way[side];
+
+	assert_true(taken.size > 0);
+	wire->under_way[side] = buf_growing(SIZE_MAX / 2);
+	event.link.number = wire->numbers[side];
+	event.link.bytes = buf_bytes(&taken);
+	real_event(wire->ends[side], &event);
+	buf_done(&taken);
+}
+
+/* Each side is up on its own dial before it hears of the other's, whichever was made first. */
+static void of_dials_that_cross_both_keep_the_same(void **state)
+{
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		struct scene *scene = scene_new(2);
+		struct real *small = real_boot(scene, 0), *large = real_boot(scene, 1);
+		struct wire *one, *two, *kept, *closed;
+
+		one = scene_meet(scene, turn ? small : large, turn ? large : small);
+		scene->now += MS;
+		two = scene_meet(scene, turn ? large : small, turn ? small : large);
+		for (size_t side = 1; side < 4; side++) {
+			scene->now += MS;
+			deliver(one, side % 2);
+			deliver(two, side % 2);
+		}
+		scene_carry(scene);
+		kept = turn ? one : two;
+		closed = turn ? two : one;
+		assert_false(kept->is_closed[0] || kept->is_closed[1]);
+		assert_true(closed->is_closed[0] && closed->is_closed[1]);
+		scene_free(scene);
+	}
+}
+
 /* --- Dialling. */
 
 static void the_smaller_one_dials_at_once_the_other_after_3_s(void **state)
@@ -445,6 +485,7 @@ int main(void)
 		cmocka_unit_test(nobody_is_dialled_twice_at_a_time),
 		cmocka_unit_test(a_link_to_nobody_is_closed),
 		cmocka_unit_test(keys_an_hour_old_are_renewed_by_who_dialled),
+		cmocka_unit_test(of_dials_that_cross_both_keep_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -273,6 +273,32 @@ static void a_question_beside_a_write_does_not_end_the_process(void **state)
 	scene_free(scene);
 }
 
+/* A session bears no gap: what stood behind the failure is lost, so the link goes, and the peer is not accused. */
+static void what_stood_behind_a_full_disk_comes_by_the_next_link(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 1);
+	struct bytes whole = chain_next(&chain, 1, 3000);
+
+	(void)state;
+	mem_disk_limit(real->disk, mem_disk_used(real->disk) + 10);
+	frame_put_batch(&puppet->frame, whole);
+	session_send(puppet->session, buf_bytes(&puppet->frame), &puppet->out);
+	buf_clear(&puppet->frame);
+	puppet_hint(puppet, HINT_PROBE, scene_node(scene, 0)); /* in the same bytes */
+	mem_disk_limit(real->disk, 0);
+	assert_true(puppet->is_closed);
+	assert_int_equal(real_mesh(real)->counts.link_broken, 0);
+	assert_int_equal(real_mesh(real)->links_count, 0);
+	puppet = puppet_member(real, 1);
+	puppet_batch(puppet, whole);
+	assert_true(puppet_heard_end(puppet, chain.stream, 1));
+	real_check(real);
+	scene_free(scene);
+}
+
 static void a_restart_finds_everything(void **state)
 {
 	struct scene *scene = scene_new(2);
@@ -308,6 +334,7 @@ int main(void)
 		cmocka_unit_test(a_disk_that_fails_ends_the_process),
 		cmocka_unit_test(a_question_beside_a_write_does_not_end_the_process),
 		cmocka_unit_test(a_restart_finds_everything),
+		cmocka_unit_test(what_stood_behind_a_full_disk_comes_by_the_next_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

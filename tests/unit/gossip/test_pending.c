@@ -367,6 +367,36 @@ static void a_question_about_no_token_ends_the_link(void **state)
 	scene_free(scene);
 }
 
+/* --- Clients that invent tokens. */
+
+/* However many ask, the member is asked as much as it bears, and the rest when it has answered. */
+static void the_tokens_of_clients_end_no_link(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *a = real_boot(scene, 0), *b = real_boot(scene, 1);
+	struct wire *wire = scene_meet(scene, a, b);
+	struct bytes token = commit_token(scene, 0, 1, 1);
+	size_t all = PENDING_ASKS + 20;
+
+	(void)state;
+	scene_pass(scene, 3000);
+	real_forget(b);
+	b->is_gathering = true;
+	for (size_t i = 0; i < all; i++)
+		real_await(b, token, false);
+	b->is_gathering = false;
+	real_tick(b);
+	assert_int_equal(b->replies_count, 0);
+	scene_carry(scene);
+	assert_false(wire->is_closed[0] || wire->is_closed[1]);
+	assert_int_equal(a->alarms_count, 0);
+	assert_int_equal(real_mesh(a)->counts.token_asked, all);
+	assert_int_equal(b->replies_count, all);
+	for (size_t i = 0; i < all; i++)
+		assert_int_equal(b->replies[i].code, E_LOST);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +415,7 @@ int main(void)
 		cmocka_unit_test(questions_are_answered_with_the_whole_vector),
 		cmocka_unit_test(too_many_questions_end_the_link),
 		cmocka_unit_test(a_question_about_no_token_ends_the_link),
+		cmocka_unit_test(the_tokens_of_clients_end_no_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

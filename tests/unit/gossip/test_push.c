@@ -515,6 +515,37 @@ static void endless_wants_are_bounded(void **state)
 	scene_free(scene);
 }
 
+/* Each would be in everybody's vector for good. */
+static void a_members_starts_are_bounded(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain first = chain_of(scene, 1), other = chain_of(scene, 2);
+	size_t most = PUSH_STARTS * LANES;
+	struct id disk;
+
+	(void)state;
+	puppet_batch(puppet, chain_next(&first, 1, 1));
+	for (uint64_t i = 1; i < 2 * most; i++) {
+		struct chain chain = chain_of(scene, 1);
+
+		chain.stream.start = 1000 + i;
+		puppet_batch(puppet, chain_next(&chain, 1, 1));
+		puppet_forget(puppet);
+		if (i == most)
+			disk = real_disk(real);
+	}
+	puppet_ignored(puppet, disk);
+	assert_int_equal(real_mesh(real)->vector.count, most);
+	/* Those that are there go on, and so does everybody else. */
+	puppet_batch(puppet, chain_next(&first, 1, 1));
+	assert_true(puppet_heard_end(puppet, first.stream, 2));
+	puppet_batch(puppet, chain_next(&other, 1, 1));
+	assert_int_equal(vector_seq(&real_mesh(real)->vector, other.stream), 1);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +570,7 @@ int main(void)
 		cmocka_unit_test(who_wants_what_is_gone_is_told_once),
 		cmocka_unit_test(what_we_never_had_is_not_gone),
 		cmocka_unit_test(endless_wants_are_bounded),
+		cmocka_unit_test(a_members_starts_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/gossip/puppet.h"
 
+#include "crdt/log/log.h"
+
 /* Tokens by themselves: what they hold, and what a member makes of one. */
+
+/* How often the log was read. */
+static size_t log_reads;
+
+enum code __real_log_batch_after(struct store_txn *txn, struct stream stream, uint64_t seq, struct bytes *ret_whole,
+				 struct err *err);
+enum code __wrap_log_batch_after(struct store_txn *txn, struct stream stream, uint64_t seq, struct bytes *ret_whole,
+				 struct err *err);
+
+enum code __wrap_log_batch_after(struct store_txn *txn, struct stream stream, uint64_t seq, struct bytes *ret_whole,
+				 struct err *err)
+{
+	log_reads++;
+	return __real_log_batch_after(txn, stream, seq, ret_whole, err);
+}
 
 static enum token_state find_state(const struct real *real, struct bytes token)
 {
@@ -167,6 +184,82 @@ static void an_empty_token_is_covered_and_rubbish_is_refused(void **state)
 	scene_free(scene);
 }
 
+static void put_end(struct buf *token, const struct chain *chain)
+{
+	struct vector vector = { 0 };
+	struct buf one = buf_growing(TOKEN_MAX);
+
+	vector_set(&vector, chain->stream, chain->end);
+	token_write_vector(&vector, &one);
+	/* Without its form, but for the first. */
+	buf_put(token, one.data + (token->size ? 1 : 0), one.size - (token->size ? 1 : 0));
+	buf_done(&one);
+	vector_done(&vector);
+}
+
+/* A token of nothing but what only the log can judge, and last what is not there yet. */
+static void a_clients_token_is_looked_up_once_and_not_while_it_waits(void **state)
+{
+	enum { CLIENTS = 20 };
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 1), missing = chain_of(scene, 2);
+	struct bytes last = chain_next(&missing, 1, 10);
+	struct buf token = buf_growing(TOKEN_MAX);
+	size_t ends = 0;
+
+	(void)state;
+	for (; token.size < TOKEN_MAX - 60; ends++) {
+		puppet_batch(puppet, chain_next(&chain, 1, 10));
+		put_end(&token, &chain);
+	}
+	assert_true(ends > 80);
+	put_end(&token, &missing);
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	log_reads = 0;
+	real_forget(real);
+	for (int i = 0; i < CLIENTS; i++)
+		real_await(real, buf_bytes(&token), false);
+	for (int i = 0; i < 50; i++)
+		puppet_ack(puppet, chain.stream, chain.end);
+	assert_int_equal(real->replies_count, 0);
+	assert_int_equal(log_reads, 0);
+	puppet_batch(puppet, last);
+	assert_int_equal(real->replies_count, CLIENTS);
+	assert_int_equal(log_reads, CLIENTS * ends);
+	buf_done(&token);
+	scene_free(scene);
+}
+
+/* A member asks about tokens that there can be, and no longer ones. */
+static void a_member_asks_about_no_more_than_a_token(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 1);
+	struct buf body = buf_growing(FRAME_BODY_MAX);
+	struct bytes one;
+	struct id disk;
+
+	(void)state;
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	put_end(&body, &chain);
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	one = arena_copy(&scene->arena, buf_bytes(&body));
+	while (body.size <= TOKEN_MAX)
+		buf_put(&body, one.data + 1, one.size - 1);
+	disk = real_disk(real);
+	log_reads = 0;
+	frame_put_ask(&puppet->frame, 1, ASK_TOKEN, 2000, buf_bytes(&body));
+	puppet_say(puppet);
+	puppet_refused(puppet, disk, "it asked about a token of more than 2048 bytes");
+	assert_int_equal(log_reads, 0);
+	buf_done(&body);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +267,8 @@ int main(void)
 		cmocka_unit_test(what_is_lost_outweighs_what_is_behind),
 		cmocka_unit_test(a_long_vector_becomes_a_commit_that_its_member_resolves),
 		cmocka_unit_test(an_empty_token_is_covered_and_rubbish_is_refused),
+		cmocka_unit_test(a_clients_token_is_looked_up_once_and_not_while_it_waits),
+		cmocka_unit_test(a_member_asks_about_no_more_than_a_token),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,29 @@ static void a_twin_takes_no_more_writes(void **state)
 	scene_free(scene);
 }
 
+/* What a process said before it died comes late, and nobody asked this node for it. */
+static void a_late_word_of_the_first_makes_no_twin(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *first = puppet_member(real, 1), *third = puppet_member(real, 2), *second;
+
+	(void)state;
+	/* Another member asks whether the first is there, which answers, and what it says is lost on its way. */
+	puppet_hint(third, HINT_PROBE, scene_node(scene, 1));
+	assert_true(was_probed(first));
+	second = puppet_dial(real, &scene->keys[1], 4711);
+	puppet_hint(first, HINT_BACK, scene_node(scene, 1));
+	puppet_hang_up(first);
+	scene_pass(scene, 1100);
+	assert_false(second->is_closed);
+	puppet_open(second, NULL);
+	real_write(real, 10, 0);
+	assert_int_equal(puppet_count(second, FRAME_BATCH), 1);
+	assert_int_equal(twins(real), 0);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +237,7 @@ int main(void)
 		cmocka_unit_test(restart_after_restart_is_no_twin),
 		cmocka_unit_test(of_several_that_wait_the_last_is_kept),
 		cmocka_unit_test(a_twin_takes_no_more_writes),
+		cmocka_unit_test(a_late_word_of_the_first_makes_no_twin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
