@@ -27,6 +27,11 @@ static void make_members(struct mesh *mesh)
 {
 	members_free(mesh->t0.members);
 	mesh->t0.members = members_make(mesh->cluster, mesh->t0.all, mesh->t0.count);
+	mesh->t0.judged = mesh->t0.count;
+	mesh->t0.sum = (struct sum){ 0 };
+	for (size_t i = 0; i < mesh->t0.count; i++)
+		for (unsigned often = members_weight(mesh->t0.members, &mesh->t0.all[i]); often; often--)
+			sum_add(&mesh->t0.sum, weight_of(mesh->t0.all[i].hash));
 }
 
 /* Statements came and did not become durable: their senders take them for told, and are asked again. */
@@ -57,8 +62,6 @@ enum code t0_open(struct mesh *mesh, struct err *err)
 		memcpy(mesh->t0.all, read.all, read.count * sizeof *read.all);
 	mesh->t0.room = read.count + 1;
 	mesh->t0.stored = read.count;
-	for (size_t i = 0; i < read.count; i++)
-		sum_add(&mesh->t0.sum, weight_of(read.all[i].hash));
 	make_members(mesh);
 	if (count > read.count)
 		forget_undone(mesh);
@@ -104,7 +107,6 @@ static enum code add(struct mesh *mesh, const struct statement *statement, struc
 	code = statement_read(arena_copy(&t0->arena, statement->whole), &t0->all[t0->count], err);
 	assert(!code);
 	t0->count++;
-	sum_add(&t0->sum, weight_of(statement->hash));
 	mesh->counts.t0_statement++;
 	return OK;
 }
@@ -120,6 +122,15 @@ static bool is_bad(enum code code)
 	return code == E_FORM || code == E_VALUE;
 }
 
+/* The members do not know of it yet, so that a limit would not hold. */
+static bool is_invite_in_use(const struct t0 *t0, const struct statement *statement)
+{
+	for (size_t i = t0->judged; i < t0->count && statement->kind == KIND_admission; i++)
+		if (t0->all[i].kind == KIND_admission && id_equal(t0->all[i].invite, statement->invite))
+			return true;
+	return false;
+}
+
 /* One of several that came together: E_ABSENT when it is there already. */
 static enum code take_one(struct mesh *mesh, struct bytes whole, struct err *err)
 {
@@ -132,7 +143,11 @@ static enum code take_one(struct mesh *mesh, struct bytes whole, struct err *err
 		return E_ABSENT;
 	if (!id_equal(statement.cluster, mesh->cluster))
 		return fail(err, E_DENIED, "the statement is about another cluster");
-	code = members_admit_statement(mesh->t0.members, &statement, err);
+	code = statement_fits(statement.kind, mesh->t0.count, err);
+	if (!code && is_invite_in_use(&mesh->t0, &statement))
+		return fail(err, E_LIMIT, "the invite's admissions are taken one after the other");
+	if (!code)
+		code = members_admit_statement(mesh->t0.members, &statement, err);
 	if (code)
 		return code;
 	/* Whoever passes one on has checked it. */
@@ -327,24 +342,6 @@ static int compare_ids(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct id));
 }
 
-/* The newest statements that no other one names. */
-static size_t find_heads(const struct mesh *mesh, struct id ret_heads[STATEMENT_HEADS_MAX])
-{
-	struct buf named = buf_growing(SIZE_MAX / 2);
-	size_t count = 0;
-
-	for (size_t i = 0; i < mesh->t0.count; i++)
-		buf_put_bytes(&named, mesh->t0.all[i].heads);
-	if (named.size)
-		qsort(named.data, named.size / sizeof(struct id), sizeof(struct id), compare_ids);
-	for (size_t i = mesh->t0.count; i-- > 0 && count < STATEMENT_HEADS_MAX;)
-		if (!named.size || !bsearch(&mesh->t0.all[i].hash, named.data, named.size / sizeof(struct id),
-					    sizeof(struct id), compare_ids))
-			ret_heads[count++] = mesh->t0.all[i].hash;
-	buf_done(&named);
-	return count;
-}
-
 static enum code admit(struct mesh *mesh, const struct frame *frame, struct err *err)
 {
 	struct admission_row row = { .invite = frame->t0_apply.invite,
@@ -352,14 +349,13 @@ static enum code admit(struct mesh *mesh, const struct frame *frame, struct err 
 				     .box_key = frame->t0_apply.box_key,
 				     .proof = bytes_of(frame->t0_apply.proof.bytes, 64) };
 	struct buf buf = buf_growing(STATEMENT_MAX);
-	struct id heads[STATEMENT_HEADS_MAX];
 	struct bytes whole;
 	size_t taken;
 	enum code code;
 
 	row.has =
 		BIT(AT_admission_invite) | BIT(AT_admission_key) | BIT(AT_admission_box_key) | BIT(AT_admission_proof);
-	statement_write(mesh->signer, mesh->cluster, KIND_TABLE(admission), &row, heads, find_heads(mesh, heads), &buf);
+	statement_write(mesh->signer, mesh->cluster, KIND_TABLE(admission), &row, NULL, 0, &buf);
 	whole = buf_bytes(&buf);
 	code = t0_take(mesh, &whole, 1, &taken, err);
 	buf_done(&buf);

@@ -24,7 +24,8 @@ struct t0 {
 	struct arena arena; /* the statements' bytes */
 	struct statement *all;
 	size_t count, room, stored;
-	struct sum sum;
+	size_t judged;  /* of which `members` and `sum` know */
+	struct sum sum; /* by members_weight */
 	struct members *members;
 };
 

@@ -48,6 +48,8 @@ struct signatory {
 	uint32_t named_by;             /* the fact that is to place it; NOWHERE: none */
 	bool is_operator, is_recovery; /* in the set at all: what it signs is worth keeping */
 	bool is_placed, is_removed;    /* in the tree */
+	const struct id *left;         /* of one that was removed: what all removals list, ascending */
+	size_t left_count;
 };
 
 /* Ascending by key. */
@@ -82,8 +84,9 @@ struct signatories operators_place(struct facts *facts);
 struct place_for {
 	struct id id;
 	const struct invite_row *row;
-	uint32_t taken_by; /* the first holder that redeemed it; NOWHERE: none */
-	bool is_known;     /* signed by some operator that was or is */
+	uint32_t taken_by; /* a holder that redeemed it; NOWHERE: none */
+	uint32_t admissions;
+	bool is_known; /* signed by some operator that was or is */
 	bool stands;
 	bool is_taken_back;
 	bool is_shared; /* redeemed by different keys */

@@ -187,7 +187,7 @@ enum code log_read_statements(struct store_txn *txn, struct arena *arena, struct
 			      struct err *err)
 {
 	uint64_t count = store_count(txn, TABLE_STATEMENT);
-	struct reading reading = { .arena = arena, .room = count < STATEMENTS_MAX ? count : STATEMENTS_MAX };
+	struct reading reading = { .arena = arena, .room = count };
 	enum code code;
 
 	reading.all = arena_take(arena, (reading.room + 1) * sizeof *reading.all);

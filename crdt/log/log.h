@@ -32,7 +32,8 @@ enum code log_read_vector(struct store_txn *txn, struct vector *ret_vector, stru
 /* `number` is how many there are before it. */
 enum code log_put_statement(struct store_txn *txn, uint32_t number, struct bytes whole, struct err *err);
 
-/* All statements, each read again, in `arena`. E_DAMAGED; E_NEWER when a newer version wrote them. */
+/* All statements, as many as were taken, each read again, in `arena`. E_DAMAGED; E_NEWER when a newer version wrote
+ * them. */
 enum code log_read_statements(struct store_txn *txn, struct arena *arena, struct statement **ret_all, size_t *ret_count,
 			      struct err *err);
 

@@ -97,7 +97,7 @@ static enum code check_statements(struct check *check, struct err *err)
 	struct id cluster = { 0 };
 	enum code code;
 
-	check->room = count < STATEMENTS_MAX ? count : STATEMENTS_MAX;
+	check->room = count;
 	check->statements = arena_take(&check->arena, (check->room + 1) * sizeof *check->statements);
 	code = walk(check, TABLE_STATEMENT, check_statement, err);
 	if (code)

@@ -27,6 +27,7 @@ struct members {
 	struct mark *marks;          /* ascending by hash */
 	struct switched *switches;
 	size_t count, standing, invites_count, marks_count, switches_count;
+	size_t voids; /* invites and operators */
 	uint64_t level;
 	struct arena arena;
 };
@@ -154,7 +155,11 @@ static void keep_invites(struct members *members, const struct nodes *nodes)
 			.expires = invite->row->expires,
 			.is_void = !invite->stands || invite->is_taken_back || is_evicted(nodes, invite->row->sponsor),
 			.is_used = invite->taken_by != NOWHERE,
+			.is_shared = invite->is_shared,
+			.admissions = invite->admissions,
 		};
+		if (invite->taken_by != NOWHERE)
+			members->invites[members->invites_count - 1].holder = nodes->holders[invite->taken_by].key;
 	}
 }
 
@@ -212,6 +217,45 @@ static void keep_signatories(struct members *members, const struct signatories *
 	members->signatories.all = arena_take(&members->arena, size + 1);
 	if (size)
 		memcpy(members->signatories.all, signatories->all, size);
+	for (uint32_t i = 0; i < signatories->count; i++) {
+		struct signatory *one = &members->signatories.all[i];
+		struct id *left = one->left ? arena_take(&members->arena, one->left_count * sizeof *left) : NULL;
+
+		if (left)
+			memcpy(left, one->left, one->left_count * sizeof *left);
+		one->left = left;
+	}
+}
+
+static int compare_left(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct id));
+}
+
+/* An operator's statement that counts for nothing, because the operator was removed or never counted. */
+static bool is_void(const struct members *members, const struct statement *statement)
+{
+	const struct signatory *signer = signatory_find(&members->signatories, statement->signer);
+
+	if (statement->kind == KIND_cluster || statement->kind == KIND_root_change ||
+	    statement->kind == KIND_admission || !signer)
+		return false;
+	if (!signer->is_placed)
+		return true;
+	return signer->is_removed && (!signer->left || !bsearch(&statement->hash, signer->left, signer->left_count,
+								sizeof *signer->left, compare_left));
+}
+
+/* Who was admitted hangs on these, also where they are void. */
+static bool leads_to_members(uint32_t kind)
+{
+	return kind == KIND_invite || kind == KIND_operator;
+}
+
+static void count_voids(struct members *members, const struct facts *facts)
+{
+	for (uint32_t i = 0; i < facts->count; i++)
+		members->voids += leads_to_members(facts->all[i].said->kind) && is_void(members, facts->all[i].said);
 }
 
 struct members *members_make(struct id cluster, const struct statement *all, size_t count)
@@ -227,6 +271,7 @@ struct members *members_make(struct id cluster, const struct statement *all, siz
 	keep_invites(members, &nodes);
 	keep_rules(members, &facts);
 	keep_marks(members, &facts);
+	count_voids(members, &facts);
 	arena_done(&facts.arena);
 	return members;
 }
@@ -311,6 +356,30 @@ bool members_stands(const struct members *members, struct id statement)
 	return mark && mark->stands;
 }
 
+/* One key more than one evicts all that redeemed it, and further ones change nothing. */
+static enum code limit_admissions(const struct invite_view *invite, const struct admission_row *row, struct err *err)
+{
+	bool is_second = !invite->is_shared && !keys_equal(invite->holder, row->key);
+
+	if (invite->admissions < ADMISSIONS_MAX || is_second)
+		return OK;
+	return fail(err, E_LIMIT, "statement: the invite has %u admissions already: make a new one",
+		    invite->admissions);
+}
+
+static enum code limit_voids(const struct members *members, const struct statement *statement, struct err *err)
+{
+	if (!is_void(members, statement) || (leads_to_members(statement->kind) && members->voids < VOIDS_MAX))
+		return OK;
+	return fail(err, E_LIMIT, "statement: void, for its signer was removed: let another operator sign it");
+}
+
+static bool is_there(const struct members *members, struct id hash)
+{
+	return members->marks_count &&
+	       bsearch(&hash, members->marks, members->marks_count, sizeof *members->marks, compare_ids);
+}
+
 static enum code admit_cluster(const struct statement *statement, const struct cluster_row *row, struct err *err)
 {
 	if (!id_equal(statement->id, statement->cluster) || !keys_equal(statement->signer, row->root_key))
@@ -324,6 +393,7 @@ static enum code admit_admission(const struct members *members, const struct sta
 	const struct invite_view *invite = members_invite(members, row->invite);
 	uint8_t room[ADMISSION_TEXT_SIZE];
 	struct signature proof;
+	enum code code;
 
 	if (!invite)
 		return fail(err, E_DENIED, "statement: an admission by an invite that is not known here");
@@ -331,6 +401,9 @@ static enum code admit_admission(const struct members *members, const struct sta
 		return fail(err, E_DENIED, "statement: an admission by another than the invite's sponsor");
 	if (!node_of_key(row->key))
 		return fail(err, E_DENIED, "statement: the admitted key can be no node's: make another");
+	code = is_there(members, statement->hash) ? OK : limit_admissions(invite, row, err);
+	if (code)
+		return code;
 	memcpy(proof.bytes, row->proof.data, sizeof proof.bytes);
 	if (!sign_check(invite->key, SIGN_ADMISSION,
 			admission_text(members->cluster, row->invite, row->key, row->box_key, room), proof))
@@ -351,7 +424,7 @@ static enum code admit_by_signer(const struct members *members, const struct sta
 		return fail(err, E_DENIED, "statement: not signed by an operator of this cluster");
 	if (statement->kind == KIND_operator && !keys_equal(statement->signer, row->parent))
 		return fail(err, E_DENIED, "statement: names an operator in another's name");
-	return OK;
+	return is_there(members, statement->hash) ? OK : limit_voids(members, statement, err);
 }
 
 enum code members_admit_statement(const struct members *members, const struct statement *statement, struct err *err)
@@ -362,9 +435,6 @@ enum code members_admit_statement(const struct members *members, const struct st
 
 	if (!id_equal(statement->cluster, members->cluster))
 		return fail(err, E_DENIED, "statement: of another cluster");
-	if (members->marks_count >= STATEMENTS_MAX)
-		return fail(err, E_LIMIT, "statement: this cluster has %d already, and can have no more",
-			    STATEMENTS_MAX);
 	code = pack_read(&kind->shape, statement->map, true, &fact.row, err);
 	if (code)
 		return code;
@@ -375,4 +445,21 @@ enum code members_admit_statement(const struct members *members, const struct st
 	if (statement->kind == KIND_admission)
 		return admit_admission(members, statement, &fact.row.admission, err);
 	return admit_by_signer(members, statement, &fact.row.operator, err);
+}
+
+unsigned members_weight(const struct members *members, const struct statement *statement)
+{
+	const struct invite_view *invite = NULL;
+
+	if (is_void(members, statement))
+		return leads_to_members(statement->kind) && members->voids < VOIDS_MAX;
+	if (statement->kind == KIND_admission)
+		invite = members_invite(members, statement->invite);
+	if (statement->kind == KIND_invite)
+		invite = members_invite(members, statement->id);
+	if (!invite || invite->admissions < ADMISSIONS_MAX)
+		return 1;
+	if (statement->kind == KIND_admission)
+		return 0;
+	return invite->is_shared ? 1 : 2;
 }

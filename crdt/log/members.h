@@ -24,6 +24,9 @@
 /* The level of formats and rules that this version understands. */
 enum { LEVEL_KNOWN = 1 };
 
+/* What is kept of that which counts for nothing: admissions of one invite, invites and operators of who was removed. */
+enum { ADMISSIONS_MAX = 8, VOIDS_MAX = 250 };
+
 struct members;
 
 struct member {
@@ -43,6 +46,9 @@ struct invite_view {
 	struct id gateway;
 	struct wall_time expires; /* binds the sponsor alone, and so does `is_void` */
 	bool is_void, is_used;
+	bool is_shared; /* by several keys: it lets nobody in */
+	uint32_t admissions;
+	struct key32 holder; /* of one that redeemed it */
 };
 
 /*
@@ -76,9 +82,24 @@ bool members_stands(const struct members *members, struct id statement);
 /*
  * Whether a further statement, whose signature was checked, has a signer that the set knows of, removed or not: what
  * has none is not taken, so that no stranger fills the disk. Of an admission also the proof is checked, here and
- * nowhere else. E_DENIED says why, and once more statements are there the answer may be another; E_LIMIT when the set
- * is full.
+ * nowhere else. E_DENIED says why, and once more statements are there the answer may be another. How many there may
+ * be in all is statement_fits's to say.
+ *
+ * Nobody fills the set with what counts for nothing. E_LIMIT, of what is not there already:
+ *
+ * - more than ADMISSIONS_MAX by one invite, unless its key is the second: that one evicts both, and no further one
+ *   changes anything.
+ * - what is void because its signer was removed: that it is not listed as standing by every removal, or that nobody
+ *   who stands named its signer. It changes nothing, except that a void invite and a void operator lead to members that
+ *   were admitted, and are known as evicted. So of these two VOIDS_MAX are taken, and of all others none.
  */
 enum code members_admit_statement(const struct members *members, const struct statement *statement, struct err *err);
+
+/*
+ * How often a statement of the set counts in what two members compare. Not what another of them might not have taken
+ * for the reasons above, or the two would never agree; and once more an invite that is full and not shared, so that
+ * the second key reaches everybody.
+ */
+unsigned members_weight(const struct members *members, const struct statement *statement);
 
 #endif

@@ -173,6 +173,7 @@ static void tie(const struct facts *facts, struct nodes *nodes)
 		}
 		invite->is_shared |= invite->taken_by != NOWHERE && invite->taken_by != entrance->holder;
 		invite->taken_by = entrance->holder;
+		invite->admissions++;
 	}
 }
 

@@ -297,6 +297,19 @@ static void call(struct placing *p, uint32_t named_by)
 	named->named_by = named_by;
 }
 
+static void keep_left(struct placing *p, struct signatory *one, const struct leave *leave)
+{
+	struct id *left;
+
+	one->is_removed = leave->lists;
+	if (!leave->lists || !leave->count)
+		return;
+	left = arena_take(&p->facts->arena, leave->count * sizeof *left);
+	memcpy(left, leave->ids, leave->count * sizeof *left);
+	one->left = left;
+	one->left_count = leave->count;
+}
+
 /* Which of an operator's statements stand, and whom they name. */
 static void judge_operator(struct placing *p, struct signatory *one)
 {
@@ -307,7 +320,7 @@ static void judge_operator(struct placing *p, struct signatory *one)
 	if (one->replaced_by != NOWHERE)
 		leave_only(p, &leave, FIELD_TABLE(root_change, standing),
 			   &p->facts->all[one->replaced_by].row.root_change.standing);
-	one->is_removed = leave.lists;
+	keep_left(p, one, &leave);
 	for (; i < end; i++) {
 		struct fact *fact = &p->facts->all[p->by_signer.all[i].fact];
 		uint32_t kind = fact->said->kind;

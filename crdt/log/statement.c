@@ -63,6 +63,8 @@ static enum code read_row(struct reader *r, struct statement *statement, struct 
 	if (code)
 		return fail_in(err, code, "statement");
 	statement->id = record_id(statement->kind, &record);
+	if (statement->kind == KIND_admission)
+		statement->invite = ((const struct admission_row *)(const void *)row)->invite;
 	return OK;
 }
 
@@ -74,6 +76,8 @@ static enum code read_heads(struct reader *r, struct statement *statement, struc
 
 	if (head.class != MP_BIN || head.value % ID_SIZE)
 		return broken(err, "its heads are no hashes");
+	if (head.value && statement->kind == KIND_admission)
+		return broken(err, "an admission with heads");
 	if (head.value / ID_SIZE > STATEMENT_HEADS_MAX)
 		return fail(err, E_LIMIT, "statement: more than %d heads", STATEMENT_HEADS_MAX);
 	heads = bytes_of(read_bytes(r, head.value), head.value);
@@ -133,6 +137,21 @@ bool statement_is_signed(const struct statement *statement)
 	return sign_check(statement->signer, SIGN_STATEMENT, statement->body, statement->signature);
 }
 
+enum code statement_fits(uint32_t kind, size_t count, struct err *err)
+{
+	bool is_putting_out = kind == KIND_eviction || kind == KIND_operator_removal || kind == KIND_root_change;
+
+	if (count >= STATEMENTS_MAX)
+		return fail(err, E_LIMIT, "statement: this cluster has %d already, and can have no more",
+			    STATEMENTS_MAX);
+	if (!is_putting_out && count >= STATEMENTS_MAX - STATEMENTS_RESERVED)
+		return fail(err, E_LIMIT,
+			    "statement: this cluster has %d already; the last %d are for evicting members, removing "
+			    "operators and changing the root",
+			    STATEMENTS_MAX - STATEMENTS_RESERVED, STATEMENTS_RESERVED);
+	return OK;
+}
+
 static int compare_ids(const void *a, const void *b)
 {
 	return memcmp(a, b, ID_SIZE);
@@ -159,6 +178,7 @@ void statement_write(const struct signer *signer, struct id cluster, const struc
 	struct buf body = buf_growing(STATEMENT_MAX - SIGNED_BY_SIZE);
 	struct signature signature;
 
+	assert(!count || kind->number != KIND_admission);
 	mp_put_array(&body, FIELDS);
 	mp_put_uint(&body, STATEMENT_VERSION);
 	mp_put_bin(&body, bytes_of(cluster.bytes, sizeof cluster.bytes));

@@ -8,7 +8,8 @@
  *
  * The form is [version, cluster, signer, kind, {field: value}, heads] and behind it the signer's signature over that;
  * canonical msgpack. `kind` is one of tier STATEMENT in model.def, and the row is whole and within this version's
- * limits. The heads are the statements that the signer saw and no other it saw names: their hashes, ascending.
+ * limits. The heads are the statements that the signer saw and no other it saw names: their hashes, ascending. An
+ * admission has none, so that one row has one hash: else a sponsor could say the same without end.
  */
 
 #include "crdt/base/buf.h"
@@ -20,7 +21,8 @@ enum {
 	STATEMENT_VERSION = 1,
 	STATEMENT_MAX = 60 * 1024,
 	STATEMENT_HEADS_MAX = 64,
-	STATEMENTS_MAX = 20000, /* in a cluster's life */
+	STATEMENTS_MAX = 20000,     /* in a cluster's life */
+	STATEMENTS_RESERVED = 2000, /* of them, for those that put somebody out */
 	ADMISSION_TEXT_SIZE = 16 + 16 + 32 + 32,
 };
 
@@ -29,7 +31,8 @@ struct statement {
 	struct id cluster;
 	struct key32 signer;
 	uint32_t kind;
-	struct id id; /* that kind and ONCE fields give: what other statements name an invite or an admission by */
+	struct id id;     /* that kind and ONCE fields give: what other statements name an invite or an admission by */
+	struct id invite; /* of an admission */
 	struct bytes map;
 	struct bytes heads; /* 16 bytes each */
 	struct signature signature;
@@ -43,7 +46,13 @@ struct statement {
 enum code statement_read(struct bytes whole, struct statement *ret_statement, struct err *err);
 bool statement_is_signed(const struct statement *statement);
 
-/* Appends one; `row` is of the kind's shape, and whole. The heads may come in any order. */
+/*
+ * Whether a set of `count` has room for one more of that kind. The last places are for evictions, removals of operators
+ * and changes of the root: whoever fills the set can still be put out. E_LIMIT.
+ */
+enum code statement_fits(uint32_t kind, size_t count, struct err *err);
+
+/* Appends one; `row` is of the kind's shape, and whole. The heads may come in any order; an admission has none. */
 void statement_write(const struct signer *signer, struct id cluster, const struct kind *kind, const void *row,
 		     const struct id *heads, size_t count, struct buf *out);
 

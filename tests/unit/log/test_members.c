@@ -378,60 +378,6 @@ static void a_new_root_takes_what_it_does_not_list(void **state)
 	realm_end(&realm);
 }
 
-static enum code admit(const struct members *members, const struct statement *one, const char *says)
-{
-	struct err err = { 0 };
-	enum code code = members_admit_statement(members, one, &err);
-
-	if (code && !strstr(err.text, says))
-		fail_msg("%s", err.text);
-	return code;
-}
-
-/* What is asked of each: made in a realm of its own, and shown to the members of the first statements of it. */
-static void only_what_a_known_key_signed_is_let_in(void **state)
-{
-	struct signer helper = operator_at(1), stranger = operator_at(5), other = operator_at(2), next = recovery_at(1);
-	struct members *members, *nobody;
-	struct level_row level = { .has = BIT(AT_level_level), .level = 1 };
-	struct statement invite, bent;
-
-	(void)state;
-	begin();
-	nobody = members_make(realm.cluster, NULL, 0);
-	assert_int_equal(admit(nobody, &realm.all[0], ""), OK);
-	realm_operator(&realm, &root, helper.key);
-	assert_int_equal(admit(nobody, &realm.all[1], "has to be the first"), E_DENIED);
-	realm_remove(&realm, &root, helper.key, NULL, 0);
-	invite = *realm_invite(&realm, &helper, &once, founder.key);
-	members = made();
-#define ADMITS(made, code, says) assert_int_equal(admit(members, made, says), code)
-	ADMITS(realm_operator(&realm, &helper, other.key), OK, "");
-	ADMITS(realm_operator(&realm, &stranger, other.key), E_DENIED, "not signed by an operator");
-	ADMITS(realm_remove(&realm, &recovery, other.key, NULL, 0), E_DENIED, "not signed by an operator");
-	ADMITS(realm_change_root(&realm, &recovery, other.key, next.key, NULL, 0), OK, "");
-	ADMITS(realm_change_root(&realm, &root, other.key, next.key, NULL, 0), E_DENIED, "recovery key");
-	ADMITS(realm_say(&realm, &helper, KIND_TABLE(level), &level), OK, "");
-	ADMITS(realm_admit(&realm, &founder, &once, invite.id, founder.key), OK, "");
-	ADMITS(realm_admit(&realm, &guest, &once, invite.id, founder.key), E_DENIED, "another than the invite's");
-	ADMITS(realm_admit(&realm, &founder, &once_more, invite.id, founder.key), E_DENIED, "without the signature");
-	ADMITS(realm_admit(&realm, &founder, &once, (struct id){ { 1 } }, founder.key), E_DENIED, "not known here");
-	ADMITS(realm_admit(&realm, &founder, &once, invite.id, node_at(NODES - 3).key), E_DENIED, "no node's");
-	bent = realm.all[0];
-	bent.signer = helper.key;
-	ADMITS(&bent, E_DENIED, "not the one that its cluster began with");
-	bent = realm.all[1];
-	bent.cluster.bytes[0] ^= 1;
-	ADMITS(&bent, E_DENIED, "of another cluster");
-	bent = realm.all[1];
-	bent.signer = helper.key;
-	ADMITS(&bent, E_DENIED, "in another's name");
-	members_free(nobody);
-	members_free(members);
-	members_free(NULL);
-	realm_end(&realm);
-}
-
 static double seconds(void)
 {
 	struct timespec now;
@@ -466,28 +412,6 @@ static void many_statements_take_no_time(void **state)
 	realm_end(&realm);
 }
 
-static void a_full_set_takes_no_more(void **state)
-{
-	static struct statement many[STATEMENTS_MAX];
-	struct members *members;
-	struct statement *one = &realm.all[0];
-
-	(void)state;
-	begin();
-	for (size_t i = 0; i < STATEMENTS_MAX; i++) {
-		many[i] = *one;
-		if (i)
-			memcpy(many[i].hash.bytes, &i, sizeof i);
-	}
-	members = members_make(realm.cluster, many, STATEMENTS_MAX - 1);
-	assert_int_equal(members_admit_statement(members, one, NULL), OK);
-	members_free(members);
-	members = members_make(realm.cluster, many, STATEMENTS_MAX);
-	assert_int_equal(members_admit_statement(members, one, NULL), E_LIMIT);
-	members_free(members);
-	realm_end(&realm);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -498,9 +422,7 @@ int main(void)
 		cmocka_unit_test(a_founder_who_admits_another_with_its_own_invite_falls_alone),
 		cmocka_unit_test(circles_of_sponsors_admit_nobody),
 		cmocka_unit_test(a_new_root_takes_what_it_does_not_list),
-		cmocka_unit_test(only_what_a_known_key_signed_is_let_in),
 		cmocka_unit_test(many_statements_take_no_time),
-		cmocka_unit_test(a_full_set_takes_no_more),
 	};
 	int failed = cmocka_run_group_tests_name("members", tests, NULL, NULL);
 

@@ -68,6 +68,8 @@ static void what_was_written_is_read(void **state)
 		if (kind->number % 4 != TIER_STATEMENT)
 			continue;
 		kinds++;
+		if (kind->number == KIND_admission)
+			count = 0;
 		rng_fill(&rng, heads, sizeof heads);
 		if (count > 1)
 			heads[0] = heads[1];
@@ -223,6 +225,46 @@ static void limits_are_where_they_are_said_to_be(void **state)
 }
 
 /* The largest that can be meant fits. */
+/* Else a sponsor says the same in as many ways as there are hashes. */
+static void an_admission_has_no_heads(void **state)
+{
+	static const uint8_t proof[64];
+	struct admission_row row = { .has = BIT(AT_admission_invite) | BIT(AT_admission_key) |
+					    BIT(AT_admission_box_key) | BIT(AT_admission_proof),
+				     .invite = { { 7 } },
+				     .proof = bytes_of(proof, sizeof proof) };
+	struct bytes whole = written(KIND_TABLE(admission), &row, NULL, 0);
+	struct buf with = buf_growing(STATEMENT_MAX);
+	struct statement statement = read(whole);
+	struct err err = { 0 };
+	size_t before = (size_t)(statement.body.data - whole.data) + statement.body.size - 2;
+
+	(void)state;
+	assert_true(id_equal(statement.invite, row.invite));
+	buf_put_bytes(&with, bytes_of(whole.data, before));
+	mp_put_bin(&with, bytes_of(row.invite.bytes, sizeof row.invite.bytes));
+	buf_put_bytes(&with, bytes_of(whole.data + before + 2, whole.size - before - 2));
+	assert_int_equal(statement_read(buf_bytes(&with), &statement, &err), E_FORM);
+	assert_non_null(strstr(err.text, "an admission with heads"));
+	buf_done(&with);
+}
+
+static void the_last_places_are_for_putting_somebody_out(void **state)
+{
+	size_t most = STATEMENTS_MAX - STATEMENTS_RESERVED;
+
+	(void)state;
+	for (size_t n = 0; n < MODEL_KINDS; n++) {
+		uint32_t kind = model_kinds[n].number;
+		bool is_reserved = kind == KIND_eviction || kind == KIND_operator_removal || kind == KIND_root_change;
+
+		assert_int_equal(statement_fits(kind, most - 1, NULL), OK);
+		assert_int_equal(statement_fits(kind, most, NULL), is_reserved ? OK : E_LIMIT);
+		assert_int_equal(statement_fits(kind, STATEMENTS_MAX - 1, NULL), is_reserved ? OK : E_LIMIT);
+		assert_int_equal(statement_fits(kind, STATEMENTS_MAX, NULL), E_LIMIT);
+	}
+}
+
 static void the_longest_lists_fit(void **state)
 {
 	struct eviction_row row = {
@@ -268,6 +310,8 @@ int main(void)
 		cmocka_unit_test(no_bit_of_a_statement_can_change),
 		cmocka_unit_test(each_rule_of_the_form_holds),
 		cmocka_unit_test(limits_are_where_they_are_said_to_be),
+		cmocka_unit_test(an_admission_has_no_heads),
+		cmocka_unit_test(the_last_places_are_for_putting_somebody_out),
 		cmocka_unit_test(the_longest_lists_fit),
 		cmocka_unit_test(an_admission_is_of_one_node_one_invite_and_one_cluster),
 	};
