@@ -49,8 +49,10 @@ static void notice(struct mesh *mesh, struct peer *peer, const struct frontier *
 {
 	struct gap gap = { frontier->stream, frontier->end.seq, peer->node, mesh->now }, *old;
 
-	/* Whose batches would not be taken is not asked for. */
-	if (!mesh_peer(mesh, frontier->stream.node) || gap.until <= vector_seq(&mesh->vector, gap.stream))
+	if (gap.stream.node == mesh->node || gap.until <= vector_seq(&mesh->vector, gap.stream))
+		return;
+	/* What would not be taken is not asked for. */
+	if (!push_takes(mesh, gap.stream))
 		return;
 	old = find_gap(&mesh->gaps, frontier->stream);
 	if (old && old->teller == peer->node)
@@ -161,10 +163,10 @@ void antientropy_say(struct mesh *mesh, struct link *link)
 	link_send(mesh, link);
 }
 
-/* Whether it is closed, or who told of it does not say so any more: then others are heard again. */
+/* Whether it is closed, or never will be, or who told of it does not say so any more: then others are heard again. */
 static bool is_over(struct mesh *mesh, const struct gap *gap, const struct peer *teller)
 {
-	if (vector_seq(&mesh->vector, gap->stream) >= gap->until)
+	if (vector_seq(&mesh->vector, gap->stream) >= gap->until || !push_takes(mesh, gap->stream))
 		return true;
 	if (teller && vector_seq(&teller->acked, gap->stream) >= gap->until)
 		return false;

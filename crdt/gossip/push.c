@@ -61,6 +61,17 @@ static enum code merge(struct mesh *mesh, const struct batch *batch, struct err 
 	return OK;
 }
 
+bool push_takes(const struct mesh *mesh, struct stream stream)
+{
+	const struct member *author = members_find(mesh->t0.members, stream.node);
+
+	if (!author || author->is_evicted)
+		return false;
+	/* Each start is a stream in everybody's vector for good, and no member needs many. */
+	return vector_find(&mesh->vector, stream) ||
+	       vector_streams_of(&mesh->vector, stream.node) < PUSH_STARTS * LANES;
+}
+
 /* The batch is new; whether it is the next one. */
 static enum code take_next(struct mesh *mesh, struct link *link, const struct batch *batch, struct err *err)
 {
@@ -68,11 +79,8 @@ static enum code take_next(struct mesh *mesh, struct link *link, const struct ba
 	const struct member *author = members_find(mesh->t0.members, batch->stream.node);
 	struct end have = end ? *end : (struct end){ 0 };
 
-	/* Each start is a stream in everybody's vector for good, and no member needs many. */
-	if (!end && vector_streams_of(&mesh->vector, batch->stream.node) >= PUSH_STARTS * LANES)
-		author = NULL;
 	/* Not refused and not taken: its author's admission may still be on its way, or its eviction was. */
-	if (!author || author->is_evicted) {
+	if (!author || !push_takes(mesh, batch->stream)) {
 		mesh->counts.unknown_author++;
 		return OK;
 	}

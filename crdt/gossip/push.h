@@ -57,6 +57,9 @@ struct flow {
 
 void flow_done(struct flow *flow);
 
+/* Whether batches of the stream are taken: its author is a member that stands, and has no more streams than it may. */
+bool push_takes(const struct mesh *mesh, struct stream stream);
+
 /* A batch came in. Failures of the store alone, and E_DENIED or E_FORM for what breaks the link. */
 enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole, struct err *err);
 
