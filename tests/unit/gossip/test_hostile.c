@@ -126,6 +126,71 @@ static void two_histories_of_a_member_hold_up_nobody(void **state)
 	scene_free(scene);
 }
 
+/* As many streams as a member may have, from this start on. */
+static void begin_streams(struct real *real, uint32_t key, uint64_t start)
+{
+	struct puppet *puppet = puppet_member(real, key);
+
+	for (uint64_t i = 0; i < PUSH_STARTS * LANES; i++) {
+		struct chain chain = chain_of(real->scene, key);
+
+		chain.stream.start = start + i;
+		puppet_batch(puppet, chain_next(&chain, 1, 1));
+		puppet_forget(puppet);
+	}
+	puppet_hang_up(puppet);
+}
+
+/* Two members began others here than there, more in all than may be missed of one peer: neither side takes them all. */
+static void streams_that_are_not_taken_keep_out_nothing(void **state)
+{
+	struct scene *scene = scene_new(5);
+	struct real *a = real_boot(scene, 0), *b = real_boot(scene, 3);
+	struct chain chain = chain_of(scene, 4);
+	struct puppet *puppet;
+
+	(void)state;
+	assert_true(2 * PUSH_STARTS * LANES > ANTIENTROPY_SHARE);
+	for (uint32_t key = 1; key <= 2; key++) {
+		begin_streams(a, key, 1000);
+		begin_streams(b, key, 2000);
+	}
+	scene_meet(scene, a, b);
+	scene_pass(scene, 20000);
+	puppet = puppet_member(b, 4);
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	puppet_hang_up(puppet);
+	scene_pass(scene, 20000);
+	assert_int_equal(vector_seq(&real_mesh(a)->vector, chain.stream), 1);
+	/* And of those nothing is sent in vain. */
+	assert_int_equal(real_mesh(a)->counts.unknown_author, 0);
+	assert_int_equal(real_mesh(a)->gaps.count, 0);
+	scene_free(scene);
+}
+
+/* What was missing when its author was evicted is missed no more. */
+static void what_an_evicted_member_wrote_is_not_asked_for_any_more(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 2);
+	struct bytes eviction = scene_evict(scene, 2, 0);
+
+	(void)state;
+	chain_next(&chain, 1, 10);
+	puppet_ack(puppet, chain.stream, chain.end);
+	scene_pass(scene, 3000);
+	assert_int_equal(puppet_count(puppet, FRAME_WANT), 1);
+	real_bring(real, &eviction, 1);
+	puppet_agree(puppet);
+	puppet_forget(puppet);
+	scene_pass(scene, 30000);
+	assert_int_equal(puppet_count(puppet, FRAME_WANT), 0);
+	assert_int_equal(real_mesh(real)->gaps.count, 0);
+	scene_free(scene);
+}
+
 /* It was not there when the others were told, and learns of it from whomever it meets. */
 static void who_was_evicted_learns_it_and_stops(void **state)
 {
@@ -162,6 +227,8 @@ int main(void)
 		cmocka_unit_test(a_lane_that_met_a_full_disk_goes_on),
 		cmocka_unit_test(what_an_evicted_member_wrote_holds_up_nobody),
 		cmocka_unit_test(two_histories_of_a_member_hold_up_nobody),
+		cmocka_unit_test(streams_that_are_not_taken_keep_out_nothing),
+		cmocka_unit_test(what_an_evicted_member_wrote_is_not_asked_for_any_more),
 		cmocka_unit_test(who_was_evicted_learns_it_and_stops),
 	};
 
