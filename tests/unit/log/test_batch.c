@@ -526,6 +526,8 @@ static void each_rule_of_headers_holds(void **state)
 	raw.before = cluster;
 	raw.first = UINT64_MAX - 1;
 	assert_int_equal(read_raw(&raw, ""), OK);
+	raw.count = 2;
+	assert_int_equal(read_raw(&raw, "no numbers"), E_FORM);
 	arena_reset(&arena);
 }
 

@@ -178,6 +178,11 @@ static void the_vector_is_all_ends(void **state)
 	assert_int_equal(log_read_vector(txn, &is, NULL), E_DAMAGED);
 	vector_done(&is);
 	store_end(txn);
+	write_begin();
+	assert_int_equal(log_put_end(txn, (struct stream){ 5, 5, LANES }, kept[0].end, NULL), OK);
+	assert_int_equal(log_read_vector(txn, &is, NULL), E_DAMAGED);
+	vector_done(&is);
+	store_end(txn);
 }
 
 static void statements_come_back_in_order(void **state)
@@ -306,6 +311,20 @@ static void a_batch_that_is_not_its_members_is_found(void **state)
 	expect(2, "not that of a member");
 }
 
+static void a_batch_of_another_cluster_is_found(void **state)
+{
+	struct batch other;
+
+	(void)state;
+	realm.cluster.bytes[0] ^= 1;
+	other = next_batch(&guest, 55, LANE_BULK, (struct end){ 0 }, 1);
+	realm.cluster.bytes[0] ^= 1;
+	write_begin();
+	put(&other);
+	write_end();
+	expect(1, "another cluster");
+}
+
 static void what_lies_in_a_wrong_place_is_found(void **state)
 {
 	struct batch moved = *first_of(0);
@@ -376,6 +395,9 @@ static void a_wrong_statement_is_found(void **state)
 	put_statement(5, good);
 	put_statement(7, good);
 	expect(1, "before this one is missing");
+	/* What follows the gap is told of no more. */
+	put_statement(8, good);
+	expect(1, "before this one is missing");
 }
 
 int main(void)
@@ -388,6 +410,7 @@ int main(void)
 		TEST(a_chain_that_is_none_is_found),       TEST(a_batch_that_is_not_its_members_is_found),
 		TEST(what_lies_in_a_wrong_place_is_found), TEST(a_wrong_end_is_found),
 		TEST(an_end_without_batches_is_found),     TEST(a_wrong_statement_is_found),
+		TEST(a_batch_of_another_cluster_is_found),
 	};
 	int failed = cmocka_run_group_tests_name("log", tests, NULL, NULL);
 
