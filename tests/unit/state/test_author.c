@@ -335,6 +335,7 @@ static void a_repeat_writes_nothing_and_names_the_same(void **state)
 static void a_start_that_was_chosen_is_gone_on_with(void **state)
 {
 	static const uint8_t key[] = { TABLE_META, 's' }, start[] = { 0, 0, 1, 2, 3, 4, 5, 6 };
+	struct audit_row row;
 	struct desk desk;
 	struct store_txn *txn;
 
@@ -348,6 +349,8 @@ static void a_start_that_was_chosen_is_gone_on_with(void **state)
 	begin_step(&desk);
 	must(&desk, set(&desk, 10));
 	assert_int_equal(desk.place.stream.start, UINT64_C(0x010203040506));
+	assert_int_equal(state_row(desk.applying.txn, KIND_TABLE(audit), desk.judged.audit_hash, &row, NULL), OK);
+	assert_int_equal(row.start, UINT64_C(0x010203040506));
 	finish(&desk);
 	forget_step(&desk);
 	check(&desk);
@@ -411,6 +414,34 @@ static void stamps_ascend_though_the_clock_stands_or_goes_back(void **state)
 	desk_end(&desk);
 }
 
+/* What comes after a write that replaced a stamp of the future is later than that, too. */
+static void a_stamp_that_was_raised_is_gone_on_from(void **state)
+{
+	struct setting_row row = { .has = BIT(AT_setting_value), .value = bytes_text("another") };
+	struct change change = { .what = CHANGE_SET, .kind = KIND_setting };
+	struct desk desk;
+	struct hlc raised;
+
+	(void)state;
+	desk_begin(&desk);
+	begin_step(&desk);
+	desk.now_ms += 5000;
+	must(&desk, set(&desk, 10));
+	desk.now_ms -= 5000;
+	/* As if another member had written it. */
+	desk.author.hlc = (struct hlc){ 0 };
+	change.id = desk.judged.ids[0];
+	change.map = pack(&desk, KIND_TABLE(setting), &row);
+	must(&desk, ask(&desk, &change, BY_OWNER, "setting.set"));
+	raised = desk.judged.hlc;
+	assert_true(hlc_ms(raised) >= desk.now_ms + 5000);
+	must(&desk, set(&desk, 10));
+	assert_true(hlc_compare(desk.judged.hlc, raised) > 0);
+	finish(&desk);
+	forget_step(&desk);
+	desk_end(&desk);
+}
+
 /* The audit rows are a chain, which goes on over a restart, and does not over a step that was given up. */
 static void the_audit_chain_is_what_the_disk_has(void **state)
 {
@@ -441,6 +472,28 @@ static void the_audit_chain_is_what_the_disk_has(void **state)
 	finish(&desk);
 	forget_step(&desk);
 	check(&desk);
+	desk_end(&desk);
+}
+
+static void an_audit_chain_does_not_begin_with_a_step_that_was_given_up(void **state)
+{
+	struct audit_row row;
+	struct desk desk;
+
+	(void)state;
+	desk_begin(&desk);
+	begin_step(&desk);
+	must(&desk, set(&desk, 10));
+	store_end(desk.applying.txn);
+	forget_step(&desk);
+	open_author(&desk);
+	begin_step(&desk);
+	must(&desk, set(&desk, 10));
+	assert_int_equal(state_row(desk.applying.txn, KIND_TABLE(audit), desk.judged.audit_hash, &row, NULL), OK);
+	assert_int_equal(row.seq, 1);
+	assert_true(bytes_equal(row.before, bytes_of((const uint8_t[16]){ 0 }, 16)));
+	finish(&desk);
+	forget_step(&desk);
 	desk_end(&desk);
 }
 
@@ -504,7 +557,9 @@ int main(void)
 		cmocka_unit_test(what_is_refused_leaves_nothing),
 		cmocka_unit_test(a_clock_at_the_end_of_time_is_refused),
 		cmocka_unit_test(stamps_ascend_though_the_clock_stands_or_goes_back),
+		cmocka_unit_test(a_stamp_that_was_raised_is_gone_on_from),
 		cmocka_unit_test(the_audit_chain_is_what_the_disk_has),
+		cmocka_unit_test(an_audit_chain_does_not_begin_with_a_step_that_was_given_up),
 		cmocka_unit_test(a_step_that_finds_the_disk_full_never_was),
 		cmocka_unit_test(a_damaged_end_of_the_audit_chain_is_told),
 	};
