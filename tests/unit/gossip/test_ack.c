@@ -94,6 +94,69 @@ static void who_gave_a_batch_hears_with_the_commit(void **state)
 	scene_free(scene);
 }
 
+static void batches_of_streams(struct puppet *puppet, struct scene *scene, uint64_t from, size_t count)
+{
+	puppet->to->is_gathering = true;
+	for (size_t i = 0; i < count; i++) {
+		struct chain chain = chain_of(scene, 1);
+
+		chain.stream.start = from + i;
+		puppet_batch(puppet, chain_next(&chain, 1, 1));
+	}
+	assert_int_equal(real_commit(puppet->to), OK);
+	puppet->to->is_gathering = false;
+}
+
+/* More than one frame takes, and more than are kept in mind one by one: no stream is left out. */
+static void all_streams_are_told_however_many_there_are(void **state)
+{
+	static const size_t counts[] = { ACK_RECENT - 1, ACK_RECENT, ACK_RECENT + 1, FRAME_FRONTIERS_MAX + 1 };
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one = puppet_member(real, 1), *two = puppet_member(real, 2);
+	uint64_t from = 2;
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(counts); k++) {
+		const struct vector *vector = &real_mesh(real)->vector;
+
+		batches_of_streams(one, scene, from, counts[k]);
+		scene_pass(scene, 1000);
+		assert_int_equal(vector->count, from - 2 + counts[k]);
+		assert_int_equal(two->told.count, vector->count);
+		from += counts[k];
+	}
+	scene_free(scene);
+}
+
+/* A giver hears once of what it gave. */
+static void what_was_said_to_a_giver_is_not_said_again(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one = puppet_member(real, 1), *two = puppet_member(real, 2);
+	struct chain mine = chain_of(scene, 1), other = chain_of(scene, 2), third = chain_of(scene, 1);
+	struct frontier frontier;
+	struct reader list;
+
+	(void)state;
+	third.stream.start = 2;
+	scene_pass(scene, 1000);
+	real->is_gathering = true;
+	puppet_batch(two, chain_next(&other, 1, 10));
+	puppet_batch(one, chain_next(&mine, 1, 10));
+	assert_int_equal(real_commit(real), OK);
+	assert_true(puppet_heard_end(one, mine.stream, 1));
+	puppet_forget(one);
+	puppet_batch(one, chain_next(&third, 1, 10));
+	assert_int_equal(real_commit(real), OK);
+	list = puppet_last(one, FRAME_ACK)->ack.list;
+	assert_true(frame_next_frontier(&list, &one->told, &frontier));
+	assert_int_equal(frontier.stream.start, 2);
+	assert_false(frame_next_frontier(&list, &one->told, &frontier));
+	scene_free(scene);
+}
+
 static void copies_count_members_on_our_chain(void **state)
 {
 	struct scene *scene = scene_new(4);
@@ -232,6 +295,8 @@ int main(void)
 		cmocka_unit_test(a_new_link_is_told_the_whole_vector),
 		cmocka_unit_test(others_hear_within_a_second),
 		cmocka_unit_test(who_gave_a_batch_hears_with_the_commit),
+		cmocka_unit_test(all_streams_are_told_however_many_there_are),
+		cmocka_unit_test(what_was_said_to_a_giver_is_not_said_again),
 		cmocka_unit_test(copies_count_members_on_our_chain),
 		cmocka_unit_test(an_acknowledgement_that_goes_back_holds),
 		cmocka_unit_test(a_copy_of_who_is_evicted_is_none),

@@ -232,6 +232,71 @@ static void nobody_keeps_out_what_others_know(void **state)
 	scene_free(scene);
 }
 
+static void what_was_said_while_a_gap_was_open_is_asked_for_when_it_closes(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 2);
+	struct bytes first = chain_next(&chain, 3, 10);
+
+	(void)state;
+	say_has(puppet, &chain);
+	scene_pass(scene, 1000);
+	assert_true(was_asked(puppet, &chain, 0, 3));
+	chain_next(&chain, 2, 10);
+	say_has(puppet, &chain);
+	puppet_batch(puppet, first);
+	scene_pass(scene, 7000);
+	assert_true(was_asked(puppet, &chain, 3, 5));
+	scene_free(scene);
+}
+
+static void what_another_has_beyond_a_gap_is_asked_for_when_that_closes(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one = puppet_member(real, 1), *two = puppet_member(real, 2);
+	struct chain chain = chain_of(scene, 3);
+	struct bytes first = chain_next(&chain, 3, 10);
+
+	(void)state;
+	say_has(one, &chain);
+	chain_next(&chain, 2, 10);
+	say_has(two, &chain);
+	puppet_batch(one, first);
+	scene_pass(scene, 7000);
+	assert_true(was_asked(two, &chain, 3, 5));
+	scene_free(scene);
+}
+
+/* Of one teller no more than its share at a time, and the rest when that has come. */
+static void what_had_no_place_is_asked_for_when_there_is_one(void **state)
+{
+	enum { STREAMS = ANTIENTROPY_SHARE + 10 };
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chains[STREAMS];
+	struct bytes wholes[STREAMS];
+
+	(void)state;
+	for (size_t i = 0; i < STREAMS; i++) {
+		chains[i] = chain_of(scene, 2);
+		chains[i].stream.start = 1 + i;
+		wholes[i] = chain_next(&chains[i], 1, 10);
+		say_has(puppet, &chains[i]);
+	}
+	assert_int_equal(real_mesh(real)->gaps.count, ANTIENTROPY_SHARE);
+	scene_pass(scene, 1000);
+	for (size_t i = 0; i < ANTIENTROPY_SHARE; i++)
+		puppet_batch(puppet, wholes[i]);
+	scene_pass(scene, 3000);
+	for (size_t i = ANTIENTROPY_SHARE; i < STREAMS; i++)
+		assert_true(was_asked(puppet, &chains[i], 0, 1));
+	scene_free(scene);
+}
+
 static void what_was_missed_comes_between_real_nodes(void **state)
 {
 	struct scene *scene = scene_new(3);
@@ -381,6 +446,9 @@ int main(void)
 		cmocka_unit_test(every_15_s_one_peer_of_a_round_is_told_where_we_stand),
 		cmocka_unit_test(what_is_noticed_is_bounded),
 		cmocka_unit_test(nobody_keeps_out_what_others_know),
+		cmocka_unit_test(what_was_said_while_a_gap_was_open_is_asked_for_when_it_closes),
+		cmocka_unit_test(what_another_has_beyond_a_gap_is_asked_for_when_that_closes),
+		cmocka_unit_test(what_had_no_place_is_asked_for_when_there_is_one),
 		cmocka_unit_test(what_was_missed_comes_between_real_nodes),
 		cmocka_unit_test(streams_that_an_evicted_member_invented_keep_out_nothing),
 		cmocka_unit_test(who_claims_to_have_most_is_not_the_only_one_asked),

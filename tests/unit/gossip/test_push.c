@@ -40,6 +40,25 @@ static void batches_in_order_are_merged_and_acknowledged(void **state)
 	scene_free(scene);
 }
 
+/* Whoever has seen a change writes behind it, though its clock is behind the other's. */
+static void what_is_written_is_later_than_what_was_merged(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 1);
+	struct bytes whole;
+
+	(void)state;
+	scene->wall.ms += 5000;
+	whole = chain_next(&chain, 1, 10);
+	scene->wall.ms -= 5000;
+	puppet_batch(puppet, whole);
+	real_write(real, 10, 0);
+	assert_true(hlc_compare(real_mesh(real)->author.hlc, hlc_make(scene->wall.ms + 5000, 0)) > 0);
+	scene_free(scene);
+}
+
 static void a_duplicate_changes_nothing_and_is_acknowledged_again(void **state)
 {
 	struct scene *scene = scene_new(2);
@@ -375,12 +394,20 @@ static void what_is_never_acknowledged_is_sent_again(void **state)
 	puppet_forget(puppet);
 	scene_pass(scene, 9000);
 	assert_int_equal(puppet_count(puppet, FRAME_BATCH), 0);
+	puppet_forget(puppet);
 	scene_pass(scene, 2500);
 	assert_int_equal(puppet_count(puppet, FRAME_BATCH), 1);
 	assert_int_equal(real_mesh(real)->counts.lost_patience, 1);
+	/* And the peer is asked where it stands. */
+	assert_int_equal(puppet_count(puppet, FRAME_INDEX), 1);
 	puppet_ack(puppet, own_stream(real, LANE_PEOPLE), own_end(real));
 	puppet_forget(puppet);
 	scene_pass(scene, 30000);
+	assert_int_equal(puppet_count(puppet, FRAME_BATCH), 0);
+	/* However long nothing was under way, what is sent then has as much time. */
+	real_write(real, 10, 0);
+	puppet_forget(puppet);
+	scene_pass(scene, 9000);
 	assert_int_equal(puppet_count(puppet, FRAME_BATCH), 0);
 	scene_free(scene);
 }
@@ -422,6 +449,32 @@ static void what_is_wanted_comes_from_the_log(void **state)
 	assert_int_equal(puppet_count(two, FRAME_BATCH), 2);
 	assert_true(bytes_equal(puppet_last(two, FRAME_BATCH)->batch, wholes[2]));
 	assert_int_equal(puppet_count(two, FRAME_GONE), 0);
+	scene_free(scene);
+}
+
+static void what_is_wanted_of_several_streams_is_of_each(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one = puppet_member(real, 1), *two = puppet_member(real, 2);
+	struct chain chains[2] = { chain_of(scene, 1), chain_of(scene, 1) };
+	struct frame_list list = frame_begin_wants(&two->frame);
+	struct bytes wholes[2];
+
+	(void)state;
+	for (uint64_t i = 0; i < COUNT(wholes); i++) {
+		struct want want = { chains[i].stream, 0, 1 };
+
+		want.stream.start = chains[i].stream.start = 1 + i;
+		wholes[i] = chain_next(&chains[i], 1, 10);
+		puppet_batch(one, wholes[i]);
+		assert_true(frame_put_want(&list, &want));
+	}
+	puppet_say(two);
+	assert_int_equal(puppet_count(two, FRAME_BATCH), 2);
+	for (size_t i = 0, k = 0; i < two->count; i++)
+		if (two->heard[i].frame.kind == FRAME_BATCH)
+			assert_true(bytes_equal(two->heard[i].frame.batch, wholes[k++]));
 	scene_free(scene);
 }
 
@@ -550,6 +603,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(batches_in_order_are_merged_and_acknowledged),
+		cmocka_unit_test(what_is_written_is_later_than_what_was_merged),
 		cmocka_unit_test(a_duplicate_changes_nothing_and_is_acknowledged_again),
 		cmocka_unit_test(behind_a_gap_nothing_is_taken_and_the_gap_is_told),
 		cmocka_unit_test(authors_that_are_not_members_are_neither_taken_nor_refused),
@@ -567,6 +621,7 @@ int main(void)
 		cmocka_unit_test(what_is_never_acknowledged_is_sent_again),
 		cmocka_unit_test(an_index_that_goes_back_begins_anew_from_there),
 		cmocka_unit_test(what_is_wanted_comes_from_the_log),
+		cmocka_unit_test(what_is_wanted_of_several_streams_is_of_each),
 		cmocka_unit_test(who_wants_what_is_gone_is_told_once),
 		cmocka_unit_test(what_we_never_had_is_not_gone),
 		cmocka_unit_test(endless_wants_are_bounded),
