@@ -241,6 +241,17 @@ class Offline(unittest.TestCase):
                 self.assert_told(named, "do not start warrend on this directory", r"\d+ findings")
                 self.assertEqual(len(self.dumped()), count - (what == "statement-gap"))
 
+    def test_what_one_part_of_the_check_finds_hides_nothing_of_the_others(self):
+        device = next(line for line in self.dumped("device") if "fields" in line)
+        self.damage("gap")
+        self.turn_a_bit_of(device)
+        done = run("--check", self.state)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        for said in (f"device {device['id']}: its bytes do not match their hash",
+                     "this batch does not follow the one before it"):
+            self.assertIn(said, done.stdout)
+        self.assertIn("do not start warrend on this directory", done.stdout)
+
     def test_a_wrong_root_is_named_and_mended_by_the_next_start(self):
         self.damage("root")
         self.assert_told("the root: the root is not that of the records$", "nothing is lost: the next start .*the root")
