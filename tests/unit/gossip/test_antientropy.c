@@ -129,6 +129,22 @@ static void of_our_own_streams_nothing_is_asked(void **state)
 	scene_free(scene);
 }
 
+/* What we write goes to all by itself; what we wrote under an earlier start goes to whoever asks. */
+static void our_own_streams_of_another_start_are_given(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one = puppet_member(real, 1), *two = puppet_member(real, 2);
+	struct chain chain = chain_of(scene, 0);
+
+	(void)state;
+	chain.stream.start = 5;
+	puppet_batch(one, chain_next(&chain, 1, 10));
+	puppet_want(two, chain.stream, 0, 1);
+	assert_int_equal(puppet_count(two, FRAME_BATCH), 1);
+	scene_free(scene);
+}
+
 static void an_index_is_answered_with_one_and_an_answer_is_not(void **state)
 {
 	struct scene *scene = scene_new(2);
@@ -442,6 +458,7 @@ int main(void)
 		cmocka_unit_test(who_does_not_answer_is_asked_again_after_5_s),
 		cmocka_unit_test(who_has_not_got_it_is_not_asked_again_while_another_has),
 		cmocka_unit_test(of_our_own_streams_nothing_is_asked),
+		cmocka_unit_test(our_own_streams_of_another_start_are_given),
 		cmocka_unit_test(an_index_is_answered_with_one_and_an_answer_is_not),
 		cmocka_unit_test(every_15_s_one_peer_of_a_round_is_told_where_we_stand),
 		cmocka_unit_test(what_is_noticed_is_bounded),
