@@ -293,6 +293,38 @@ static void a_rebuild_makes_the_same_marks(void **state)
 	world_end(&world);
 }
 
+/* What its record asked for nobody can say any more: a key that may be revoked stays so. */
+static void the_mark_of_a_damaged_record_stays(void **state)
+{
+	static const uint8_t table[] = { TABLE_MARK };
+	struct record *record = device('a', 'x');
+	struct id id = record_id(KIND_device, record);
+	uint8_t room[RECORD_KEY_SIZE];
+	struct store_cursor *cursor;
+	struct bytes key, nothing;
+	struct store_txn *txn;
+	struct world world;
+	bool is_asked = false;
+
+	(void)state;
+	world_start(&world, 1);
+	txn = begin(&world);
+	merge(txn, KIND_device, id, record);
+	kill_record(txn, KIND_device, id);
+	commit(&world, txn);
+	record_key_write(KIND_device, id, room);
+	mem_disk_poke(world.disk, bytes_of(room, sizeof room), bytes_text("what no store has written here"));
+	assert_int_equal(store_snapshot(world.store, &txn, NULL), OK);
+	assert_int_equal(store_get(txn, bytes_of(room, sizeof room), &nothing, NULL), E_DAMAGED);
+	assert_int_equal(store_range(txn, bytes_of(table, 1), bytes_of(NULL, 0), &cursor, NULL), OK);
+	assert_int_equal(store_next(cursor, &key, &nothing, NULL), OK);
+	assert_int_equal(mark_is_asked_for(txn, arena_copy(&arena, key), NULL, &arena, &is_asked, NULL), OK);
+	assert_true(is_asked);
+	store_range_end(cursor);
+	store_end(txn);
+	world_end(&world);
+}
+
 static int clean(void **state)
 {
 	(void)state;
@@ -309,6 +341,7 @@ int main(void)
 		cmocka_unit_test(a_shared_mark_stays_for_the_last),
 		cmocka_unit_test(only_the_identity_of_the_dead_is_kept),
 		cmocka_unit_test(a_rebuild_makes_the_same_marks),
+		cmocka_unit_test(the_mark_of_a_damaged_record_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, clean);
