@@ -134,7 +134,7 @@ static void an_entry_has_its_size(void **state)
 {
 	static char note[4000];
 	struct group_row row = { .has = BIT(AT_group_name) | BIT(AT_group_note) };
-	char name[8];
+	char name[16];
 
 	(void)state;
 	asking_start(&a, 4);
