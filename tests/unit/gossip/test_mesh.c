@@ -137,14 +137,20 @@ static void a_full_disk_refuses_only_what_hung_on_that_commit(void **state)
 	struct scene *scene = scene_new(2);
 	struct real *real = real_boot(scene, 0);
 	struct puppet *puppet = puppet_member(real, 1);
-	uint64_t first = real_write(real, 10, 1), second;
+	uint64_t first = real_write(real, 10, 1), second, refused;
 	struct end end = *vector_find(&real_mesh(real)->vector, own_stream(real));
 
 	(void)state;
 	mem_disk_full_at(real->disk, 1);
+	real->is_gathering = true;
 	second = real_write(real, 10, 1);
+	refused = real_write(real, 10, 99);
+	assert_int_equal(real_commit(real), OK);
+	real->is_gathering = false;
 	mem_disk_full_at(real->disk, 0);
 	assert_int_equal(real_answer(real, second)->code, E_FULL);
+	/* Nor is what was refused for another reason. */
+	assert_int_equal(real_answer(real, refused)->code, E_VALUE);
 	assert_null(real_answer(real, first));
 	puppet_ack(puppet, own_stream(real), end);
 	assert_int_equal(real_answer(real, first)->code, OK);

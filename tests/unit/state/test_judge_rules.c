@@ -324,10 +324,16 @@ static void a_key_is_used_once(void **state)
 	asking_end(&a);
 }
 
+static void ask_another_plan(struct id user)
+{
+	struct user_row row = { .has = BIT(AT_user_plan), .plan = put_plan_of(&a.p, "other", 9) };
+
+	ask_set(&a, KIND_TABLE(user), user, &row);
+}
+
 static void plans_limit_devices(void **state)
 {
 	struct plan_row plan = { .has = BIT(AT_plan_name) | BIT(AT_plan_devices), .devices = 2 };
-	struct user_row other = { .has = BIT(AT_user_plan) };
 	struct device_row row;
 	struct id id, anna, first;
 
@@ -370,8 +376,7 @@ static void plans_limit_devices(void **state)
 	ask_remove(&a, KIND_TABLE(plan), id);
 	REFUSED(&a, E_TAKEN, "users have this plan: give them another one first");
 	ask_unset(&a, KIND_TABLE(user), anna, AT_user_plan);
-	other.plan = put_plan_of(&a.p, "other", 9);
-	ask_set(&a, KIND_TABLE(user), a.judged.ids[0], &other);
+	ask_another_plan(a.judged.ids[0]);
 	ask_remove(&a, KIND_TABLE(plan), id);
 	TAKEN(&a);
 	made_device(anna, "four", 4);
