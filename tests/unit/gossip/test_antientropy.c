@@ -286,11 +286,26 @@ static void what_another_has_beyond_a_gap_is_asked_for_when_that_closes(void **s
 	scene_free(scene);
 }
 
+/* In any frame, however many wants it had. */
+static bool was_ever_asked(const struct puppet *puppet, const struct chain *chain)
+{
+	struct want want;
+
+	for (size_t i = 0; i < puppet->count; i++) {
+		struct reader list = puppet->heard[i].frame.wants;
+
+		while (puppet->heard[i].frame.kind == FRAME_WANT && frame_next_want(&list, &want))
+			if (!stream_compare(&want.stream, &chain->stream))
+				return true;
+	}
+	return false;
+}
+
 /* Of one teller no more than its share at a time, and the rest when that has come. */
 static void what_had_no_place_is_asked_for_when_there_is_one(void **state)
 {
-	enum { STREAMS = ANTIENTROPY_SHARE + 10 };
-	struct scene *scene = scene_new(3);
+	enum { STREAMS = ANTIENTROPY_SHARE + 10, AUTHORS = 5 };
+	struct scene *scene = scene_new(2 + AUTHORS);
 	struct real *real = real_boot(scene, 0);
 	struct puppet *puppet = puppet_member(real, 1);
 	struct chain chains[STREAMS];
@@ -299,8 +314,8 @@ static void what_had_no_place_is_asked_for_when_there_is_one(void **state)
 	(void)state;
 	scene_pass(scene, 2000);
 	for (size_t i = 0; i < STREAMS; i++) {
-		chains[i] = chain_of(scene, 2);
-		chains[i].stream.start = 1 + i;
+		chains[i] = chain_of(scene, 2 + (uint32_t)(i % AUTHORS));
+		chains[i].stream.start = 1 + i / AUTHORS;
 		wholes[i] = chain_next(&chains[i], 1, 10);
 		say_has(puppet, &chains[i]);
 	}
@@ -310,7 +325,7 @@ static void what_had_no_place_is_asked_for_when_there_is_one(void **state)
 		puppet_batch(puppet, wholes[i]);
 	scene_pass(scene, 3000);
 	for (size_t i = ANTIENTROPY_SHARE; i < STREAMS; i++)
-		assert_true(was_asked(puppet, &chains[i], 0, 1));
+		assert_true(was_ever_asked(puppet, &chains[i]));
 	scene_free(scene);
 }
 
