@@ -271,11 +271,11 @@ enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 
 	/* What was looked at while events were handled is older than what is to be said now. */
 	end_look(mesh);
-	if (failed && mesh->txn) {
+	if (failed) {
 		store_end(mesh->txn);
 		mesh->txn = NULL;
 		code = roll_back(mesh, failed, err);
-	} else if (!failed) {
+	} else {
 		code = commit(mesh, err);
 	}
 	if (!code)

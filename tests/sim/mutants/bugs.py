@@ -19,13 +19,13 @@ class Bug:
 
 BUGS = (
     Bug("acknowledge before the commit", "crdt/gossip/mesh.c",
-        "\t} else if (!failed) {\n\t\tcode = commit(mesh, err);",
-        "\t} else if (!failed) {\n\t\tfor (size_t i = 0; i < mesh->moved_count; i++)\n"
+        "\t} else {\n\t\tcode = commit(mesh, err);",
+        "\t} else {\n\t\tfor (size_t i = 0; i < mesh->moved_count; i++)\n"
         "\t\t\tack_note(&mesh->recent, mesh->moved[i]);\n"
         "\t\tcode = link_flush(mesh, err);\n\t\tif (!code)\n\t\t\tcode = commit(mesh, err);"),
     Bug("answer before the commit", "crdt/gossip/mesh.c",
-        "\t} else if (!failed) {\n\t\tcode = commit(mesh, err);",
-        "\t} else if (!failed) {\n\t\tcode = pending_flush(mesh, err);\n\t\tif (!code)\n"
+        "\t} else {\n\t\tcode = commit(mesh, err);",
+        "\t} else {\n\t\tcode = pending_flush(mesh, err);\n\t\tif (!code)\n"
         "\t\t\tcode = commit(mesh, err);"),
     Bug("a dead mark is dropped", "crdt/state/merge.c",
         "ret_merged->is_dead = a->is_dead || b->is_dead;", "ret_merged->is_dead = b->is_dead;", "permute"),
