@@ -472,10 +472,11 @@ bool faults_invite_rest(struct faults *f)
 			continue;
 		is_done = false;
 		f->counts.join_again++;
-		do
+		/* It may be the only one that is well, and then nobody lets it in. */
+		sponsor = faults_pick(f);
+		for (int tries = 0; tries < 100 && sponsor && sponsor->at == i; tries++)
 			sponsor = faults_pick(f);
-		while (sponsor && sponsor->at == i && f->machines > 1);
-		if (!sponsor || !world_mesh(f->world, sponsor->at)->is_member)
+		if (!sponsor || sponsor->at == i || !world_mesh(f->world, sponsor->at)->is_member)
 			continue;
 		if (m->node)
 			world_kill(f->world, i);
