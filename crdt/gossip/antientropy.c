@@ -37,6 +37,17 @@ static void add_gap(struct mesh *mesh, struct peer *teller, const struct gap *ga
 	teller->gaps++;
 }
 
+void antientropy_forget(struct mesh *mesh, uint64_t teller)
+{
+	struct gaps *gaps = &mesh->gaps;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < gaps->count; i++)
+		if (gaps->all[i].teller != teller)
+			gaps->all[kept++] = gaps->all[i];
+	gaps->count = kept;
+}
+
 /* Whether the stream's author tells us itself what it writes. */
 static bool is_linked(const struct mesh *mesh, uint64_t author)
 {
@@ -168,7 +179,7 @@ static bool is_over(struct mesh *mesh, const struct gap *gap, const struct peer 
 {
 	if (vector_seq(&mesh->vector, gap->stream) >= gap->until || !push_takes(mesh, gap->stream))
 		return true;
-	if (teller && vector_seq(&teller->acked, gap->stream) >= gap->until)
+	if (vector_seq(&teller->acked, gap->stream) >= gap->until)
 		return false;
 	for (size_t i = 0; i < mesh->peers_count; i++)
 		mesh->peers[i]->has_more_gaps = true;
@@ -185,8 +196,7 @@ void antientropy_want(struct mesh *mesh)
 		struct peer *teller = mesh_peer(mesh, gap.teller);
 
 		if (is_over(mesh, &gap, teller)) {
-			if (teller)
-				teller->gaps--;
+			teller->gaps--;
 			continue;
 		}
 		if (gap.due.ns <= mesh->now.ns)

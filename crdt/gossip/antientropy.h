@@ -39,6 +39,9 @@ struct gaps {
 
 void gaps_done(struct gaps *gaps);
 
+/* The peer is none any more, and what it told of goes with it: should it come back, it begins with its whole share. */
+void antientropy_forget(struct mesh *mesh, uint64_t teller);
+
 /* A peer said that it stands here. */
 void antientropy_notice(struct mesh *mesh, struct link *link, const struct frontier *frontier);
 

@@ -110,6 +110,7 @@ static void choose_peers(struct mesh *mesh)
 		for (struct link *link = mesh->links; link; link = link->next)
 			if (link->peer == mesh->peers[i])
 				link->peer = NULL;
+		antientropy_forget(mesh, mesh->peers[i]->node);
 		free_peer(mesh->peers[i]);
 	}
 	free(mesh->peers);

@@ -17,7 +17,7 @@
 #include "crdt/gossip/twin.h"
 #include "crdt/state/author.h"
 
-/* What is owed to a link; said in this order. */
+/* What is owed to a link; t0_flush, then link.c's say_all, say in which order. */
 enum owed {
 	OWED_SHOW = 1, /* to a stranger: what makes us a member, or our application */
 	OWED_T0_SUM = 2,
