@@ -182,7 +182,8 @@ void act_device(struct people *p, struct client *c)
 void act_hold(struct people *p, struct client *c)
 {
 	const struct known *subject = pick_subject(p);
-	struct hold_row row = { .reason = bytes_text("until she is back"), .has = BIT(AT_hold_subject) | BIT(AT_hold_reason) };
+	struct hold_row row = { .reason = bytes_text("until she is back"),
+				.has = BIT(AT_hold_subject) | BIT(AT_hold_reason) };
 
 	if (!subject)
 		return;
