@@ -466,6 +466,31 @@ static void a_gap_stays_when_the_commit_that_closed_it_fails(void **state)
 	scene_free(scene);
 }
 
+/* Its place in memory is gone with it, and the one that it has after the failure begins with its whole share. */
+static void what_a_member_told_of_goes_with_it_and_its_failed_eviction(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *teller = puppet_member(real, 2), *good = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 3);
+	struct bytes whole = chain_next(&chain, 1, 10), eviction = scene_evict(scene, 2, 1);
+
+	(void)state;
+	say_has(teller, &chain);
+	assert_int_equal(mesh_peer(real_mesh(real), scene_node(scene, 2))->gaps, 1);
+	mem_disk_full_at(real->disk, 1);
+	real_bring(real, &eviction, 1);
+	mem_disk_full_at(real->disk, 0);
+	assert_int_equal(mesh_peer(real_mesh(real), scene_node(scene, 2))->gaps, 0);
+	say_has(good, &chain);
+	puppet_batch(good, whole);
+	scene_pass(scene, 3000);
+	assert_int_equal(vector_seq(&real_mesh(real)->vector, chain.stream), 1);
+	assert_int_equal(mesh_peer(real_mesh(real), scene_node(scene, 1))->gaps, 0);
+	assert_int_equal(mesh_peer(real_mesh(real), scene_node(scene, 2))->gaps, 0);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -486,6 +511,7 @@ int main(void)
 		cmocka_unit_test(streams_that_an_evicted_member_invented_keep_out_nothing),
 		cmocka_unit_test(who_claims_to_have_most_is_not_the_only_one_asked),
 		cmocka_unit_test(a_gap_stays_when_the_commit_that_closed_it_fails),
+		cmocka_unit_test(what_a_member_told_of_goes_with_it_and_its_failed_eviction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
