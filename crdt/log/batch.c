@@ -427,6 +427,11 @@ static enum lane op_lane(const struct op *op)
 	/* Also making a hold is taking something away. */
 	if (op->kind == KIND_hold && !op->is_dead && has_identity(op->map))
 		return LANE_URGENT;
+	if (op->kind == KIND_closing)
+		return LANE_URGENT;
+	/* Somebody waits for its addresses. */
+	if (op->kind == KIND_transfer)
+		return LANE_PEOPLE;
 	return (op->kind & 3) == TIER_OWN ? LANE_BULK : LANE_PEOPLE;
 }
 

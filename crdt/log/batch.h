@@ -64,6 +64,10 @@ struct batch {
 enum code batch_read(struct bytes whole, struct batch *ret_batch, struct err *err);
 bool batch_is_signed(const struct batch *batch, struct key32 author);
 
+/* The same for header and signature alone, what batch_front gives of any batch: its entries are empty. */
+enum code batch_read_front(struct bytes front, struct batch *ret_batch, struct err *err);
+struct bytes batch_front(const struct batch *batch);
+
 /* Appends the batch of `count` entries that entry_write made, behind `before` (zeroed: the stream's first). */
 void batch_write(const struct signer *author, struct id cluster, struct stream stream, struct end before,
 		 struct bytes entries, uint32_t count, struct buf *out);

@@ -24,6 +24,7 @@ enum sign_what {
 	SIGN_STATEMENT = 2,
 	SIGN_ADMISSION = 3, /* by the one-time key of an invite */
 	SIGN_HANDSHAKE = 4,
+	SIGN_CLOSING = 5, /* of a node's own start, by itself */
 };
 
 struct signer signer_from_seed(const uint8_t seed[32]);
