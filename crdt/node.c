@@ -35,6 +35,7 @@ enum code node_open(const struct node_config *config, struct mono_time now, stru
 		node_close(node);
 		return code;
 	}
+	exchange_begin(mesh, config->is_new);
 	/* Whom it knows from before may still hold a link to the process before, and so would not dial. */
 	for (size_t i = 0; i < mesh->peers_count; i++)
 		mesh->peers[i]->dial_at = now;
@@ -59,6 +60,8 @@ static const char *refuse_writes(const struct mesh *mesh)
 	if (members_level(mesh->t0.members) > LEVEL_KNOWN)
 		return "this server's version is older than what the cluster uses by now: upgrade it, and write "
 		       "elsewhere";
+	if (!exchange_may_write(mesh) && mesh->is_member)
+		return "this server has just started, and asks the others for what they have of it: try again";
 	if (mesh->pendings.count >= PENDING_MAX)
 		return "too many requests wait here: try again";
 	return mesh->is_member ? NULL : "this server is not a member of a cluster yet: let it join one first";
@@ -129,15 +132,16 @@ static enum code take_statements(struct mesh *mesh, const struct node_event *eve
 	return OK;
 }
 
-static void tick(struct mesh *mesh)
+static enum code tick(struct mesh *mesh, struct err *err)
 {
 	beat_watch(mesh);
 	if (mono_since_ns(mesh->now, mesh->ticked) < MESH_SECOND && mesh->ticked.ns)
-		return;
+		return OK;
 	mesh->ticked = mesh->now;
 	beat_tick(mesh);
 	link_tick(mesh);
-	antientropy_tick(mesh);
+	exchange_tick(mesh);
+	return antientropy_tick(mesh, err);
 }
 
 static void open_link(struct mesh *mesh, const struct node_event *event)
@@ -160,7 +164,7 @@ enum code node_step(struct node *node, const struct node_event *event, struct er
 	mesh->wall = event->wall;
 	rng_reseed(&mesh->rng, event->random);
 	switch (event->kind) {
-	case EVENT_TICK: tick(mesh); return OK;
+	case EVENT_TICK: return tick(mesh, err);
 	case EVENT_OPENED:
 	case EVENT_ACCEPTED: open_link(mesh, event); return OK;
 	case EVENT_REFUSED: link_refused(mesh, event->link.node); return OK;

@@ -25,6 +25,7 @@ struct node_config {
 	struct store *store;
 	const struct effects *effects;
 	const struct joining *joining; /* how to become a member; NULL: it is one, or is about to found a cluster */
+	bool is_new;                   /* this process made the key: nobody can have anything of it */
 };
 
 enum node_event_kind {

@@ -37,14 +37,23 @@ bool ack_is_due(const struct mesh *mesh, const struct link *link)
 enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *said, struct err *err)
 {
 	struct reader list = said->list;
-	struct frontier frontier;
+	struct frontier frontier = { 0 };
+	struct stream last = { 0 };
+	enum code code = OK;
 
 	mesh->counts.ack++;
-	while (frame_next_frontier(&list, &link->told, &frontier)) {
-		vector_note(&link->peer->acked, frontier.stream, frontier.end);
+	while (!code && frame_next_frontier(&list, &link->told, &frontier)) {
+		/* All ends of a stream come together, and replace what was said before. */
+		if (stream_compare(&last, &frontier.stream))
+			vector_note(&link->peer->acked, frontier.stream, frontier.end);
+		else
+			vector_note_more(&link->peer->acked, frontier.stream, frontier.end);
+		last = frontier.stream;
 		push_acknowledged(mesh, link, &frontier);
-		antientropy_notice(mesh, link, &frontier);
+		code = antientropy_notice(mesh, link, &frontier, err);
 	}
+	if (code)
+		return code;
 	link_touch(mesh, link);
 	mesh->pendings.is_touched = true;
 	if (link->peer->acked.count > ACK_STREAMS_MAX)
@@ -68,17 +77,15 @@ static void begin(struct saying *saying, enum frame_kind kind, bool is_answer)
 
 static void put(struct saying *saying, struct stream stream)
 {
-	const struct end *end = vector_find(&saying->mesh->vector, stream);
-	struct frontier frontier = { .stream = stream };
+	size_t count;
+	const struct frontier *ends = vector_ends(&saying->mesh->vector, stream, &count);
 
-	if (!end)
-		return;
-	frontier.end = *end;
-	if (frame_put_frontier(&saying->list, &saying->link->named, &frontier))
-		return;
-	link_send(saying->mesh, saying->link);
-	begin(saying, FRAME_ACK, false);
-	frame_put_frontier(&saying->list, &saying->link->named, &frontier);
+	if (!frame_has_room(&saying->list, count)) {
+		link_send(saying->mesh, saying->link);
+		begin(saying, FRAME_ACK, false);
+	}
+	for (size_t i = 0; i < count; i++)
+		frame_put_frontier(&saying->list, &saying->link->named, &ends[i]);
 }
 
 static int compare_streams(const void *a, const void *b)
@@ -122,7 +129,8 @@ void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool 
 	}
 	begin(&saying, kind, is_answer);
 	for (size_t i = 0; saying.is_whole && i < mesh->vector.count; i++)
-		put(&saying, mesh->vector.all[i].stream);
+		if (!i || stream_compare(&mesh->vector.all[i - 1].stream, &mesh->vector.all[i].stream))
+			put(&saying, mesh->vector.all[i].stream);
 	if (!saying.is_whole)
 		put_recent(&saying, telling->at);
 	link_send(mesh, link);
@@ -150,26 +158,20 @@ void ack_flush_given(struct mesh *mesh, struct link *link)
 	given->count = 0;
 }
 
-/* Whether an acknowledged end lies on this member's own chain. */
+/* Whether an acknowledged end is of a batch that is merged here, and so lies on this member's own chain. */
 static enum code is_on_chain(struct mesh *mesh, struct stream stream, struct end end, bool *ret_is_on, struct err *err)
 {
-	const struct end *own = vector_find(&mesh->vector, stream);
-	struct bytes whole;
-	struct batch batch;
+	struct logged logged;
 	enum code code;
 
-	*ret_is_on = own && end_equal(*own, end);
-	if (*ret_is_on || !own || end.seq > own->seq)
+	*ret_is_on = vector_has(&mesh->vector, stream, end);
+	if (*ret_is_on)
 		return OK;
 	code = mesh_look(mesh, err);
 	if (!code)
-		code = log_batch_after(mesh->look, stream, end.seq - 1, &whole, err);
-	if (!code)
-		code = batch_read(whole, &batch, err);
-	if (code)
-		return code == E_ABSENT ? OK : code;
-	*ret_is_on = end_equal(batch.end, end);
-	return OK;
+		code = log_find(mesh->look, stream, end, &logged, err);
+	*ret_is_on = !code;
+	return code == E_ABSENT ? OK : code;
 }
 
 enum code ack_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint32_t *ret_copies, struct err *err)

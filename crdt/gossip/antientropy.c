@@ -56,45 +56,85 @@ static bool is_linked(const struct mesh *mesh, uint64_t author)
 	return peer && peer->link && link_is_open(mesh, peer->link);
 }
 
-static void notice(struct mesh *mesh, struct peer *peer, const struct frontier *frontier)
-{
-	struct gap gap = { frontier->stream, frontier->end.seq, peer->node, mesh->now }, *old;
+/* What kind of gap a frontier of somebody else's shows. */
+enum lack {
+	LACKS_NOTHING,
+	LACKS_MORE,   /* the stream goes on there */
+	LACKS_RIVAL,  /* another batch stands there in our place: to be shown, and closed by it */
+	LACKS_BRANCH, /* of a closed start, what is not known here */
+};
 
-	if (gap.stream.node == mesh->node || gap.until <= vector_seq(&mesh->vector, gap.stream))
-		return;
+static enum code judge(struct mesh *mesh, const struct frontier *frontier, enum lack *ret_lack, struct err *err)
+{
+	uint64_t seq = vector_seq(&mesh->vector, frontier->stream);
+	bool has = vector_has(&mesh->vector, frontier->stream, frontier->end);
+	enum code code;
+
+	*ret_lack = LACKS_NOTHING;
 	/* What would not be taken is not asked for. */
-	if (!push_takes(mesh, gap.stream))
-		return;
+	if (has || !frontier->end.seq || !push_takes(mesh, frontier->stream) || !exchange_takes(mesh, frontier->stream))
+		return OK;
+	if (closed_is(mesh, frontier->stream.node, frontier->stream.start)) {
+		code = closed_has(mesh, frontier, &has, err);
+		if (!code && !has)
+			*ret_lack = LACKS_BRANCH;
+		return code;
+	}
+	/* Of its own open start this member is told by fronts, in its own words. */
+	if (frontier->stream.node == mesh->node)
+		return OK;
+	if (frontier->end.seq > seq)
+		*ret_lack = LACKS_MORE;
+	else if (frontier->end.seq == seq)
+		*ret_lack = LACKS_RIVAL;
+	return OK;
+}
+
+static enum code notice(struct mesh *mesh, struct peer *peer, const struct frontier *frontier, struct err *err)
+{
+	struct gap gap = { frontier->stream, frontier->end, peer->node, 1, mesh->now }, *old;
+	uint64_t seq = vector_seq(&mesh->vector, frontier->stream);
+	enum lack lack;
+	enum code code = judge(mesh, frontier, &lack, err);
+
+	if (code || lack == LACKS_NOTHING)
+		return code;
 	old = find_gap(&mesh->gaps, frontier->stream);
-	if (old && old->teller == peer->node)
+	if (old && old->teller == peer->node && lack == LACKS_MORE)
 		old->until = gap.until;
 	if (old) {
 		/* Looked at again when that one is closed. */
-		peer->has_more_gaps |= old->teller != peer->node;
-		return;
+		peer->has_more_gaps |= old->teller != peer->node || !end_equal(old->until, gap.until);
+		return OK;
 	}
-	if (is_linked(mesh, frontier->stream.node))
+	if (frontier->end.seq > seq)
+		gap.back = frontier->end.seq - seq;
+	if (is_linked(mesh, frontier->stream.node) && lack == LACKS_MORE)
 		gap.due.ns += ANTIENTROPY_GRACE;
 	add_gap(mesh, peer, &gap);
+	return OK;
 }
 
-void antientropy_notice(struct mesh *mesh, struct link *link, const struct frontier *frontier)
+enum code antientropy_notice(struct mesh *mesh, struct link *link, const struct frontier *frontier, struct err *err)
 {
-	notice(mesh, link->peer, frontier);
+	return notice(mesh, link->peer, frontier, err);
 }
 
 /* What had no place before, from what the peers said last. */
-static void notice_more(struct mesh *mesh)
+static enum code notice_more(struct mesh *mesh, struct err *err)
 {
-	for (size_t i = 0; i < mesh->peers_count; i++) {
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < mesh->peers_count; i++) {
 		struct peer *peer = mesh->peers[i];
 
 		if (!peer->has_more_gaps || peer->gaps == ANTIENTROPY_SHARE)
 			continue;
 		peer->has_more_gaps = false;
-		for (size_t k = 0; k < peer->acked.count; k++)
-			notice(mesh, peer, &peer->acked.all[k]);
+		for (size_t k = 0; !code && k < peer->acked.count; k++)
+			code = notice(mesh, peer, &peer->acked.all[k], err);
 	}
+	return code;
 }
 
 void antientropy_begin(struct mesh *mesh, struct link *link)
@@ -103,12 +143,12 @@ void antientropy_begin(struct mesh *mesh, struct link *link)
 	link_owe(mesh, link, OWED_INDEX);
 }
 
-void antientropy_compare(struct mesh *mesh, struct link *link, bool is_answer)
+enum code antientropy_compare(struct mesh *mesh, struct link *link, bool is_answer, struct err *err)
 {
 	if (!is_answer)
 		link_owe(mesh, link, OWED_ANSWER);
 	push_begin(mesh, link);
-	antientropy_want(mesh);
+	return antientropy_want(mesh, err);
 }
 
 void antientropy_gone(struct mesh *mesh, struct link *link, struct reader streams)
@@ -121,34 +161,60 @@ void antientropy_gone(struct mesh *mesh, struct link *link, struct reader stream
 	mesh_alarm(mesh, "a member has dropped what this one still lacks");
 }
 
+static bool is_closed(const struct mesh *mesh, const struct gap *gap)
+{
+	return closed_is(mesh, gap->stream.node, gap->stream.start);
+}
+
+static bool has_it(const struct mesh *mesh, const struct peer *peer, const struct gap *gap)
+{
+	uint64_t own = vector_seq(&mesh->vector, gap->stream);
+
+	if (is_closed(mesh, gap) || gap->until.seq <= own)
+		return vector_has(&peer->acked, gap->stream, gap->until);
+	return vector_seq(&peer->acked, gap->stream) > own;
+}
+
 /* Any of those who have more of it: not always the same one, nor the one who claims most. */
 static struct peer *choose_peer(struct mesh *mesh, const struct gap *gap)
 {
 	size_t from = mesh->peers_count ? (size_t)rng_below(&mesh->rng, mesh->peers_count) : 0;
-	uint64_t own = vector_seq(&mesh->vector, gap->stream);
 
 	for (size_t i = 0; i < mesh->peers_count; i++) {
 		struct peer *peer = mesh->peers[(from + i) % mesh->peers_count];
 
-		if (peer->link && link_is_open(mesh, peer->link) && vector_seq(&peer->acked, gap->stream) > own)
+		if (peer->link && link_is_open(mesh, peer->link) && has_it(mesh, peer, gap))
 			return peer;
 	}
 	return NULL;
 }
 
+void antientropy_ask(struct mesh *mesh, struct link *link, struct want want)
+{
+	if (link->wanted_count == FRAME_WANTS_MAX)
+		return;
+	if (!link->wanted)
+		link->wanted = must_alloc(FRAME_WANTS_MAX * sizeof *link->wanted);
+	link->wanted[link->wanted_count++] = want;
+	link_owe(mesh, link, OWED_WANT);
+}
+
 static void want(struct mesh *mesh, struct gap *gap)
 {
 	struct peer *peer = choose_peer(mesh, gap);
-	struct want asked = { gap->stream, vector_seq(&mesh->vector, gap->stream), 0 };
+	uint64_t own = vector_seq(&mesh->vector, gap->stream);
+	struct want asked = { .stream = gap->stream, .after = own, .until = gap->until.seq };
 
 	gap->due.ns = mesh->now.ns + ANTIENTROPY_PATIENCE;
-	if (!peer || peer->link->wanted_count == FRAME_WANTS_MAX)
+	if (!peer)
 		return;
-	asked.until = vector_seq(&peer->acked, gap->stream);
-	if (!peer->link->wanted)
-		peer->link->wanted = must_alloc(FRAME_WANTS_MAX * sizeof *peer->link->wanted);
-	peer->link->wanted[peer->link->wanted_count++] = asked;
-	link_owe(mesh, peer->link, OWED_WANT);
+	if (is_closed(mesh, gap) || gap->until.seq <= own) {
+		asked.after = gap->until.seq > gap->back ? gap->until.seq - gap->back : 0;
+		gap->back = gap->back > UINT64_MAX / 2 ? UINT64_MAX : 2 * gap->back;
+	} else {
+		asked.until = vector_seq(&peer->acked, gap->stream);
+	}
+	antientropy_ask(mesh, peer->link, asked);
 }
 
 static int compare_wants(const void *a, const void *b)
@@ -175,35 +241,48 @@ void antientropy_say(struct mesh *mesh, struct link *link)
 }
 
 /* Whether it is closed, or never will be, or who told of it does not say so any more: then others are heard again. */
-static bool is_over(struct mesh *mesh, const struct gap *gap, const struct peer *teller)
+static enum code is_over(struct mesh *mesh, const struct gap *gap, const struct peer *teller, bool *ret_is_over,
+			 struct err *err)
 {
-	if (vector_seq(&mesh->vector, gap->stream) >= gap->until || !push_takes(mesh, gap->stream))
-		return true;
-	if (vector_seq(&teller->acked, gap->stream) >= gap->until)
-		return false;
+	struct frontier frontier = { gap->stream, gap->until };
+	enum lack lack;
+	enum code code = judge(mesh, &frontier, &lack, err);
+
+	if (code)
+		return code;
+	*ret_is_over = lack == LACKS_NOTHING;
+	if (*ret_is_over || (lack == LACKS_MORE ? vector_seq(&teller->acked, gap->stream) >= gap->until.seq
+						: vector_has(&teller->acked, gap->stream, gap->until)))
+		return OK;
+	*ret_is_over = true;
 	for (size_t i = 0; i < mesh->peers_count; i++)
 		mesh->peers[i]->has_more_gaps = true;
-	return true;
+	return OK;
 }
 
-void antientropy_want(struct mesh *mesh)
+enum code antientropy_want(struct mesh *mesh, struct err *err)
 {
 	struct gaps *gaps = &mesh->gaps;
 	size_t kept = 0;
+	enum code code = OK;
 
 	for (size_t i = 0; i < gaps->count; i++) {
 		struct gap gap = gaps->all[i];
 		struct peer *teller = mesh_peer(mesh, gap.teller);
+		bool is_done = false;
 
-		if (is_over(mesh, &gap, teller)) {
+		if (!code)
+			code = is_over(mesh, &gap, teller, &is_done, err);
+		if (is_done) {
 			teller->gaps--;
 			continue;
 		}
-		if (gap.due.ns <= mesh->now.ns)
+		if (!code && gap.due.ns <= mesh->now.ns)
 			want(mesh, &gap);
 		gaps->all[kept++] = gap;
 	}
 	gaps->count = kept;
+	return code;
 }
 
 static void shuffle_round(struct mesh *mesh)
@@ -242,12 +321,15 @@ static void exchange_with_next(struct mesh *mesh)
 	}
 }
 
-void antientropy_tick(struct mesh *mesh)
+enum code antientropy_tick(struct mesh *mesh, struct err *err)
 {
-	notice_more(mesh);
-	antientropy_want(mesh);
-	if (mono_since_ns(mesh->now, mesh->gaps.exchanged) < ANTIENTROPY_ROUND)
-		return;
+	enum code code = notice_more(mesh, err);
+
+	if (!code)
+		code = antientropy_want(mesh, err);
+	if (code || mono_since_ns(mesh->now, mesh->gaps.exchanged) < ANTIENTROPY_ROUND)
+		return code;
 	mesh->gaps.exchanged = mesh->now;
 	exchange_with_next(mesh);
+	return OK;
 }

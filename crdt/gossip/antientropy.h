@@ -22,10 +22,14 @@ enum { ANTIENTROPY_GAPS = 4096, ANTIENTROPY_SHARE = 256 };
 #define ANTIENTROPY_GRACE (UINT64_C(1500) * 1000000)
 #define ANTIENTROPY_PATIENCE (UINT64_C(5) * 1000000000)
 
-/* A stretch of a stream that some peer has and this member has not. */
+/*
+ * A stretch of a stream that some peer has and this member has not. Of a closed start nobody can tell where a branch
+ * leaves what is known: so `back` seqs before its end are asked for, and twice as many when that was not enough.
+ */
 struct gap {
 	struct stream stream;
-	uint64_t until, teller;
+	struct end until;
+	uint64_t teller, back;
 	struct mono_time due;
 };
 
@@ -43,10 +47,13 @@ void gaps_done(struct gaps *gaps);
 void antientropy_forget(struct mesh *mesh, uint64_t teller);
 
 /* A peer said that it stands here. */
-void antientropy_notice(struct mesh *mesh, struct link *link, const struct frontier *frontier);
+enum code antientropy_notice(struct mesh *mesh, struct link *link, const struct frontier *frontier, struct err *err);
 
 /* An index came, and what it said was noted. */
-void antientropy_compare(struct mesh *mesh, struct link *link, bool is_answer);
+enum code antientropy_compare(struct mesh *mesh, struct link *link, bool is_answer, struct err *err);
+
+/* Has this asked of the link's peer, whatever else is known. */
+void antientropy_ask(struct mesh *mesh, struct link *link, struct want want);
 
 /* Has the peer told where we stand, and asked where it does. */
 void antientropy_begin(struct mesh *mesh, struct link *link);
@@ -58,9 +65,9 @@ void antientropy_gone(struct mesh *mesh, struct link *link, struct reader stream
 void antientropy_say(struct mesh *mesh, struct link *link);
 
 /* Asks somebody for each gap that is due. */
-void antientropy_want(struct mesh *mesh);
+enum code antientropy_want(struct mesh *mesh, struct err *err);
 
 /* The round, and gaps that are due: whose are then wanted of somebody. */
-void antientropy_tick(struct mesh *mesh);
+enum code antientropy_tick(struct mesh *mesh, struct err *err);
 
 #endif

@@ -10,7 +10,7 @@ enum { BEATS_TO_LAST = 3 };
 struct sum beat_sum(const struct mesh *mesh)
 {
 	static const struct hash_key key = { "warren heartbeat" };
-	struct sum all[3] = { mesh->vector.sum, root_total(&mesh->root), mesh->t0.sum };
+	struct sum all[4] = { mesh->vector.sum, root_total(&mesh->root), mesh->t0.sum, mesh->proofs.sum };
 	uint8_t room[sizeof all];
 	struct buf buf = buf_over(room, sizeof room);
 
@@ -112,6 +112,7 @@ void beat_receive(struct mesh *mesh, struct link *link, struct sum sum)
 		return;
 	pulse->differed = 0;
 	link_owe(mesh, link, OWED_T0_SUM);
+	link->proofs_told = 0;
 	antientropy_begin(mesh, link);
 	/* It is not that something is on its way: both stand where they stood, and at the same place. */
 	if (sum_equal(pulse->differing, own))

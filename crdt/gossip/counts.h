@@ -58,6 +58,24 @@
 	X(token_asked)       \
 	X(copies_reached)    \
 	X(copies_short)      \
+	X(proof)             \
+	X(proof_own)         \
+	X(fork)              \
+	X(unplaced)          \
+	X(row)               \
+	X(waiting)           \
+	X(waiting_full)      \
+	X(waiting_dropped)   \
+	X(let_in)            \
+	X(own_start)         \
+	X(own_lacking)       \
+	X(own_followed)      \
+	X(fronts)            \
+	X(exchange_own)      \
+	X(exchange_urgent)   \
+	X(exchange_whole)    \
+	X(exchange_stale)    \
+	X(too_early)         \
 	X(commit_failed)     \
 	X(alarm)
 

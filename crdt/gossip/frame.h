@@ -75,6 +75,9 @@ struct frame {
 			struct bytes body;
 		} answer;
 		enum bye_reason bye;
+		struct reader proofs; /* frame_next_proof */
+		struct reader fronts; /* frame_next_front */
+		struct reader old;    /* frame_next_old */
 	};
 };
 
@@ -99,9 +102,13 @@ struct record_hash {
 
 /* False after the last. */
 bool frame_next_statement(struct reader *list, struct bytes *ret_statement);
-bool frame_next_frontier(struct reader *list, const struct stream_table *told, struct frontier *ret_frontier);
+/* *frontier is zeroed before the first, and then the one before. */
+bool frame_next_frontier(struct reader *list, const struct stream_table *told, struct frontier *frontier);
 bool frame_next_want(struct reader *list, struct want *ret_want);
 bool frame_next_gone(struct reader *list, struct stream *ret_stream);
 bool frame_next_record(struct reader *list, struct record_hash *ret_hash);
+bool frame_next_proof(struct reader *list, struct bytes *ret_proof);
+bool frame_next_front(struct reader *list, struct bytes *ret_front);
+bool frame_next_old(struct reader *list, struct frontier *ret_frontier);
 
 #endif

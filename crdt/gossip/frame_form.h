@@ -12,10 +12,11 @@ enum { FRONTIERS_ARE_ANSWER = 1, FRONTIERS_ARE_WHOLE = 2 };
 enum { BUCKET_IS_TABLE = 1, BUCKET_IS_LAST = 2 };
 
 /*
- * A frontier begins with its stream's number plus 1, or with this, and then the stream itself, which gets the next
- * number. A seq follows, and a hash unless the seq is 0, which means nothing.
+ * A frontier begins with its stream's number plus FRONTIER_NUMBERS, or with FRONTIER_NAMES and then the stream itself,
+ * which gets the next number, or, where it is one more end of the stream before it, with FRONTIER_AGAIN. A seq follows,
+ * and a hash unless the seq is 0, which means nothing.
  */
-enum { FRONTIER_NAMES = 0 };
+enum { FRONTIER_NAMES = 0, FRONTIER_AGAIN = 1, FRONTIER_NUMBERS = 2 };
 
 /* No item of a list is larger, statements aside. */
 enum { FRAME_ITEM_MAX = 64 };

@@ -22,6 +22,9 @@ enum frame_kind {
 	FRAME_ASK,
 	FRAME_ANSWER,
 	FRAME_BYE,
+	FRAME_PROOFS, /* that starts are closed */
+	FRAME_FRONTS, /* where the peer's own streams end here, in the peer's own words */
+	FRAME_OLD,    /* what everybody had of streams, and the peer has not: its disk is old */
 	FRAME_KINDS,
 };
 
@@ -39,6 +42,9 @@ enum {
 	FRAME_WANTS_MAX = 256,
 	FRAME_GONE_MAX = 256,
 	FRAME_RECORDS_MAX = 1200,
+	FRAME_PROOFS_MAX = 120,
+	FRAME_FRONTS_MAX = 240,
+	FRAME_OLD_MAX = 64,
 	FRAME_TABLE_SIZE = 256 * 16,
 	FRAME_BODY_MAX = 60 * 1024,
 	FRAME_REASON_MAX = 255,

@@ -2,6 +2,7 @@
 #include "crdt/base/text.h"
 #include "crdt/gossip/frame.h"
 #include "crdt/gossip/frame_form.h"
+#include "crdt/log/proof.h"
 #include "crdt/model/mp.h"
 
 /* A frame on its way apart. What is wrong in form makes `r` short, and frame_read says so. */
@@ -95,32 +96,46 @@ static struct stream read_stream(struct reader *r)
  * wrong.
  */
 
-static struct bytes read_statement(struct reader *list)
+static struct bytes read_item(struct reader *list, size_t largest)
 {
 	size_t size = read_big_endian(list, 2);
 
-	if (!size || size > STATEMENT_MAX)
+	if (!size || size > largest)
 		refuse(list);
 	return bytes_of(read_bytes(list, size), size);
 }
 
-/* `known` streams have numbers. True: the frontier brings one that has none. */
+/*
+ * `known` streams have numbers; *ret is the frontier before, or zeroed. True: the frontier brings one that has none.
+ */
 static bool read_frontier(struct reader *list, const struct stream_table *told, size_t known, struct frontier *ret)
 {
 	uint64_t number = read_number(list);
 	bool is_new = number == FRONTIER_NAMES;
 
-	*ret = (struct frontier){ 0 };
 	if (is_new)
 		ret->stream = read_stream(list);
-	else if (number <= known)
-		ret->stream = told->all[number - 1];
-	else
+	else if (number >= FRONTIER_NUMBERS && number - FRONTIER_NUMBERS < known)
+		ret->stream = told->all[number - FRONTIER_NUMBERS];
+	else if (number != FRONTIER_AGAIN || !ret->stream.node)
 		refuse(list);
+	ret->end = (struct end){ 0 };
 	ret->end.seq = read_number(list);
 	if (ret->end.seq)
 		read_into(list, ret->end.hash.bytes, sizeof ret->end.hash.bytes);
 	return is_new;
+}
+
+/* A frontier of something, whose stream has no number. */
+static struct frontier read_named(struct reader *list)
+{
+	struct frontier frontier = { .stream = read_stream(list) };
+
+	frontier.end.seq = read_number(list);
+	if (!frontier.end.seq)
+		refuse(list);
+	read_into(list, frontier.end.hash.bytes, sizeof frontier.end.hash.bytes);
+	return frontier;
 }
 
 static struct want read_want(struct reader *list)
@@ -149,15 +164,15 @@ bool frame_next_statement(struct reader *list, struct bytes *ret_statement)
 {
 	if (!reader_left(list))
 		return false;
-	*ret_statement = read_statement(list);
+	*ret_statement = read_item(list, STATEMENT_MAX);
 	return true;
 }
 
-bool frame_next_frontier(struct reader *list, const struct stream_table *told, struct frontier *ret_frontier)
+bool frame_next_frontier(struct reader *list, const struct stream_table *told, struct frontier *frontier)
 {
 	if (!reader_left(list))
 		return false;
-	read_frontier(list, told, told->count, ret_frontier);
+	read_frontier(list, told, told->count, frontier);
 	return true;
 }
 
@@ -174,6 +189,30 @@ bool frame_next_gone(struct reader *list, struct stream *ret_stream)
 	if (!reader_left(list))
 		return false;
 	*ret_stream = read_stream(list);
+	return true;
+}
+
+bool frame_next_proof(struct reader *list, struct bytes *ret_proof)
+{
+	if (!reader_left(list))
+		return false;
+	*ret_proof = read_item(list, PROOF_MAX);
+	return true;
+}
+
+bool frame_next_front(struct reader *list, struct bytes *ret_front)
+{
+	if (!reader_left(list))
+		return false;
+	*ret_front = read_item(list, BATCH_FRONT_MAX);
+	return true;
+}
+
+bool frame_next_old(struct reader *list, struct frontier *ret_frontier)
+{
+	if (!reader_left(list))
+		return false;
+	*ret_frontier = read_named(list);
 	return true;
 }
 
@@ -223,15 +262,21 @@ static enum code read_t0_list(struct reading *reading)
 	return OK;
 }
 
-static enum code read_t0_statements(struct reading *reading)
+/* Items with their sizes, each of at most `largest` bytes. */
+static enum code read_sized(struct reading *reading, struct reader *ret_list, size_t largest, uint32_t most)
 {
-	reading->frame.t0_statements = reading->r;
+	*ret_list = reading->r;
 	for (uint32_t count = 0; reader_left(&reading->r); count++) {
-		if (count == FRAME_STATEMENTS_MAX)
-			return too_many(reading, FRAME_STATEMENTS_MAX);
-		read_statement(&reading->r);
+		if (count == most)
+			return too_many(reading, most);
+		read_item(&reading->r, largest);
 	}
 	return OK;
+}
+
+static enum code read_t0_statements(struct reading *reading)
+{
+	return read_sized(reading, &reading->frame.t0_statements, STATEMENT_MAX, FRAME_STATEMENTS_MAX);
 }
 
 static enum code read_t0_apply(struct reading *reading)
@@ -277,7 +322,7 @@ static enum code read_batch(struct reading *reading)
 static void learn(struct reader list, struct stream_table *told)
 {
 	size_t known = told->count;
-	struct frontier frontier;
+	struct frontier frontier = { 0 };
 
 	while (reader_left(&list))
 		if (read_frontier(&list, told, known, &frontier))
@@ -285,12 +330,23 @@ static void learn(struct reader list, struct stream_table *told)
 	stream_table_settle(told);
 }
 
+/* Several ends of one stream ascend too, and none of them is nothing. */
+static bool frontier_ascends(const struct frontier *a, const struct frontier *b)
+{
+	int order = stream_compare(&a->stream, &b->stream);
+
+	if (order || !a->end.seq)
+		return order < 0;
+	return a->end.seq < b->end.seq ||
+	       (a->end.seq == b->end.seq && memcmp(&a->end.hash, &b->end.hash, sizeof a->end.hash) < 0);
+}
+
 static enum code read_frontiers(struct reading *reading)
 {
 	uint8_t truths = read_below(&reading->r, 4);
 	struct frontiers *frontiers = &reading->frame.index;
 	struct stream_table *told = reading->told;
-	struct frontier frontier, last;
+	struct frontier frontier = { 0 }, last = { 0 };
 	bool has_new = false;
 	uint32_t number;
 
@@ -306,7 +362,7 @@ static enum code read_frontiers(struct reading *reading)
 			return OK;
 		if (count == FRAME_FRONTIERS_MAX)
 			return too_many(reading, FRAME_FRONTIERS_MAX);
-		if (count && stream_compare(&last.stream, &frontier.stream) >= 0)
+		if (count && !frontier_ascends(&last, &frontier))
 			return not_ascending(reading);
 		if (is_new && stream_table_find(told, frontier.stream, &number))
 			return fail(reading->err, E_FORM, "a frame `%s` names a stream that has a number",
@@ -454,6 +510,33 @@ static enum code read_bye(struct reading *reading)
 	return OK;
 }
 
+static enum code read_proofs(struct reading *reading)
+{
+	return read_sized(reading, &reading->frame.proofs, PROOF_MAX, FRAME_PROOFS_MAX);
+}
+
+static enum code read_fronts(struct reading *reading)
+{
+	return read_sized(reading, &reading->frame.fronts, BATCH_FRONT_MAX, FRAME_FRONTS_MAX);
+}
+
+static enum code read_old(struct reading *reading)
+{
+	struct frontier frontier, last = { 0 };
+
+	reading->frame.old = reading->r;
+	for (uint32_t count = 0; reader_left(&reading->r); count++, last = frontier) {
+		frontier = read_named(&reading->r);
+		if (reading->r.is_short)
+			return OK;
+		if (count == FRAME_OLD_MAX)
+			return too_many(reading, FRAME_OLD_MAX);
+		if (count && !frontier_ascends(&last, &frontier))
+			return not_ascending(reading);
+	}
+	return OK;
+}
+
 enum { GUEST = BIT(LINK_GUEST), MEMBER = BIT(LINK_MEMBER), BOTH = GUEST | MEMBER };
 
 /* Each kind: its name, the stages that take it, and its fields. */
@@ -479,6 +562,9 @@ static const struct {
 	[FRAME_ASK] = { "ask", MEMBER, read_ask },
 	[FRAME_ANSWER] = { "answer", MEMBER, read_answer },
 	[FRAME_BYE] = { "bye", BOTH, read_bye },
+	[FRAME_PROOFS] = { "proofs", MEMBER, read_proofs },
+	[FRAME_FRONTS] = { "fronts", MEMBER, read_fronts },
+	[FRAME_OLD] = { "old", MEMBER, read_old },
 };
 
 static const char *const byes[BYE_REASONS] = {

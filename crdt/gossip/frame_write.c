@@ -2,6 +2,7 @@
 #include "crdt/gossip/frame_write.h"
 
 #include "crdt/gossip/frame_form.h"
+#include "crdt/log/proof.h"
 #include "crdt/model/mp.h"
 
 #include <assert.h>
@@ -168,6 +169,27 @@ struct frame_list frame_begin_bucket(struct buf *out, struct sum vector, uint8_t
 	return list;
 }
 
+struct frame_list frame_begin_proofs(struct buf *out)
+{
+	return begin(out, FRAME_PROOFS);
+}
+
+struct frame_list frame_begin_fronts(struct buf *out)
+{
+	return begin(out, FRAME_FRONTS);
+}
+
+struct frame_list frame_begin_old(struct buf *out)
+{
+	return begin(out, FRAME_OLD);
+}
+
+bool frame_has_room(const struct frame_list *list, size_t frontiers)
+{
+	return list->count + frontiers <= FRAME_FRONTIERS_MAX &&
+	       list->out->size - list->start + frontiers * FRAME_ITEM_MAX <= FRAME_MAX;
+}
+
 /* Whether an item of that size is the frame's next; if so it counts. */
 static bool takes(struct frame_list *list, size_t size, uint32_t most)
 {
@@ -188,14 +210,19 @@ static bool put_item(struct frame_list *list, const struct buf *item, uint32_t m
 	return true;
 }
 
+static bool put_sized(struct frame_list *list, struct bytes bytes, uint32_t most)
+{
+	if (!takes(list, 2 + bytes.size, most))
+		return false;
+	buf_put_big_endian(list->out, bytes.size, 2);
+	buf_put_bytes(list->out, bytes);
+	return true;
+}
+
 bool frame_put_statement(struct frame_list *list, struct bytes statement)
 {
 	assert(statement.size && statement.size <= STATEMENT_MAX);
-	if (!takes(list, 2 + statement.size, FRAME_STATEMENTS_MAX))
-		return false;
-	buf_put_big_endian(list->out, statement.size, 2);
-	buf_put_bytes(list->out, statement);
-	return true;
+	return put_sized(list, statement, FRAME_STATEMENTS_MAX);
 }
 
 bool frame_put_frontier(struct frame_list *list, struct stream_table *named, const struct frontier *frontier)
@@ -205,8 +232,11 @@ bool frame_put_frontier(struct frame_list *list, struct stream_table *named, con
 	uint32_t number;
 	bool is_known = stream_table_find(named, frontier->stream, &number);
 
-	if (is_known) {
-		mp_put_uint(&item, number + 1);
+	if (list->count && !stream_compare(&list->last, &frontier->stream)) {
+		buf_put_byte(&item, FRONTIER_AGAIN);
+		is_known = true;
+	} else if (is_known) {
+		mp_put_uint(&item, number + FRONTIER_NUMBERS);
 	} else {
 		buf_put_byte(&item, FRONTIER_NAMES);
 		put_stream(&item, frontier->stream);
@@ -216,6 +246,7 @@ bool frame_put_frontier(struct frame_list *list, struct stream_table *named, con
 		put_id(&item, frontier->end.hash);
 	if (!put_item(list, &item, FRAME_FRONTIERS_MAX))
 		return false;
+	list->last = frontier->stream;
 	if (!is_known) {
 		stream_table_append(named, frontier->stream);
 		stream_table_settle(named);
@@ -252,4 +283,27 @@ bool frame_put_record(struct frame_list *list, const struct record_hash *hash)
 	put_id(&item, hash->id);
 	put_sum(&item, hash->hash);
 	return put_item(list, &item, FRAME_RECORDS_MAX);
+}
+
+bool frame_put_proof(struct frame_list *list, struct bytes proof)
+{
+	assert(proof.size && proof.size <= PROOF_MAX);
+	return put_sized(list, proof, FRAME_PROOFS_MAX);
+}
+
+bool frame_put_front(struct frame_list *list, struct bytes front)
+{
+	assert(front.size && front.size <= BATCH_FRONT_MAX);
+	return put_sized(list, front, FRAME_FRONTS_MAX);
+}
+
+bool frame_put_old(struct frame_list *list, const struct frontier *frontier)
+{
+	uint8_t room[FRAME_ITEM_MAX];
+	struct buf item = buf_over(room, sizeof room);
+
+	put_stream(&item, frontier->stream);
+	mp_put_uint(&item, frontier->end.seq);
+	put_id(&item, frontier->end.hash);
+	return put_item(list, &item, FRAME_OLD_MAX);
 }

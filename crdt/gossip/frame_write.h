@@ -27,8 +27,9 @@ void frame_put_bye(struct buf *out, enum bye_reason reason);
 /* A list that is being put: the frame ends with its last item, and nothing else goes to `out` before. */
 struct frame_list {
 	struct buf *out;
-	size_t start;   /* of the frame, in `out` */
-	uint32_t count; /* of items so far */
+	size_t start;       /* of the frame, in `out` */
+	uint32_t count;     /* of items so far */
+	struct stream last; /* of the last frontier */
 };
 
 struct frame_list frame_begin_statements(struct buf *out);
@@ -36,16 +37,26 @@ struct frame_list frame_begin_frontiers(struct buf *out, enum frame_kind kind, b
 struct frame_list frame_begin_wants(struct buf *out);
 struct frame_list frame_begin_gone(struct buf *out);
 struct frame_list frame_begin_bucket(struct buf *out, struct sum vector, uint8_t number, bool is_last);
+struct frame_list frame_begin_proofs(struct buf *out);
+struct frame_list frame_begin_fronts(struct buf *out);
+struct frame_list frame_begin_old(struct buf *out);
+
+/* Whether so many frontiers more have room: for all ends of a stream are said in one frame. */
+bool frame_has_room(const struct frame_list *list, size_t frontiers);
 
 /*
- * Puts one item, in this order: frontiers, wants and gone ascending by stream, wants of one stream by their ranges,
- * records by kind and id. False: the frame is full and stays as it was. `named` learns the stream that a frontier names
- * for the first time, and the peer is to get the frame, or nothing more that was put with this table.
+ * Puts one item, in this order: frontiers, wants and gone ascending by stream, several frontiers of
+ * one by seq and hash, wants of one by their ranges, records by kind and id. False: the frame is full and stays as it
+ * was. `named` learns the stream that a frontier names for the first time, and the peer is to get the frame, or nothing
+ * more that was put with this table.
  */
 bool frame_put_statement(struct frame_list *list, struct bytes statement);
 bool frame_put_frontier(struct frame_list *list, struct stream_table *named, const struct frontier *frontier);
 bool frame_put_want(struct frame_list *list, const struct want *want);
 bool frame_put_gone(struct frame_list *list, struct stream stream);
 bool frame_put_record(struct frame_list *list, const struct record_hash *hash);
+bool frame_put_proof(struct frame_list *list, struct bytes proof);
+bool frame_put_front(struct frame_list *list, struct bytes front);
+bool frame_put_old(struct frame_list *list, const struct frontier *frontier);
 
 #endif

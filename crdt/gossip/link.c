@@ -279,6 +279,7 @@ void link_judge(struct mesh *mesh, struct link *link)
 		link_take(mesh, link, mesh_peer(mesh, who->node));
 	if (link_is_open(mesh, link) && !link->is_indexed) {
 		link->is_indexed = true;
+		link_owe(mesh, link, OWED_FRONTS);
 		antientropy_begin(mesh, link);
 	}
 }
@@ -299,8 +300,10 @@ static enum code receive_index(struct mesh *mesh, struct link *link, const struc
 {
 	enum code code = ack_receive(mesh, link, index, err);
 
-	if (!code)
-		antientropy_compare(mesh, link, index->is_answer);
+	if (code)
+		return code;
+	code = antientropy_compare(mesh, link, index->is_answer, err);
+	exchange_shown(mesh, link);
 	return code;
 }
 
@@ -325,6 +328,8 @@ static enum code dispatch(struct mesh *mesh, struct link *link, const struct fra
 	case FRAME_ASK: return pending_asked(mesh, link, frame, err);
 	case FRAME_ANSWER: return pending_answered(mesh, link, frame, err);
 	case FRAME_BYE: receive_bye(mesh, link, frame->bye); return OK;
+	case FRAME_PROOFS: return proofs_receive(mesh, link, frame->proofs, err);
+	case FRAME_FRONTS: return exchange_fronts(mesh, link, frame->fronts, err);
 	case FRAME_KINDS: break;
 	}
 	return fail(err, E_DENIED, "a frame of no kind");
@@ -396,13 +401,18 @@ void link_send(struct mesh *mesh, struct link *link)
 
 static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 {
-	enum code code;
+	enum code code = OK;
 
 	if (!session_is_up(link->session))
 		return OK;
 	t0_flush(mesh, link);
 	if (!link_is_open(mesh, link))
 		return OK;
+	proofs_flush(mesh, link);
+	if (link->owed & OWED_FRONTS)
+		code = exchange_say(mesh, link, err);
+	if (code)
+		return code;
 	if (link->owed & OWED_INDEX)
 		ack_flush(mesh, link, FRAME_INDEX, false);
 	if (link->owed & OWED_ANSWER)

@@ -18,6 +18,15 @@ enum code mesh_look(struct mesh *mesh, struct err *err)
 	return mesh->look ? OK : store_snapshot(mesh->store, &mesh->look, err);
 }
 
+enum code mesh_reader(struct mesh *mesh, struct store_txn **ret_txn, struct err *err)
+{
+	enum code code = mesh->txn ? OK : mesh_look(mesh, err);
+
+	if (!code)
+		*ret_txn = mesh->txn ? mesh->txn : mesh->look;
+	return code;
+}
+
 struct applying mesh_applying(struct mesh *mesh)
 {
 	return (struct applying){
@@ -36,9 +45,27 @@ static bool is_moved(const struct mesh *mesh, struct stream stream)
 	return false;
 }
 
-void mesh_move(struct mesh *mesh, struct stream stream, struct end end)
+/* Of a closed start the batch's branch grows, or a new one begins. */
+static void move_end(struct vector *vector, const struct batch *batch)
 {
-	vector_set(&mesh->vector, stream, end);
+	struct end before = { batch->first - 1, batch->before };
+	const struct end *last = vector_find(vector, batch->stream);
+	size_t count;
+
+	vector_ends(vector, batch->stream, &count);
+	if (!count || (count == 1 && end_equal(*last, before))) {
+		vector_set(vector, batch->stream, batch->end);
+		return;
+	}
+	vector_drop(vector, batch->stream, before);
+	vector_add(vector, batch->stream, batch->end);
+}
+
+void mesh_move(struct mesh *mesh, const struct batch *batch)
+{
+	struct stream stream = batch->stream;
+
+	move_end(&mesh->vector, batch);
 	if (is_moved(mesh, stream))
 		return;
 	if (mesh->moved_count == mesh->moved_room) {
@@ -126,6 +153,7 @@ void mesh_members_changed(struct mesh *mesh)
 
 	mesh->is_member = self && !self->is_evicted;
 	mesh->is_evicted = self && self->is_evicted;
+	closed_changed(mesh);
 	if (mesh->is_evicted && !was_evicted)
 		mesh_alarm(mesh, "this server was evicted from the cluster: it serves and writes nothing any more");
 	choose_peers(mesh);
@@ -151,7 +179,7 @@ void mesh_alarm(struct mesh *mesh, const char *format, ...)
 static enum code read_state(struct mesh *mesh, struct err *err)
 {
 	struct vector vector = { 0 };
-	enum code code = log_read_vector(mesh->look, &vector, err);
+	enum code code = log_read_vector(mesh->look, TABLE_VECTOR, &vector, err);
 
 	if (!code)
 		code = root_read(mesh->look, mesh->cluster, &mesh->root, err);
@@ -163,7 +191,8 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 	}
 	vector_done(&mesh->vector);
 	mesh->vector = vector;
-	return t0_open(mesh, err);
+	code = proofs_open(mesh, err);
+	return code ? code : t0_open(mesh, err);
 }
 
 enum code mesh_load(struct mesh *mesh, struct err *err)
@@ -173,28 +202,47 @@ enum code mesh_load(struct mesh *mesh, struct err *err)
 	if (!code)
 		code = read_state(mesh, err);
 	mesh->moved_count = 0;
+	mesh->own_moved = 0;
 	changes_clear(&mesh->changes);
 	if (!code)
 		mesh_members_changed(mesh);
 	return code;
 }
 
-/* The ends that moved, the root, the author's batches: once for all that the transaction did. */
-static enum code finish(struct mesh *mesh, struct err *err)
+enum code mesh_close_own(struct mesh *mesh, struct err *err)
 {
 	struct applying applying = mesh_applying(mesh);
 	enum code code = author_finish(&mesh->author, &applying, err);
 
-	for (size_t i = 0; !code && i < mesh->author.closed_count; i++)
-		mesh_move(mesh, mesh->author.closed[i].stream, mesh->author.closed[i].end);
+	while (!code && mesh->own_moved < mesh->author.closed_count)
+		mesh_move(mesh, &mesh->author.closed[mesh->own_moved++]);
+	return code;
+}
+
+static enum code put_ends(struct mesh *mesh, struct stream stream, struct err *err)
+{
+	size_t count;
+	const struct frontier *ends = vector_ends(&mesh->vector, stream, &count);
+
+	return log_put_ends(mesh->txn, TABLE_VECTOR, stream, ends, count, err);
+}
+
+/* What closings bring, the author's batches, the ends that moved, the root: once for all that the transaction did. */
+static enum code finish(struct mesh *mesh, struct err *err)
+{
+	enum code code = closed_finish(mesh, err);
+
+	if (!code)
+		code = mesh_close_own(mesh, err);
 	for (size_t i = 0; !code && i < mesh->moved_count; i++)
-		code = log_put_end(mesh->txn, mesh->moved[i], *vector_find(&mesh->vector, mesh->moved[i]), err);
+		code = put_ends(mesh, mesh->moved[i], err);
 	return code ? code : root_put(mesh->txn, &mesh->root, err);
 }
 
 static void forget_transaction(struct mesh *mesh)
 {
 	mesh->moved_count = 0;
+	mesh->own_moved = 0;
 	author_forget(&mesh->author, &mesh->vector);
 	changes_clear(&mesh->changes);
 }
@@ -235,11 +283,14 @@ static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 
 static enum code commit(struct mesh *mesh, struct err *err)
 {
-	enum code code = OK;
+	enum code code = exchange_step(mesh, err);
 
-	if (!mesh->txn)
+	if (!code && closed_is_due(mesh))
+		code = mesh_txn(mesh, err);
+	if (!code && !mesh->txn)
 		return OK;
-	code = finish(mesh, err);
+	if (!code)
+		code = finish(mesh, err);
 	if (code)
 		store_end(mesh->txn);
 	else
@@ -302,6 +353,8 @@ void mesh_done(struct mesh *mesh)
 	free(mesh->peers);
 	free(mesh->moved);
 	t0_done(&mesh->t0);
+	proofs_done(&mesh->proofs);
+	exchange_done(&mesh->exchange);
 	vector_done(&mesh->vector);
 	changes_done(&mesh->changes);
 	author_done(&mesh->author);

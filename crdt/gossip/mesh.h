@@ -45,12 +45,16 @@ struct mesh {
 	struct t0 t0;
 	bool is_member, is_evicted, is_twin;
 	struct vector vector;
+	struct proofs proofs;
+	struct closings closings;
+	struct exchange exchange;
 	struct root root;
 	struct changes changes;
 	struct author author;
 	uint64_t commits;     /* of this process */
 	struct stream *moved; /* whose ends this transaction changed */
 	size_t moved_count, moved_room;
+	size_t own_moved; /* of the author's batches, those that moved theirs */
 	struct recent recent;
 
 	/* The others. */
@@ -84,8 +88,14 @@ enum code mesh_look(struct mesh *mesh, struct err *err);
 
 struct applying mesh_applying(struct mesh *mesh);
 
-/* A stream goes on; the end is stored with the commit. */
-void mesh_move(struct mesh *mesh, struct stream stream, struct end end);
+/* The open transaction, or else what is durable. */
+enum code mesh_reader(struct mesh *mesh, struct store_txn **ret_txn, struct err *err);
+
+/* A batch is merged, and its stream goes on; the end is stored with the commit. */
+void mesh_move(struct mesh *mesh, const struct batch *batch);
+
+/* What this member wrote so far becomes batches. */
+enum code mesh_close_own(struct mesh *mesh, struct err *err);
 
 /* The peer of that id; NULL: not a member that stands. */
 struct peer *mesh_peer(const struct mesh *mesh, uint64_t node);

@@ -10,7 +10,10 @@
 #include "crdt/gossip/antientropy.h"
 #include "crdt/gossip/beat.h"
 #include "crdt/gossip/bucket.h"
+#include "crdt/gossip/closed.h"
+#include "crdt/gossip/exchange.h"
 #include "crdt/gossip/pending.h"
+#include "crdt/gossip/proofs.h"
 #include "crdt/gossip/push.h"
 #include "crdt/gossip/session.h"
 #include "crdt/gossip/t0.h"
@@ -36,6 +39,7 @@ enum owed {
 	OWED_HINTS = 16384,
 	OWED_ASK = 32768,
 	OWED_RECEIPT = 65536, /* for batches that the link gave */
+	OWED_FRONTS = 131072, /* where the peer's own streams end here */
 };
 
 /* Whoever is not yet known may open many of them: what only members need is in their peer. */
@@ -53,6 +57,7 @@ struct link {
 	size_t wanted_count;
 	uint32_t owed;
 	struct t0_link t0;
+	size_t proofs_told; /* of all, in the order of their arrival */
 	struct telling telling;
 	struct stream_table told, named;
 	struct flow flow;

@@ -21,27 +21,15 @@ void flow_done(struct flow *flow)
 	*flow = (struct flow){ 0 };
 }
 
-/*
- * Whether an earlier end lies on our chain is not known without looking; that it is the same end is. Nobody is accused
- * of what he did not sign.
- */
-static enum code note_off_chain(struct mesh *mesh, const struct batch *batch, struct err *err)
+static void note_rows(struct mesh *mesh, size_t from)
 {
-	const struct end *end = vector_find(&mesh->vector, batch->stream);
-	const struct member *author = members_find(mesh->t0.members, batch->stream.node);
-
-	if (!author || !end || end->seq != batch->end.seq || end_equal(*end, batch->end))
-		return OK;
-	if (!batch_is_signed(batch, author->key))
-		return fail(err, E_DENIED, "it passed on a batch whose signature is wrong");
-	mesh->counts.off_chain++;
-	mesh_alarm(mesh, "member %016llx has signed two batches for one place in its stream",
-		   (unsigned long long)batch->stream.node);
-	return OK;
+	for (size_t i = from; i < mesh->changes.count; i++)
+		mesh->closings.has_news |= mesh->changes.all[i].kind == KIND_closing;
 }
 
-static enum code merge(struct mesh *mesh, const struct batch *batch, struct err *err)
+enum code push_merge(struct mesh *mesh, const struct batch *batch, struct err *err)
 {
+	size_t changed = mesh->changes.count;
 	struct applying applying;
 	struct applied applied;
 	enum code code = mesh_txn(mesh, err);
@@ -52,12 +40,16 @@ static enum code merge(struct mesh *mesh, const struct batch *batch, struct err 
 	code = apply_batch(&applying, batch, &applied, err);
 	if (!code)
 		code = log_put_batch(mesh->txn, batch, err);
+	if (!code)
+		code = author_follow(&mesh->author, batch, &mesh->changes, changed, mesh->txn, err);
 	if (code)
 		return code;
+	note_rows(mesh, changed);
 	mesh->author.hlc = hlc_observe(mesh->author.hlc, mesh->wall, applied.latest);
 	mesh->counts.merged++;
+	mesh->counts.own_followed += batch->stream.node == mesh->node;
 	mesh->counts.void_entry += applied.voids;
-	mesh_move(mesh, batch->stream, batch->end);
+	mesh_move(mesh, batch);
 	return OK;
 }
 
@@ -65,39 +57,74 @@ bool push_takes(const struct mesh *mesh, struct stream stream)
 {
 	const struct member *author = members_find(mesh->t0.members, stream.node);
 
-	if (!author || author->is_evicted)
+	if (!author)
 		return false;
 	/* Each start is a stream in everybody's vector for good, and no member needs many. */
-	return vector_find(&mesh->vector, stream) ||
+	return author->is_evicted || vector_find(&mesh->vector, stream) ||
 	       vector_streams_of(&mesh->vector, stream.node) < PUSH_STARTS * LANES;
 }
 
-/* The batch is new; whether it is the next one. */
-static enum code take_next(struct mesh *mesh, struct link *link, const struct batch *batch, struct err *err)
+/* Whether it is here already; below the horizon it is. */
+static enum code is_merged(struct mesh *mesh, const struct batch *batch, bool *ret_is_merged, struct err *err)
+{
+	struct store_txn *txn;
+	struct logged logged;
+	uint64_t horizon;
+	enum code code = mesh_reader(mesh, &txn, err);
+
+	if (!code)
+		code = log_horizon(txn, batch->stream, &horizon, err);
+	if (!code && batch->end.seq > horizon)
+		code = log_find(txn, batch->stream, batch->end, &logged, err);
+	if (code && code != E_ABSENT)
+		return code;
+	*ret_is_merged = !code;
+	return OK;
+}
+
+/* Of an open start, from a member that is known. */
+static enum code take_open(struct mesh *mesh, struct link *link, const struct batch *batch, struct err *err)
 {
 	const struct end *end = vector_find(&mesh->vector, batch->stream);
-	const struct member *author = members_find(mesh->t0.members, batch->stream.node);
 	struct end have = end ? *end : (struct end){ 0 };
+	bool is_there = end_equal(have, batch->end);
+	enum code code = OK;
 
-	/* Not refused and not taken: its author's admission may still be on its way, or its eviction was. */
-	if (!author || !push_takes(mesh, batch->stream)) {
-		mesh->counts.unknown_author++;
-		return OK;
-	}
-	if (batch->first != have.seq + 1) {
+	if (batch->first > have.seq + 1) {
 		mesh->counts.gap++;
 		link_owe(mesh, link, OWED_INDEX);
 		return OK;
 	}
-	if (!batch_is_signed(batch, author->key))
-		return fail(err, E_DENIED, "it passed on a batch whose signature is wrong");
-	if (!id_equal(batch->before, have.hash)) {
-		mesh->counts.off_chain++;
-		mesh_alarm(mesh, "member %016llx goes on from a batch that is not in its stream",
-			   (unsigned long long)batch->stream.node);
-		return OK;
+	if (!is_there && batch->end.seq <= have.seq)
+		code = is_merged(mesh, batch, &is_there, err);
+	if (!code && is_there) {
+		mesh->counts.duplicate++;
+		/* Said once more, or the peer would wait for our word that we have it. */
+		ack_note(&mesh->recent, batch->stream);
 	}
-	return merge(mesh, batch, err);
+	if (code || is_there)
+		return code;
+	if (!batch_is_signed(batch, members_find(mesh->t0.members, batch->stream.node)->key))
+		return fail(err, E_DENIED, "it passed on a batch whose signature is wrong");
+	if (batch->first == have.seq + 1 && id_equal(batch->before, have.hash))
+		return push_merge(mesh, batch, err);
+	code = closed_contradict(mesh, batch, err);
+	if (!code && closed_is(mesh, batch->stream.node, batch->stream.start))
+		code = closed_take(mesh, batch, err);
+	return code;
+}
+
+static enum code take_closed(struct mesh *mesh, const struct batch *batch, struct err *err)
+{
+	const struct member *author = members_find(mesh->t0.members, batch->stream.node);
+
+	if (!batch_is_signed(batch, author->key)) {
+		/* Of two keys that have one id, and so are both evicted, it may be the other's. */
+		if (author->is_evicted)
+			return OK;
+		return fail(err, E_DENIED, "it passed on a batch whose signature is wrong");
+	}
+	return closed_take(mesh, batch, err);
 }
 
 enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole, struct err *err)
@@ -114,28 +141,35 @@ enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole,
 		return code;
 	if (!id_equal(batch.cluster, mesh->cluster))
 		return fail(err, E_DENIED, "it sent a batch of another cluster");
-	ack_owe(mesh, link, batch.stream);
-	if (batch.end.seq <= vector_seq(&mesh->vector, batch.stream)) {
-		mesh->counts.duplicate++;
-		/* Said once more, or the peer would wait for our word that we have it. */
-		ack_note(&mesh->recent, batch.stream);
-		return note_off_chain(mesh, &batch, err);
+	if (!exchange_takes(mesh, batch.stream)) {
+		mesh->counts.too_early++;
+		return OK;
 	}
-	return take_next(mesh, link, &batch, err);
+	ack_owe(mesh, link, batch.stream);
+	/* Not refused and not taken: its author's admission may still be on its way. */
+	if (!push_takes(mesh, batch.stream)) {
+		mesh->counts.unknown_author++;
+		return OK;
+	}
+	if (closed_is(mesh, batch.stream.node, batch.stream.start))
+		return take_closed(mesh, &batch, err);
+	return take_open(mesh, link, &batch, err);
 }
 
 static void add_want(struct flow *flow, const struct want *want)
 {
+	struct asked_for asked = { *want, log_behind(want->after) };
+
 	for (size_t i = 0; i < flow->wants_count; i++)
-		if (!stream_compare(&flow->wants[i].stream, &want->stream)) {
-			flow->wants[i] = *want;
+		if (!stream_compare(&flow->wants[i].want.stream, &want->stream)) {
+			flow->wants[i] = asked;
 			return;
 		}
 	if (flow->wants_count == FRAME_WANTS_MAX)
 		return;
 	if (!flow->wants)
 		flow->wants = must_alloc(FRAME_WANTS_MAX * sizeof *flow->wants);
-	flow->wants[flow->wants_count++] = *want;
+	flow->wants[flow->wants_count++] = asked;
 }
 
 void push_wanted(struct mesh *mesh, struct link *link, struct reader wants)
@@ -245,21 +279,40 @@ static void note_sent(struct mesh *mesh, struct flow *flow, const struct batch *
 		flow->wanted_under_way += batch->whole.size;
 }
 
-/* The batch behind `after`, from the log. */
-static enum code read_next(struct mesh *mesh, struct stream stream, uint64_t after, struct err *err)
+/*
+ * The batch behind a place, from the log. E_ABSENT: there is none; E_LOST: it is there no more. Of a closed start with
+ * its branches what everybody had long ago is stepped over.
+ */
+static enum code find_next(struct mesh *mesh, struct stream stream, struct log_place after, struct batch *ret_batch,
+			   struct err *err)
 {
-	struct last_sent *last = &mesh->last_sent;
-	struct bytes whole;
+	bool is_closed = closed_is(mesh, stream.node, stream.start);
+	struct logged logged;
 	enum code code;
 
-	if (last->is_there && last->after == after && !stream_compare(&last->batch.stream, &stream))
+	do {
+		code = log_after(mesh->look, stream, after, &logged, err);
+		if (code)
+			return code;
+		if (!is_closed && logged.first != after.seq + 1)
+			return E_LOST;
+		after = log_place_of(&logged);
+	} while (is_closed && logged.form == LOG_FOOTPRINT);
+	return logged.form == LOG_WHOLE ? batch_read(logged.bytes, ret_batch, err) : E_LOST;
+}
+
+static enum code read_next(struct mesh *mesh, struct stream stream, struct log_place after, struct err *err)
+{
+	struct last_sent *last = &mesh->last_sent;
+	enum code code;
+
+	if (last->is_there && last->after.seq == after.seq && last->after.tail == after.tail &&
+	    !stream_compare(&last->batch.stream, &stream))
 		return OK;
 	last->is_there = false;
 	code = mesh_look(mesh, err);
 	if (!code)
-		code = log_batch_after(mesh->look, stream, after, &whole, err);
-	if (!code)
-		code = batch_read(whole, &last->batch, err);
+		code = find_next(mesh, stream, after, &last->batch, err);
 	if (code)
 		return code;
 	last->is_there = true;
@@ -267,11 +320,11 @@ static enum code read_next(struct mesh *mesh, struct stream stream, uint64_t aft
 	return OK;
 }
 
-static enum code send_next(struct mesh *mesh, struct link *link, struct stream stream, uint64_t after,
-			   uint64_t *ret_seq, struct err *err)
+static enum code send_next(struct mesh *mesh, struct link *link, struct stream stream, struct log_place *at,
+			   struct err *err)
 {
 	const struct batch *batch = &mesh->last_sent.batch;
-	enum code code = read_next(mesh, stream, after, err);
+	enum code code = read_next(mesh, stream, *at, err);
 
 	if (code)
 		return code;
@@ -279,22 +332,8 @@ static enum code send_next(struct mesh *mesh, struct link *link, struct stream s
 	frame_put_batch(&mesh->frame, batch->whole);
 	link_send(mesh, link);
 	note_sent(mesh, &link->flow, batch, stream.node != mesh->node || stream.start != mesh->author.start);
-	*ret_seq = batch->end.seq;
+	*at = log_place_at(batch->end);
 	return OK;
-}
-
-static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, struct err *err)
-{
-	struct stream own = { mesh->node, mesh->author.start, lane };
-	struct flow *flow = &link->flow;
-	uint64_t end = mesh->author.lanes[lane].end.seq;
-	enum code code = OK;
-
-	while (!code && flow->is_begun && flow->pushed[lane] < end && has_room(mesh, flow, lane, false)) {
-		code = send_next(mesh, link, own, flow->pushed[lane], &flow->pushed[lane], err);
-		mesh->counts.pushed += !code;
-	}
-	return code;
 }
 
 static void say_gone(struct mesh *mesh, struct link *link, struct stream stream)
@@ -308,21 +347,44 @@ static void say_gone(struct mesh *mesh, struct link *link, struct stream stream)
 	mesh->counts.gone++;
 }
 
-/* What was asked for in one lane, until it is sent or the window is full. */
-static enum code send_wanted(struct mesh *mesh, struct link *link, struct want *want, struct err *err)
+static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, struct err *err)
 {
+	struct stream own = { mesh->node, mesh->author.start, lane };
+	struct flow *flow = &link->flow;
+	uint64_t end = mesh->author.lanes[lane].end.seq;
+	struct log_place at = log_behind(flow->pushed[lane]);
 	enum code code = OK;
 
-	while (!code && want->after < want->until && has_room(mesh, &link->flow, want->stream.lane, true)) {
-		code = send_next(mesh, link, want->stream, want->after, &want->after, err);
+	while (!code && flow->is_begun && at.seq < end && has_room(mesh, flow, lane, false)) {
+		at = log_behind(at.seq);
+		code = send_next(mesh, link, own, &at, err);
+		mesh->counts.pushed += !code;
+	}
+	if (code == E_LOST || code == E_ABSENT) {
+		say_gone(mesh, link, own);
+		at.seq = end;
+		code = OK;
+	}
+	flow->pushed[lane] = at.seq;
+	return code;
+}
+
+/* What was asked for in one stream, until it is sent or the window is full. */
+static enum code send_wanted(struct mesh *mesh, struct link *link, struct asked_for *asked, struct err *err)
+{
+	struct stream stream = asked->want.stream;
+	enum code code = OK;
+
+	while (!code && asked->at.seq < asked->want.until && has_room(mesh, &link->flow, stream.lane, true)) {
+		code = send_next(mesh, link, stream, &asked->at, err);
 		mesh->counts.wanted += !code;
 	}
-	if (code != E_ABSENT)
+	if (code != E_ABSENT && code != E_LOST)
 		return code;
 	/* Behind our own end nothing is gone: another member has that, and not yet we. */
-	if (want->after < vector_seq(&mesh->vector, want->stream))
-		say_gone(mesh, link, want->stream);
-	want->after = want->until;
+	if (code == E_LOST && asked->at.seq < vector_seq(&mesh->vector, stream))
+		say_gone(mesh, link, stream);
+	asked->at.seq = asked->want.until;
 	return OK;
 }
 
@@ -333,12 +395,12 @@ static enum code flush_lane(struct mesh *mesh, struct link *link, enum lane lane
 	enum code code = push_own(mesh, link, lane, err);
 
 	for (size_t i = 0; i < flow->wants_count; i++) {
-		struct want *want = &flow->wants[i];
+		struct asked_for *asked = &flow->wants[i];
 
-		if (!code && want->stream.lane == lane)
-			code = send_wanted(mesh, link, want, err);
-		if (want->after < want->until)
-			flow->wants[kept++] = *want;
+		if (!code && asked->want.stream.lane == lane)
+			code = send_wanted(mesh, link, asked, err);
+		if (asked->at.seq < asked->want.until)
+			flow->wants[kept++] = *asked;
 	}
 	flow->wants_count = kept;
 	return code;

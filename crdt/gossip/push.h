@@ -11,6 +11,7 @@
 
 #include "crdt/base/time.h"
 #include "crdt/gossip/frame.h"
+#include "crdt/log/log.h"
 
 struct mesh;
 struct link;
@@ -38,7 +39,7 @@ struct sent {
 /* The last batch that was sent, for the next link: mostly all are told the same. */
 struct last_sent {
 	bool is_there;
-	uint64_t after; /* the seq that it follows */
+	struct log_place after; /* the place that it follows */
 	struct batch batch;
 };
 
@@ -46,7 +47,10 @@ struct last_sent {
 struct flow {
 	bool is_begun;          /* the peer has said where it stands */
 	uint64_t pushed[LANES]; /* of this member's own streams */
-	struct want *wants;     /* what the peer asked for */
+	struct asked_for {
+		struct want want;
+		struct log_place at; /* how far it was sent */
+	} * wants;                   /* what the peer asked for */
 	size_t wants_count;
 	struct sent *sent;
 	size_t sent_count, sent_room;
@@ -57,8 +61,11 @@ struct flow {
 
 void flow_done(struct flow *flow);
 
-/* Whether batches of the stream are taken: its author is a member that stands, and has no more streams than it may. */
+/* Whether batches of the stream are taken: its author is or was a member, and has no more streams than it may. */
 bool push_takes(const struct mesh *mesh, struct stream stream);
+
+/* A verified batch that goes on from what is merged. Failures of the store alone. */
+enum code push_merge(struct mesh *mesh, const struct batch *batch, struct err *err);
 
 /* A batch came in. Failures of the store alone, and E_DENIED or E_FORM for what breaks the link. */
 enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole, struct err *err);

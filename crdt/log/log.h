@@ -49,6 +49,11 @@ static inline struct log_place log_place_of(const struct logged *logged)
 	return (struct log_place){ logged->last, logged->tail };
 }
 
+static inline struct log_place log_place_at(struct end end)
+{
+	return (struct log_place){ end.seq, hash_tail(end.hash) };
+}
+
 enum code log_put_batch(struct store_txn *txn, const struct batch *batch, struct err *err);
 
 /* The first entry of the stream behind the place. E_ABSENT. */

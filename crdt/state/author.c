@@ -2,7 +2,9 @@
 #include "crdt/state/author.h"
 
 #include "crdt/log/log.h"
+#include "crdt/state/found.h"
 #include "crdt/state/index.h"
+#include "crdt/state/state.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -210,6 +212,53 @@ enum code author_finish(struct author *author, struct applying *applying, struct
 	for (enum lane lane = LANE_URGENT; !code && lane < LANES; lane++)
 		code = close_lane(author, lane, applying, err);
 	return code ? code : put_audit(author, applying->txn, err);
+}
+
+/* Audit rows are counted per start: the next one goes on behind the last. */
+static enum code follow_audit(struct author *author, struct id id, struct store_txn *txn, struct err *err)
+{
+	struct audit_row row;
+	enum code code = state_row(txn, KIND_TABLE(audit), id, &row, err);
+
+	if (is_gone(code))
+		return OK;
+	if (!code && row.node == author->node && row.start == author->start && row.seq > author->audit_seq) {
+		author->audit_seq = row.seq;
+		author->audit_hash = id;
+		author->is_changed = true;
+	}
+	return code;
+}
+
+enum code author_follow(struct author *author, const struct batch *batch, const struct changes *changes, size_t from,
+			struct store_txn *txn, struct err *err)
+{
+	enum code code = OK;
+
+	if (batch->stream.node != author->node || batch->stream.start != author->start)
+		return OK;
+	author->lanes[batch->stream.lane].end = batch->end;
+	for (size_t i = from; !code && i < changes->count; i++)
+		if (changes->all[i].kind == KIND_audit)
+			code = follow_audit(author, changes->all[i].id, txn, err);
+	return code;
+}
+
+enum code author_restart(struct author *author, uint64_t start, struct store_txn *txn, struct err *err)
+{
+	uint8_t room[8];
+	struct buf buf = buf_over(room, sizeof room);
+
+	author->start = start;
+	author->audit_seq = 0;
+	author->audit_hash = (struct id){ { 0 } };
+	author->is_changed = true;
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
+		assert(!author->lanes[lane].count);
+		author->lanes[lane].end = (struct end){ 0 };
+	}
+	buf_put_big_endian(&buf, start, 8);
+	return store_put(txn, bytes_of(start_key, sizeof start_key), buf_bytes(&buf), err);
 }
 
 void author_forget(struct author *author, const struct vector *vector)

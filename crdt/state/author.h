@@ -51,6 +51,13 @@ enum code author_ask(struct author *author, struct applying *applying, struct ju
 /* Closes and stores the batches of the transaction: author->closed, borrowed until author_forget. */
 enum code author_finish(struct author *author, struct applying *applying, struct err *err);
 
+/* What others have of this member's own stream was merged: it goes on from there. */
+enum code author_follow(struct author *author, const struct batch *batch, const struct changes *changes, size_t from,
+			struct store_txn *txn, struct err *err);
+
+/* Another start begins, at nothing; what was written before is closed already. */
+enum code author_restart(struct author *author, uint64_t start, struct store_txn *txn, struct err *err);
+
 /* After the commit, or in its place: the transaction's entries are off the author's hands. */
 void author_forget(struct author *author, const struct vector *vector);
 

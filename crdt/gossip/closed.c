@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/gossip/closed.h"
+
+#include "crdt/gossip/exchange.h"
+#include "crdt/gossip/mesh.h"
+#include "crdt/log/log.h"
+
+#include <stdlib.h>
+
+/* Fresh starts have so many bits, the first start is 1. */
+enum { START_BITS = 48 };
+
+bool closed_is(const struct mesh *mesh, uint64_t node, uint64_t start)
+{
+	const struct member *member = members_find(mesh->t0.members, node);
+
+	return (member && member->is_evicted) || proofs_has(&mesh->proofs, node, start);
+}
+
+void closed_changed(struct mesh *mesh)
+{
+	mesh->closings.is_changed = true;
+}
+
+bool closed_is_due(const struct mesh *mesh)
+{
+	const struct closings *closings = &mesh->closings;
+
+	return (closings->is_changed || closings->has_news) && exchange_may_write(mesh);
+}
+
+/* --- What waits. */
+
+static enum code is_known(struct mesh *mesh, const struct batch *batch, bool *ret_is_known, struct err *err)
+{
+	struct logged logged;
+	enum code code = log_find(mesh->txn, batch->stream, batch->end, &logged, err);
+
+	if (code == E_ABSENT)
+		code = log_find_waiting(mesh->txn, batch->stream, batch->end, &logged, err);
+	if (code && code != E_ABSENT)
+		return code;
+	*ret_is_known = !code;
+	return OK;
+}
+
+enum code closed_take(struct mesh *mesh, const struct batch *batch, struct err *err)
+{
+	uint64_t horizon;
+	bool is_there = false;
+	enum code code = mesh_txn(mesh, err);
+
+	if (!code)
+		code = is_known(mesh, batch, &is_there, err);
+	if (!code)
+		code = log_horizon(mesh->txn, batch->stream, &horizon, err);
+	if (code)
+		return code;
+	/* So long ago that nobody can tell any more whether it was merged: it was, unless a disk was older still. */
+	if (is_there || batch->end.seq <= horizon)
+		return OK;
+	if (store_count(mesh->txn, TABLE_WAITING) >= WAITING_MAX) {
+		mesh->counts.waiting_full++;
+		return OK;
+	}
+	mesh->counts.waiting++;
+	mesh->closings.has_news = true;
+	return log_put_waiting(mesh->txn, batch, err);
+}
+
+/* Whether the batch before that one is merged; below the horizon it was. */
+static enum code is_founded_by(struct mesh *mesh, const struct batch *batch, bool *ret_is_founded, struct err *err)
+{
+	struct end before = { batch->first - 1, batch->before };
+	struct logged logged;
+	uint64_t horizon;
+	enum code code;
+
+	if (!before.seq) {
+		*ret_is_founded = true;
+		return OK;
+	}
+	code = log_horizon(mesh->txn, batch->stream, &horizon, err);
+	if (code)
+		return code;
+	code = log_find(mesh->txn, batch->stream, before, &logged, err);
+	if (code && code != E_ABSENT)
+		return code;
+	*ret_is_founded = !code || before.seq <= horizon;
+	return OK;
+}
+
+/* A batch that waits, its bytes copied; E_ABSENT. */
+static enum code read_waiting(struct mesh *mesh, struct stream stream, struct end end, struct batch *ret_batch,
+			      struct err *err)
+{
+	struct logged logged;
+	enum code code = log_find_waiting(mesh->txn, stream, end, &logged, err);
+
+	return code ? code : batch_read(arena_copy(&mesh->arena, logged.bytes), ret_batch, err);
+}
+
+static enum code let_in(struct mesh *mesh, const struct batch *batch, struct err *err)
+{
+	struct logged logged;
+	enum code code = log_find_waiting(mesh->txn, batch->stream, batch->end, &logged, err);
+
+	if (!code)
+		code = log_drop_waiting(mesh->txn, &logged, err);
+	mesh->counts.let_in++;
+	return code ? code : push_merge(mesh, batch, err);
+}
+
+static enum code let_in_or_drop(struct mesh *mesh, const struct logged *logged, struct err *err)
+{
+	const struct end *end = vector_find(&mesh->vector, logged->stream);
+	struct end have = end ? *end : (struct end){ 0 };
+	struct batch batch;
+	enum code code = batch_read(arena_copy(&mesh->arena, logged->bytes), &batch, err);
+
+	if (code)
+		return code;
+	if (batch.first == have.seq + 1 && id_equal(batch.before, have.hash))
+		return let_in(mesh, &batch, err);
+	mesh->counts.waiting_dropped++;
+	return log_drop_waiting(mesh->txn, logged, err);
+}
+
+/* Of an open stream nothing waits: what goes on from its end is merged, and the rest is asked for anew. */
+static enum code let_in_open(struct mesh *mesh, struct stream stream, struct err *err)
+{
+	struct log_place from = { 0 };
+	struct logged logged;
+	enum code code = OK;
+
+	while (!code) {
+		code = log_waiting_after(mesh->txn, stream, from, &logged, err);
+		if (code)
+			break;
+		from = log_place_of(&logged);
+		code = let_in_or_drop(mesh, &logged, err);
+	}
+	return code == E_ABSENT ? OK : code;
+}
+
+/* From a named end downwards: when the chain reaches what is merged, all of it is let in, the lowest first. */
+static enum code let_in_chain(struct mesh *mesh, struct stream stream, struct end end, struct err *err)
+{
+	struct batch *chain = NULL;
+	size_t count = 0, room = 0;
+	bool is_founded = false;
+	enum code code = OK;
+
+	while (!code && !is_founded) {
+		struct batch batch;
+
+		code = read_waiting(mesh, stream, end, &batch, err);
+		if (code)
+			break;
+		if (count == room) {
+			room = 2 * room + 8;
+			chain = must_realloc(chain, room * sizeof *chain);
+		}
+		chain[count++] = batch;
+		end = (struct end){ batch.first - 1, batch.before };
+		code = is_founded_by(mesh, &batch, &is_founded, err);
+	}
+	while (!code && count)
+		code = let_in(mesh, &chain[--count], err);
+	free(chain);
+	return code == E_ABSENT ? OK : code;
+}
+
+static enum code let_in_named(struct mesh *mesh, struct stream stream, struct err *err)
+{
+	struct arena_mark before = arena_mark(&mesh->arena);
+	struct end *ends;
+	size_t count;
+	enum code code = closing_ends(mesh->txn, stream, &mesh->arena, &ends, &count, err);
+
+	for (size_t i = 0; !code && i < count; i++)
+		code = let_in_chain(mesh, stream, ends[i], err);
+	arena_release(&mesh->arena, before);
+	return code;
+}
+
+typedef enum code for_stream(struct mesh *mesh, struct stream stream, struct err *err);
+
+static enum code for_all_waiting(struct mesh *mesh, for_stream *closed, for_stream *open, struct err *err)
+{
+	struct stream stream = { 0 };
+	enum code code = OK;
+
+	while (!code) {
+		code = log_next_stream(mesh->txn, TABLE_WAITING, &stream, &stream, err);
+		if (code)
+			break;
+		if (!closed_is(mesh, stream.node, stream.start))
+			code = open(mesh, stream, err);
+		else
+			code = closed(mesh, stream, err);
+	}
+	return code == E_ABSENT ? OK : code;
+}
+
+enum code closed_has(struct mesh *mesh, const struct frontier *frontier, bool *ret_has, struct err *err)
+{
+	struct end end = frontier->end;
+	struct store_txn *txn;
+	struct logged logged;
+	struct batch batch;
+	uint64_t horizon;
+	enum code code = mesh_reader(mesh, &txn, err);
+
+	if (!code)
+		code = log_horizon(txn, frontier->stream, &horizon, err);
+	while (!code && end.seq > horizon) {
+		code = log_find(txn, frontier->stream, end, &logged, err);
+		if (code != E_ABSENT)
+			break;
+		code = log_find_waiting(txn, frontier->stream, end, &logged, err);
+		if (!code)
+			code = batch_read(logged.bytes, &batch, err);
+		if (!code)
+			end = (struct end){ batch.first - 1, batch.before };
+	}
+	if (code && code != E_ABSENT)
+		return code;
+	*ret_has = !code;
+	return OK;
+}
+
+/* --- Rows. */
+
+enum code closed_begin_start(struct mesh *mesh, struct err *err)
+{
+	struct stream stream = { .node = mesh->node };
+	enum code code = mesh_close_own(mesh, err);
+
+	if (code)
+		return code;
+	do
+		stream.start = rng_u64(&mesh->rng) >> (64 - START_BITS);
+	while (stream.start < 2 || closed_is(mesh, stream.node, stream.start));
+	mesh->counts.own_start++;
+	return author_restart(&mesh->author, stream.start, mesh->txn, err);
+}
+
+enum code closed_own(struct mesh *mesh, struct err *err)
+{
+	uint8_t room[PROOF_MAX];
+	struct buf buf = buf_over(room, sizeof room);
+
+	if (proofs_has(&mesh->proofs, mesh->node, mesh->author.start))
+		return OK;
+	mesh_alarm(mesh, "this server's disk is older than what others have of it, or was in use twice: it goes on "
+			 "with a new start");
+	proof_write_own(mesh->signer, mesh->cluster, mesh->author.start, &buf);
+	return proofs_add(mesh, buf_bytes(&buf), err);
+}
+
+static enum code write_row(struct mesh *mesh, struct closed_start closed, size_t from, struct err *err)
+{
+	struct change change = closing_change(mesh->node, closed, &mesh->vector, from, &mesh->arena);
+	struct asker asker = { .writes = BY_MEMBER };
+	struct judging judging = { .rng = &mesh->rng, .now = mesh->wall };
+	struct applying applying = mesh_applying(mesh);
+	struct judged judged;
+	struct place place;
+
+	mesh->counts.row++;
+	mesh->closings.has_news = true;
+	return author_ask(&mesh->author, &applying, &judging, &asker, &change, 1, &judged, &place, err);
+}
+
+static enum code write_rows(struct mesh *mesh, struct closed_start closed, struct err *err)
+{
+	bool is_due = true;
+	enum code code = OK;
+
+	while (!code) {
+		struct arena_mark before = arena_mark(&mesh->arena);
+		size_t from = 0;
+
+		code = closing_is_due(mesh->txn, mesh->node, closed, &mesh->vector, &mesh->arena, &is_due, &from, err);
+		if (code || !is_due)
+			return code;
+		code = write_row(mesh, closed, from, err);
+		arena_release(&mesh->arena, before);
+	}
+	return code;
+}
+
+static enum code write_all_rows(struct mesh *mesh, struct err *err)
+{
+	size_t count;
+	const struct member *all = members_all(mesh->t0.members, &count);
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < count; i++)
+		if (all[i].is_evicted && (!i || all[i - 1].node != all[i].node))
+			code = write_rows(mesh, (struct closed_start){ .node = all[i].node }, err);
+	for (size_t i = 0; !code && i < mesh->proofs.count; i++) {
+		struct closed_start closed = { mesh->proofs.all[i].node, mesh->proofs.all[i].start };
+
+		code = write_rows(mesh, closed, err);
+	}
+	return code;
+}
+
+static enum code apply_closings(struct mesh *mesh, struct err *err)
+{
+	enum code code = OK;
+
+	if (proofs_has(&mesh->proofs, mesh->node, mesh->author.start))
+		code = closed_begin_start(mesh, err);
+	if (!code)
+		code = write_all_rows(mesh, err);
+	return code;
+}
+
+static enum code leave(struct mesh *mesh, struct stream stream, struct err *err)
+{
+	(void)mesh;
+	(void)stream;
+	(void)err;
+	return OK;
+}
+
+enum code closed_finish(struct mesh *mesh, struct err *err)
+{
+	struct closings *closings = &mesh->closings;
+	enum code code = OK;
+
+	if (!closed_is_due(mesh))
+		return OK;
+	if (closings->is_changed) {
+		closings->has_news = true;
+		code = apply_closings(mesh, err);
+		if (!code)
+			code = for_all_waiting(mesh, leave, let_in_open, err);
+		closings->is_changed = false;
+	}
+	while (!code && closings->has_news) {
+		closings->has_news = false;
+		code = for_all_waiting(mesh, let_in_named, leave, err);
+	}
+	return code;
+}
+
+/* --- Proofs. */
+
+/* What is here of the batch that overlaps with the other, or that the other should go on from. E_ABSENT. */
+static enum code find_rival(struct mesh *mesh, const struct batch *front, struct end have, struct batch *ret_rival,
+			    struct err *err)
+{
+	uint64_t after = front->first <= have.seq ? front->first - 1 : have.seq - 1;
+	struct logged logged;
+	struct bytes bytes;
+	enum code code = log_after(mesh->txn, front->stream, log_behind(after), &logged, err);
+
+	if (code)
+		return code;
+	if (logged.form == LOG_FOOTPRINT)
+		return E_ABSENT;
+	bytes = arena_copy(&mesh->arena, logged.bytes);
+	return logged.form == LOG_WHOLE ? batch_read(bytes, ret_rival, err) : batch_read_front(bytes, ret_rival, err);
+}
+
+enum code closed_contradict(struct mesh *mesh, const struct batch *front, struct err *err)
+{
+	const struct end *have = vector_find(&mesh->vector, front->stream);
+	struct batch rival;
+	enum code code = mesh_txn(mesh, err);
+
+	if (!code)
+		code = have ? find_rival(mesh, front, *have, &rival, err) : E_ABSENT;
+	if (code && code != E_ABSENT)
+		return code;
+	if (!code && proof_is_fork(&rival, front)) {
+		mesh->counts.fork++;
+		return proofs_add_fork(mesh, &rival, front, err);
+	}
+	mesh->counts.unplaced++;
+	return front->stream.node == mesh->node ? closed_own(mesh, err) : OK;
+}
+
+/* --- Settled. */
+
+static bool has_same_ends(const struct vector *a, const struct vector *b, struct closed_start closed)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct frontier *f = &a->all[i];
+
+		if (f->stream.node == closed.node && (!closed.start || f->stream.start == closed.start) &&
+		    !vector_has(b, f->stream, f->end))
+			return false;
+	}
+	return true;
+}
+
+static enum code has_said(struct mesh *mesh, uint64_t node, struct closed_start closed, bool *ret_has, struct err *err)
+{
+	struct arena_mark before = arena_mark(&mesh->arena);
+	struct store_txn *txn;
+	enum code code = mesh_reader(mesh, &txn, err);
+
+	if (!code)
+		code = closing_has_row(txn, node, closed, &mesh->arena, ret_has, err);
+	arena_release(&mesh->arena, before);
+	return code;
+}
+
+enum code closed_is_settled(struct mesh *mesh, struct closed_start closed, bool *ret_is_settled, struct err *err)
+{
+	bool is_settled = true;
+	enum code code = has_said(mesh, mesh->node, closed, &is_settled, err);
+
+	for (size_t i = 0; !code && is_settled && i < mesh->peers_count; i++) {
+		const struct peer *peer = mesh->peers[i];
+
+		code = has_said(mesh, peer->node, closed, &is_settled, err);
+		is_settled = is_settled && has_same_ends(&mesh->vector, &peer->acked, closed) &&
+			     has_same_ends(&peer->acked, &mesh->vector, closed);
+	}
+	if (!code)
+		*ret_is_settled = is_settled;
+	return code;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_CLOSED_H
+#define WARREN_CLOSED_H
+
+/*
+ * What happens to the batches of closed starts. A start is closed by a proof, or with its node's eviction. From then on
+ * this member has said in a row what it had merged of it (crdt/state/closing.h), and merges further what rows name:
+ * a batch waits until all of its chain is there, from one that is merged up to an end that a row names.
+ *
+ * All of it is done once per transaction, before that ends: rows first, then what they let in.
+ */
+
+#include "crdt/log/batch.h"
+#include "crdt/state/closing.h"
+
+struct mesh;
+
+enum { WAITING_MAX = 20000 }; /* batches; what finds no room is asked for again */
+
+struct closings {
+	bool is_changed; /* starts became closed, or open again */
+	bool has_news;   /* rows, or batches that wait */
+};
+
+bool closed_is(const struct mesh *mesh, uint64_t node, uint64_t start);
+
+/* Proofs came, or statements: what is closed may be another set. */
+void closed_changed(struct mesh *mesh);
+
+/* A signed batch of a closed start. Failures of the store alone. */
+enum code closed_take(struct mesh *mesh, const struct batch *batch, struct err *err);
+
+/*
+ * A signed batch, or its front, of an open start that does not lie on the chain that is here: a proof. Where our own
+ * batch is no more to be shown, nothing can be proven, and only the author's word can close the start.
+ */
+enum code closed_contradict(struct mesh *mesh, const struct batch *front, struct err *err);
+
+/* Whether a batch of a closed start is merged, or waits with all that leads to it. */
+enum code closed_has(struct mesh *mesh, const struct frontier *frontier, bool *ret_has, struct err *err);
+
+/* Whether a transaction is needed. */
+bool closed_is_due(const struct mesh *mesh);
+
+/* Before the transaction ends. */
+enum code closed_finish(struct mesh *mesh, struct err *err);
+
+/* This member's own start ends by its own word, and the next one begins. */
+enum code closed_own(struct mesh *mesh, struct err *err);
+
+/* Its next start begins, whatever becomes of the one before. */
+enum code closed_begin_start(struct mesh *mesh, struct err *err);
+
+/* Whether every member has said what it had merged, and all acknowledge the same ends. */
+enum code closed_is_settled(struct mesh *mesh, struct closed_start closed, bool *ret_is_settled, struct err *err);
+
+#endif

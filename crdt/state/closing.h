@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_CLOSING_H
+#define WARREN_CLOSING_H
+
+/*
+ * Closing rows: what each member had merged of a start when that became closed for it. Of a closed start a batch counts
+ * when it is an end that a row names, or comes before one on its chain.
+ *
+ * A row that is merged counts: for what does not count is not merged. So two closed nodes cannot vouch for each other,
+ * and nobody has to work out who may be believed.
+ */
+
+#include "crdt/base/arena.h"
+#include "crdt/log/vector.h"
+#include "crdt/state/judge.h"
+#include "crdt/store.h"
+
+/* Of one lane of one start; whoever names more names them for nothing. */
+enum { CLOSING_ENDS_MAX = 64 };
+
+/* What is closed: a start of a node, or with 0 all of them, by eviction. */
+struct closed_start {
+	uint64_t node, start;
+};
+
+/* The ends of a stream that any row names, ascending, each once; in `arena`. */
+enum code closing_ends(struct store_txn *txn, struct stream stream, struct arena *arena, struct end **ret_ends,
+		       size_t *ret_count, struct err *err);
+
+/* Whether `member` has published a row for it; of a whole node no other will do. */
+enum code closing_has_row(struct store_txn *txn, uint64_t member, struct closed_start closed, struct arena *arena,
+			  bool *ret_has, struct err *err);
+
+/*
+ * Whether `member` owes a row: it has none, or has merged an end that no row names (`vector`: what it has merged):
+ * where a start was open again in between, or one row had no room for all. *ret_from counts the ends before the first
+ * such.
+ */
+enum code closing_is_due(struct store_txn *txn, uint64_t member, struct closed_start closed,
+			 const struct vector *vector, struct arena *arena, bool *ret_is_due, size_t *ret_from,
+			 struct err *err);
+
+/* The member's own wish to write its row, of the ends from there on; in `arena`. */
+struct change closing_change(uint64_t member, struct closed_start closed, const struct vector *vector, size_t from,
+			     struct arena *arena);
+
+#endif
