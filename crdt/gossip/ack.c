@@ -154,8 +154,7 @@ void ack_flush_given(struct mesh *mesh, struct link *link)
 static enum code is_on_chain(struct mesh *mesh, struct stream stream, struct end end, bool *ret_is_on, struct err *err)
 {
 	const struct end *own = vector_find(&mesh->vector, stream);
-	struct bytes whole;
-	struct batch batch;
+	struct logged logged;
 	enum code code;
 
 	*ret_is_on = own && end_equal(*own, end);
@@ -163,13 +162,9 @@ static enum code is_on_chain(struct mesh *mesh, struct stream stream, struct end
 		return OK;
 	code = mesh_look(mesh, err);
 	if (!code)
-		code = log_batch_after(mesh->look, stream, end.seq - 1, &whole, err);
-	if (!code)
-		code = batch_read(whole, &batch, err);
-	if (code)
-		return code == E_ABSENT ? OK : code;
-	*ret_is_on = end_equal(batch.end, end);
-	return OK;
+		code = log_find(mesh->look, stream, end, &logged, err);
+	*ret_is_on = !code;
+	return code == E_ABSENT ? OK : code;
 }
 
 enum code ack_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint32_t *ret_copies, struct err *err)

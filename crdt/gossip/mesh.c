@@ -151,7 +151,7 @@ void mesh_alarm(struct mesh *mesh, const char *format, ...)
 static enum code read_state(struct mesh *mesh, struct err *err)
 {
 	struct vector vector = { 0 };
-	enum code code = log_read_vector(mesh->look, &vector, err);
+	enum code code = log_read_vector(mesh->look, TABLE_VECTOR, &vector, err);
 
 	if (!code)
 		code = root_read(mesh->look, mesh->cluster, &mesh->root, err);
@@ -187,8 +187,12 @@ static enum code finish(struct mesh *mesh, struct err *err)
 
 	for (size_t i = 0; !code && i < mesh->author.closed_count; i++)
 		mesh_move(mesh, mesh->author.closed[i].stream, mesh->author.closed[i].end);
-	for (size_t i = 0; !code && i < mesh->moved_count; i++)
-		code = log_put_end(mesh->txn, mesh->moved[i], *vector_find(&mesh->vector, mesh->moved[i]), err);
+	for (size_t i = 0; !code && i < mesh->moved_count; i++) {
+		size_t count;
+		const struct frontier *ends = vector_ends(&mesh->vector, mesh->moved[i], &count);
+
+		code = log_put_ends(mesh->txn, TABLE_VECTOR, mesh->moved[i], ends, count, err);
+	}
 	return code ? code : root_put(mesh->txn, &mesh->root, err);
 }
 

@@ -249,7 +249,7 @@ static void note_sent(struct mesh *mesh, struct flow *flow, const struct batch *
 static enum code read_next(struct mesh *mesh, struct stream stream, uint64_t after, struct err *err)
 {
 	struct last_sent *last = &mesh->last_sent;
-	struct bytes whole;
+	struct logged logged;
 	enum code code;
 
 	if (last->is_there && last->after == after && !stream_compare(&last->batch.stream, &stream))
@@ -257,9 +257,11 @@ static enum code read_next(struct mesh *mesh, struct stream stream, uint64_t aft
 	last->is_there = false;
 	code = mesh_look(mesh, err);
 	if (!code)
-		code = log_batch_after(mesh->look, stream, after, &whole, err);
+		code = log_after(mesh->look, stream, log_behind(after), &logged, err);
+	if (!code && logged.form != LOG_WHOLE)
+		code = fail(err, E_ABSENT, "the batch is no longer there whole");
 	if (!code)
-		code = batch_read(whole, &last->batch, err);
+		code = batch_read(logged.bytes, &last->batch, err);
 	if (code)
 		return code;
 	last->is_there = true;
