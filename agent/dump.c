@@ -8,6 +8,7 @@
 #include "crdt/base/text.h"
 #include "crdt/log/log.h"
 #include "crdt/model/json.h"
+#include "crdt/model/mp.h"
 #include "crdt/model/pack.h"
 #include "crdt/model/record.h"
 #include "crdt/state/index.h"
@@ -143,7 +144,16 @@ static enum code print_statement(struct dump *dump, struct bytes key, struct byt
 	return OK;
 }
 
-/* How many batches of a stream are kept, and with which entry they begin. */
+/* A header or a footprint. */
+static bool is_left_of_batch(struct bytes value)
+{
+	struct reader r = reader_over(value);
+	struct batch batch;
+
+	return !batch_read_front(value, &batch, NULL) || (mp_read(&r).class == MP_UINT && !reader_left(&r));
+}
+
+/* How many batches of a stream are kept whole, and with which entry they begin. */
 static enum code count_batches(struct dump *dump, struct bytes end_key, uint64_t *ret_count, uint64_t *ret_first,
 			       struct err *err)
 {
@@ -170,6 +180,8 @@ static enum code count_batches(struct dump *dump, struct bytes end_key, uint64_t
 			store_range_end(cursor);
 			return code == E_ABSENT ? OK : fail(err, code, "%s", why.text);
 		}
+		if (code == E_FORM && is_left_of_batch(value))
+			continue;
 		if (code)
 			found(dump, key, why.text);
 		else if (!(*ret_count)++)
@@ -187,15 +199,19 @@ static enum code print_end(struct dump *dump, struct bytes key, struct bytes val
 
 	if (!key_stream(key, &stream, &unused))
 		return fail(err, E_DAMAGED, "this is no stream's key");
-	seq = read_big_endian(&r, 8);
-	hash = read_bytes(&r, sizeof(struct id));
-	if (!hash || reader_left(&r))
-		return fail(err, E_DAMAGED, "this is no end of a stream");
-	put(&dump->line, "{\"node\":\"%016" PRIx64 "\",\"start\":%" PRIu64 ",\"lane\":\"%s\",\"end\":%" PRIu64,
-	    stream.node, stream.start, key_lane(stream.lane), seq);
-	put_hex("hash", bytes_of(hash, sizeof(struct id)), &dump->line);
 	code = count_batches(dump, key, &count, &first, err);
-	put(&dump->line, ",\"batches\":%" PRIu64 ",\"first\":%" PRIu64, count, first);
+	/* A line for each branch. */
+	do {
+		seq = read_big_endian(&r, 8);
+		hash = read_bytes(&r, sizeof(struct id));
+		if (!hash)
+			return fail(err, E_DAMAGED, "this is no end of a stream");
+		put(&dump->line,
+		    "%s{\"node\":\"%016" PRIx64 "\",\"start\":%" PRIu64 ",\"lane\":\"%s\",\"end\":%" PRIu64,
+		    dump->line.size ? "}\n" : "", stream.node, stream.start, key_lane(stream.lane), seq);
+		put_hex("hash", bytes_of(hash, sizeof(struct id)), &dump->line);
+		put(&dump->line, ",\"batches\":%" PRIu64 ",\"first\":%" PRIu64, count, first);
+	} while (reader_left(&r));
 	return code;
 }
 

@@ -11,7 +11,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { STREAM_KEY_SIZE = 1 + 8 + 8 + 1, BATCH_KEY_SIZE = STREAM_KEY_SIZE + 8, STATEMENT_KEY_SIZE = 1 + 4 };
+enum { STREAM_KEY_SIZE = 1 + 8 + 8 + 1, BATCH_KEY_SIZE = STREAM_KEY_SIZE + 8 + 8 };
+enum { STATEMENT_KEY_SIZE = 1 + 4, PROOF_KEY_SIZE = 1 + 8 + 8 };
 
 const char *key_lane(enum lane lane)
 {
@@ -30,13 +31,13 @@ bool key_stream(struct bytes key, struct stream *ret_stream, uint64_t *ret_seq)
 	uint8_t table = (uint8_t)read_big_endian(&r, 1);
 	uint64_t node = read_big_endian(&r, 8), start = read_big_endian(&r, 8), lane = read_big_endian(&r, 1);
 
-	if (!(table == TABLE_BATCH && key.size == BATCH_KEY_SIZE) &&
-	    !(table == TABLE_VECTOR && key.size == STREAM_KEY_SIZE))
-		return false;
-	if (lane >= LANES)
+	bool is_batch = (table == TABLE_BATCH || table == TABLE_WAITING) && key.size == BATCH_KEY_SIZE;
+	bool is_end = (table == TABLE_VECTOR || table == TABLE_STABLE) && key.size == STREAM_KEY_SIZE;
+
+	if ((!is_batch && !is_end) || lane >= LANES)
 		return false;
 	*ret_stream = (struct stream){ .node = node, .start = start, .lane = (enum lane)lane };
-	*ret_seq = table == TABLE_BATCH ? read_big_endian(&r, 8) : 0;
+	*ret_seq = is_batch ? read_big_endian(&r, 8) : 0;
 	return true;
 }
 
@@ -47,6 +48,19 @@ bool key_statement(struct bytes key, uint32_t *ret_number)
 	if (key.size != STATEMENT_KEY_SIZE || read_big_endian(&r, 1) != TABLE_STATEMENT)
 		return false;
 	*ret_number = (uint32_t)read_big_endian(&r, 4);
+	return true;
+}
+
+static bool name_of_proof(struct bytes key, char room[KEY_NAME_SIZE])
+{
+	struct reader r = reader_over(key);
+	uint64_t node, start;
+
+	if (key.size != PROOF_KEY_SIZE || read_big_endian(&r, 1) != TABLE_PROOF)
+		return false;
+	node = read_big_endian(&r, 8);
+	start = read_big_endian(&r, 8);
+	snprintf(room, KEY_NAME_SIZE, "proof that start %" PRIu64 " of node %016" PRIx64 " is closed", start, node);
 	return true;
 }
 
@@ -62,13 +76,15 @@ static bool name_of_log(struct bytes key, char room[KEY_NAME_SIZE])
 	}
 	if (!key_stream(key, &stream, &seq))
 		return false;
-	if (key.data[0] == TABLE_BATCH)
+	if (key.size == BATCH_KEY_SIZE)
 		snprintf(room, KEY_NAME_SIZE,
-			 "batch that ends at %" PRIu64 " of node %016" PRIx64 ", start %" PRIu64 ", lane %s", seq,
-			 stream.node, stream.start, key_lane(stream.lane));
+			 "%s that ends at %" PRIu64 " of node %016" PRIx64 ", start %" PRIu64 ", lane %s",
+			 key.data[0] == TABLE_BATCH ? "batch" : "waiting batch", seq, stream.node, stream.start,
+			 key_lane(stream.lane));
 	else
-		snprintf(room, KEY_NAME_SIZE, "end of node %016" PRIx64 ", start %" PRIu64 ", lane %s", stream.node,
-			 stream.start, key_lane(stream.lane));
+		snprintf(room, KEY_NAME_SIZE, "%s of node %016" PRIx64 ", start %" PRIu64 ", lane %s",
+			 key.data[0] == TABLE_VECTOR ? "end" : "what everybody has", stream.node, stream.start,
+			 key_lane(stream.lane));
 	return true;
 }
 
@@ -104,7 +120,7 @@ void key_name(struct bytes key, char room[KEY_NAME_SIZE])
 		snprintf(room, KEY_NAME_SIZE, "the root");
 		return;
 	}
-	if (name_of_state(key, room) || name_of_log(key, room))
+	if (name_of_state(key, room) || name_of_log(key, room) || name_of_proof(key, room))
 		return;
 	hex_write(bytes_of(key.data, key.size < 48 ? key.size : 48), hex);
 	snprintf(room, KEY_NAME_SIZE, "%s %s", key.size && key.data[0] == TABLE_MARK ? "mark" : "entry", hex);

@@ -14,8 +14,10 @@
 
 static bool is_of_log(struct bytes key)
 {
-	return key.size &&
-	       (key.data[0] == TABLE_BATCH || key.data[0] == TABLE_STATEMENT || key.data[0] == TABLE_VECTOR);
+	static const uint8_t tables[] = { TABLE_BATCH,   TABLE_STATEMENT, TABLE_VECTOR,
+					  TABLE_WAITING, TABLE_PROOF,     TABLE_STABLE };
+
+	return key.size && memchr(tables, key.data[0], sizeof tables);
 }
 
 static void found(void *context, struct bytes key, const char *text)

@@ -157,7 +157,9 @@ static double take_batches(struct bench *bench)
 		merge(bench, &applying, &batch);
 		must(log_put_batch(applying.txn, &batch, &err), &err, "log");
 	}
-	must(log_put_end(applying.txn, batch.stream, batch.end, &err), &err, "end");
+	must(log_put_ends(applying.txn, TABLE_VECTOR, batch.stream, &(struct frontier){ batch.stream, batch.end }, 1,
+			  &err),
+	     &err, "end");
 	must(root_put(applying.txn, &bench->root, &err), &err, "root");
 	must(store_commit(applying.txn, &err), &err, "commit");
 	arena_reset(&bench->arena);

@@ -102,7 +102,9 @@ static void commit(struct source *source, struct store_txn *txn, struct arena *a
 
 	if (with == WITH_LOG || with == WITH_LOG_SINGLY) {
 		close_batch(source, txn, arena);
-		must(log_put_end(txn, source->stream, source->end, &err), &err, "end");
+		must(log_put_ends(txn, TABLE_VECTOR, source->stream, &(struct frontier){ source->stream, source->end },
+				  1, &err),
+		     &err, "end");
 		must(root_put(txn, &source->root, &err), &err, "root");
 	}
 	must(store_commit(txn, &err), &err, "commit");

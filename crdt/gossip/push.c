@@ -320,12 +320,15 @@ static enum code read_next(struct mesh *mesh, struct stream stream, struct log_p
 	return OK;
 }
 
+/* What follows a place and begins no later than right behind `until`. */
 static enum code send_next(struct mesh *mesh, struct link *link, struct stream stream, struct log_place *at,
-			   struct err *err)
+			   uint64_t until, struct err *err)
 {
 	const struct batch *batch = &mesh->last_sent.batch;
 	enum code code = read_next(mesh, stream, *at, err);
 
+	if (!code && at->seq >= until && batch->end.seq > until)
+		return E_ABSENT;
 	if (code)
 		return code;
 	buf_clear(&mesh->frame);
@@ -357,7 +360,7 @@ static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, 
 
 	while (!code && flow->is_begun && at.seq < end && has_room(mesh, flow, lane, false)) {
 		at = log_behind(at.seq);
-		code = send_next(mesh, link, own, &at, err);
+		code = send_next(mesh, link, own, &at, end, err);
 		mesh->counts.pushed += !code;
 	}
 	if (code == E_LOST || code == E_ABSENT) {
@@ -369,14 +372,22 @@ static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, 
 	return code;
 }
 
+/* Of a closed start two batches may end at one seq. */
+static bool is_sent(const struct mesh *mesh, const struct asked_for *asked)
+{
+	if (asked->at.seq != asked->want.until)
+		return asked->at.seq > asked->want.until;
+	return asked->at.tail == UINT64_MAX || !closed_is(mesh, asked->want.stream.node, asked->want.stream.start);
+}
+
 /* What was asked for in one stream, until it is sent or the window is full. */
 static enum code send_wanted(struct mesh *mesh, struct link *link, struct asked_for *asked, struct err *err)
 {
 	struct stream stream = asked->want.stream;
 	enum code code = OK;
 
-	while (!code && asked->at.seq < asked->want.until && has_room(mesh, &link->flow, stream.lane, true)) {
-		code = send_next(mesh, link, stream, &asked->at, err);
+	while (!code && !is_sent(mesh, asked) && has_room(mesh, &link->flow, stream.lane, true)) {
+		code = send_next(mesh, link, stream, &asked->at, asked->want.until, err);
 		mesh->counts.wanted += !code;
 	}
 	if (code != E_ABSENT && code != E_LOST)
@@ -384,7 +395,7 @@ static enum code send_wanted(struct mesh *mesh, struct link *link, struct asked_
 	/* Behind our own end nothing is gone: another member has that, and not yet we. */
 	if (code == E_LOST && asked->at.seq < vector_seq(&mesh->vector, stream))
 		say_gone(mesh, link, stream);
-	asked->at.seq = asked->want.until;
+	asked->at = log_behind(asked->want.until);
 	return OK;
 }
 
@@ -399,7 +410,7 @@ static enum code flush_lane(struct mesh *mesh, struct link *link, enum lane lane
 
 		if (!code && asked->want.stream.lane == lane)
 			code = send_wanted(mesh, link, asked, err);
-		if (asked->at.seq < asked->want.until)
+		if (!is_sent(mesh, asked))
 			flow->wants[kept++] = *asked;
 	}
 	flow->wants_count = kept;

@@ -55,8 +55,8 @@ static enum code is_same_batch(struct mesh *mesh, struct stream stream, uint64_t
 			       bool is_chain_asked, bool *ret_is_same, struct err *err)
 {
 	const struct end *end = vector_find(&mesh->vector, stream);
-	struct bytes whole;
-	struct batch batch;
+	struct logged logged;
+	struct reader tail = reader_over(bytes_of(hash, HASH_SIZE));
 	enum code code;
 
 	if (end->seq == seq) {
@@ -67,12 +67,8 @@ static enum code is_same_batch(struct mesh *mesh, struct stream stream, uint64_t
 		return OK;
 	code = mesh_look(mesh, err);
 	if (!code)
-		code = log_batch_after(mesh->look, stream, seq - 1, &whole, err);
-	*ret_is_same = code == E_ABSENT;
-	if (!code)
-		code = batch_read(whole, &batch, err);
-	if (!code)
-		*ret_is_same = batch.end.seq == seq && !memcmp(batch.end.hash.bytes, hash, HASH_SIZE);
+		code = log_after(mesh->look, stream, log_behind(seq - 1), &logged, err);
+	*ret_is_same = code == E_ABSENT || (!code && logged.last == seq && logged.tail == read_big_endian(&tail, 8));
 	return code == E_ABSENT ? OK : code;
 }
 

@@ -11,6 +11,9 @@
 
 enum { HEADER_FIELDS = 9, ENTRY_FIELDS = 3, OP_FIELDS = 3, HASH_SIZE = 32 };
 
+/* As it stands behind a header. */
+enum { SIGNATURE_SIZE = 2 + sizeof(struct signature) };
+
 int stream_compare(const struct stream *a, const struct stream *b)
 {
 	if (a->node != b->node)
@@ -194,6 +197,26 @@ enum code batch_read(struct bytes whole, struct batch *ret_batch, struct err *er
 		batch.entries.size = 0;
 	*ret_batch = batch;
 	return OK;
+}
+
+enum code batch_read_front(struct bytes front, struct batch *ret_batch, struct err *err)
+{
+	struct reader r = reader_over(front);
+	struct batch batch = { .whole = front };
+	uint8_t of_entries[HASH_SIZE];
+	enum code code = read_header(&r, &batch, of_entries, err);
+
+	if (code)
+		return code;
+	if (!read_fixed(&r, batch.signature.bytes, sizeof batch.signature.bytes) || reader_left(&r))
+		return broken(err, "it is not a header and its signature");
+	*ret_batch = batch;
+	return OK;
+}
+
+struct bytes batch_front(const struct batch *batch)
+{
+	return bytes_of(batch->header.data, batch->header.size + SIGNATURE_SIZE);
 }
 
 bool batch_is_signed(const struct batch *batch, struct key32 author)

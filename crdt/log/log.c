@@ -3,29 +3,14 @@
 
 #include "crdt/log/log_inside.h"
 
-static struct buf begin_key(uint8_t *room, size_t size, uint8_t table, const struct stream *stream)
+struct bytes log_stream_key(uint8_t table, const struct stream *stream, uint8_t room[LOG_STREAM_KEY_SIZE])
 {
-	struct buf buf = buf_over(room, size);
+	struct buf buf = buf_over(room, LOG_STREAM_KEY_SIZE);
 
 	buf_put_byte(&buf, table);
 	buf_put_big_endian(&buf, stream->node, 8);
 	buf_put_big_endian(&buf, stream->start, 8);
 	buf_put_byte(&buf, (uint8_t)stream->lane);
-	return buf;
-}
-
-struct bytes log_stream_key(uint8_t table, const struct stream *stream, uint8_t room[LOG_STREAM_KEY_SIZE])
-{
-	struct buf buf = begin_key(room, LOG_STREAM_KEY_SIZE, table, stream);
-
-	return buf_bytes(&buf);
-}
-
-struct bytes log_batch_key(const struct stream *stream, uint64_t seq, uint8_t room[LOG_BATCH_KEY_SIZE])
-{
-	struct buf buf = begin_key(room, LOG_BATCH_KEY_SIZE, TABLE_BATCH, stream);
-
-	buf_put_big_endian(&buf, seq, 8);
 	return buf_bytes(&buf);
 }
 
@@ -38,45 +23,35 @@ static struct bytes statement_key(uint32_t number, uint8_t room[LOG_STATEMENT_KE
 	return buf_bytes(&buf);
 }
 
-enum code log_put_batch(struct store_txn *txn, const struct batch *batch, struct err *err)
+struct bytes log_proof_key(uint64_t node, uint64_t start, uint8_t room[LOG_PROOF_KEY_SIZE])
 {
-	uint8_t room[LOG_BATCH_KEY_SIZE];
+	struct buf buf = buf_over(room, LOG_PROOF_KEY_SIZE);
 
-	return store_put(txn, log_batch_key(&batch->stream, batch->end.seq, room), batch->whole, err);
+	buf_put_byte(&buf, TABLE_PROOF);
+	buf_put_big_endian(&buf, node, 8);
+	buf_put_big_endian(&buf, start, 8);
+	return buf_bytes(&buf);
 }
 
-enum code log_batch_after(struct store_txn *txn, struct stream stream, uint64_t seq, struct bytes *ret_whole,
-			  struct err *err)
+enum code log_put_ends(struct store_txn *txn, uint8_t table, struct stream stream, const struct frontier *ends,
+		       size_t count, struct err *err)
 {
-	uint8_t prefix[LOG_STREAM_KEY_SIZE], from[LOG_BATCH_KEY_SIZE];
-	struct store_cursor *cursor;
-	struct bytes key, whole;
+	uint8_t room[LOG_STREAM_KEY_SIZE];
+	struct bytes key = log_stream_key(table, &stream, room);
+	struct buf value;
 	enum code code;
 
-	if (seq == UINT64_MAX)
-		return fail(err, E_ABSENT, "log: nothing lies behind the last number");
-	code = store_range(txn, log_stream_key(TABLE_BATCH, &stream, prefix), log_batch_key(&stream, seq + 1, from),
-			   &cursor, err);
-	if (code)
-		return code;
-	code = store_next(cursor, &key, &whole, err);
-	store_range_end(cursor);
-	if (!code)
-		*ret_whole = whole;
-	return code;
-}
-
-enum code log_put_end(struct store_txn *txn, struct stream stream, struct end end, struct err *err)
-{
-	uint8_t key_room[LOG_STREAM_KEY_SIZE], room[LOG_END_SIZE];
-	struct bytes key = log_stream_key(TABLE_VECTOR, &stream, key_room);
-	struct buf value = buf_over(room, sizeof room);
-
-	if (end_equal(end, (struct end){ 0 }))
+	if (!count)
 		return store_delete(txn, key, err);
-	buf_put_big_endian(&value, end.seq, 8);
-	buf_put(&value, end.hash.bytes, sizeof end.hash.bytes);
-	return store_put(txn, key, buf_bytes(&value), err);
+	value = buf_growing(STORE_VALUE_MAX);
+	for (size_t i = 0; i < count; i++) {
+		buf_put_big_endian(&value, ends[i].end.seq, 8);
+		buf_put(&value, ends[i].end.hash.bytes, sizeof ends[i].end.hash.bytes);
+	}
+	code = value.is_full ? fail(err, E_LIMIT, "log: a stream has %zu branches, more than can be stored", count)
+			     : store_put(txn, key, buf_bytes(&value), err);
+	buf_done(&value);
+	return code;
 }
 
 bool log_read_stream(struct reader *key, struct stream *ret_stream)
@@ -93,16 +68,29 @@ bool log_read_stream(struct reader *key, struct stream *ret_stream)
 	return true;
 }
 
-bool log_read_end(struct bytes key, struct bytes value, struct frontier *ret_frontier)
+struct end log_end_at(struct bytes value, size_t place)
 {
-	struct reader k = reader_over(key), v = reader_over(value);
-	struct frontier frontier;
+	struct reader r = reader_over(bytes_of(value.data + place * LOG_END_SIZE, LOG_END_SIZE));
+	struct end end = { .seq = read_big_endian(&r, 8) };
 
-	if (key.size != LOG_STREAM_KEY_SIZE || value.size != LOG_END_SIZE || !log_read_stream(&k, &frontier.stream))
+	memcpy(end.hash.bytes, r.at, sizeof end.hash.bytes);
+	return end;
+}
+
+bool log_read_ends(struct bytes key, struct bytes value, struct stream *ret_stream, size_t *ret_count)
+{
+	struct reader r = reader_over(key);
+	size_t count = value.size / LOG_END_SIZE;
+
+	if (key.size != LOG_STREAM_KEY_SIZE || !count || value.size % LOG_END_SIZE || !log_read_stream(&r, ret_stream))
 		return false;
-	frontier.end.seq = read_big_endian(&v, 8);
-	memcpy(frontier.end.hash.bytes, v.at, sizeof frontier.end.hash.bytes);
-	*ret_frontier = frontier;
+	for (size_t i = 0; i < count; i++) {
+		const uint8_t *at = value.data + i * LOG_END_SIZE;
+
+		if (!log_end_at(value, i).seq || (i && memcmp(at - LOG_END_SIZE, at, LOG_END_SIZE) >= 0))
+			return false;
+	}
+	*ret_count = count;
 	return true;
 }
 
@@ -128,19 +116,62 @@ static enum code walk(struct store_txn *txn, uint8_t table, visitor *visit, void
 	return code == E_ABSENT ? OK : code;
 }
 
-static enum code read_end(void *context, struct bytes key, struct bytes value, struct err *err)
+static enum code read_ends(void *context, struct bytes key, struct bytes value, struct err *err)
 {
-	struct frontier frontier;
+	struct stream stream;
+	size_t count;
 
-	if (!log_read_end(key, value, &frontier))
-		return fail(err, E_DAMAGED, "log: the end of a stream is not what it has to be: check the store");
-	vector_set(context, frontier.stream, frontier.end);
+	if (!log_read_ends(key, value, &stream, &count))
+		return fail(err, E_DAMAGED, "log: the ends of a stream are not what they have to be: check the store");
+	for (size_t i = 0; i < count; i++)
+		vector_add(context, stream, log_end_at(value, i));
 	return OK;
 }
 
-enum code log_read_vector(struct store_txn *txn, struct vector *ret_vector, struct err *err)
+enum code log_read_vector(struct store_txn *txn, uint8_t table, struct vector *ret_vector, struct err *err)
 {
-	return walk(txn, TABLE_VECTOR, read_end, ret_vector, err);
+	return walk(txn, table, read_ends, ret_vector, err);
+}
+
+enum code log_put_proof(struct store_txn *txn, uint64_t node, uint64_t start, struct bytes proof, struct err *err)
+{
+	uint8_t room[LOG_PROOF_KEY_SIZE];
+
+	return store_put(txn, log_proof_key(node, start, room), proof, err);
+}
+
+bool log_read_proof_key(struct bytes key, uint64_t *ret_node, uint64_t *ret_start)
+{
+	struct reader r = reader_over(key);
+
+	if (key.size != LOG_PROOF_KEY_SIZE)
+		return false;
+	read_big_endian(&r, 1);
+	*ret_node = read_big_endian(&r, 8);
+	*ret_start = read_big_endian(&r, 8);
+	return true;
+}
+
+struct visiting {
+	log_visit_proof *visit;
+	void *context;
+};
+
+static enum code visit_proof(void *context, struct bytes key, struct bytes value, struct err *err)
+{
+	const struct visiting *visiting = context;
+	uint64_t node, start;
+
+	if (!log_read_proof_key(key, &node, &start))
+		return fail(err, E_DAMAGED, "log: a proof lies where none can: check the store");
+	return visiting->visit(visiting->context, node, start, value, err);
+}
+
+enum code log_read_proofs(struct store_txn *txn, log_visit_proof *visit, void *context, struct err *err)
+{
+	struct visiting visiting = { visit, context };
+
+	return walk(txn, TABLE_PROOF, visit_proof, &visiting, err);
 }
 
 enum code log_put_statement(struct store_txn *txn, uint32_t number, struct bytes whole, struct err *err)

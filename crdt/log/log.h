@@ -6,10 +6,10 @@
  * The log on disk: the batches that are merged, those that wait, the ends of each stream, the statements in order of
  * arrival, the proofs.
  *
- * A merged batch lies under (table, node, start, lane, last seq, 8 bytes of its hash), so whoever looks for what follows
- * a seq finds it with one search, and the branches of a closed start lie beside each other. It is there whole, or what
- * is left of it: its header and signature, by which a fork can still be proven, or a footprint, by which it is known
- * again. Below a stream's lowest entry nothing is known of it any more.
+ * A merged batch lies under (table, node, start, lane, last seq, 8 bytes of its hash), so whoever looks for what
+ * follows a seq finds it with one search, and the branches of a closed start lie beside each other. It is there whole,
+ * or what is left of it: its header and signature, by which a fork can still be proven, or a footprint, by which it is
+ * known again. Below a stream's lowest entry nothing is known of it any more.
  *
  * What waits is a batch of a closed start that nobody has vouched for yet: it counts for nothing.
  */
@@ -49,10 +49,8 @@ static inline struct log_place log_place_of(const struct logged *logged)
 	return (struct log_place){ logged->last, logged->tail };
 }
 
-static inline struct log_place log_place_at(struct end end)
-{
-	return (struct log_place){ end.seq, hash_tail(end.hash) };
-}
+/* Behind the batch with that end. */
+struct log_place log_place_at(struct end end);
 
 enum code log_put_batch(struct store_txn *txn, const struct batch *batch, struct err *err);
 

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEY_SIZE = 1 + 8 + 8 + 1 + 8, SIGNATURE_SIZE = 64 };
+enum { KEY_SIZE = 1 + 8 + 8 + 1 + 8 + 8, SIGNATURE_SIZE = 64 };
 
 struct damage {
 	struct store_txn *txn;
@@ -32,7 +32,7 @@ static void must(enum code code, const struct err *err)
 	exit(1);
 }
 
-static struct bytes key_of(struct damage *damage, uint64_t seq)
+static struct bytes key_of(struct damage *damage, struct end end)
 {
 	struct buf key = buf_over(arena_take(&damage->arena, KEY_SIZE), KEY_SIZE);
 
@@ -40,28 +40,28 @@ static struct bytes key_of(struct damage *damage, uint64_t seq)
 	buf_put_big_endian(&key, damage->stream.node, 8);
 	buf_put_big_endian(&key, damage->stream.start, 8);
 	buf_put_byte(&key, (uint8_t)damage->stream.lane);
-	buf_put_big_endian(&key, seq, 8);
+	buf_put_big_endian(&key, end.seq, 8);
+	buf_put(&key, end.hash.bytes, 8);
 	return buf_bytes(&key);
 }
 
 static void look_around(struct damage *damage)
 {
 	struct vector vector = { 0 };
-	struct bytes whole;
+	struct logged logged;
 	struct err err = { 0 };
 
-	must(log_read_vector(damage->txn, &vector, &err), &err);
+	must(log_read_vector(damage->txn, TABLE_VECTOR, &vector, &err), &err);
 	for (size_t i = 0; i < vector.count; i++)
 		if (vector.all[i].stream.lane == LANE_PEOPLE) {
 			damage->stream = vector.all[i].stream;
 			damage->end = vector.all[i].end;
 		}
 	vector_done(&vector);
-	must(log_batch_after(damage->txn, damage->stream, 0, &whole, &err), &err);
-	must(batch_read(whole, &damage->second, &err), &err);
-	must(log_batch_after(damage->txn, damage->stream, damage->second.end.seq, &whole, &err), &err);
-	must(batch_read(arena_copy(&damage->arena, whole), &damage->second, &err), &err);
-	damage->last = key_of(damage, damage->end.seq);
+	must(log_after(damage->txn, damage->stream, log_behind(0), &logged, &err), &err);
+	must(log_after(damage->txn, damage->stream, log_place_of(&logged), &logged, &err), &err);
+	must(batch_read(arena_copy(&damage->arena, logged.bytes), &damage->second, &err), &err);
+	damage->last = key_of(damage, damage->end);
 }
 
 /* Puts the value of a key again with one bit of it turned. */
@@ -86,7 +86,7 @@ static struct bytes statement_key(uint8_t number)
 
 static bool make_damage(struct damage *damage, const char *what, struct err *err)
 {
-	struct bytes second = key_of(damage, damage->second.end.seq);
+	struct bytes second = key_of(damage, damage->second.end);
 
 	if (!strcmp(what, "gap")) {
 		must(store_delete(damage->txn, second, err), err);
@@ -98,7 +98,9 @@ static bool make_damage(struct damage *damage, const char *what, struct err *err
 		turn(damage, second, 0, 1);
 	} else if (!strcmp(what, "end")) {
 		damage->end.hash.bytes[0] ^= 1;
-		must(log_put_end(damage->txn, damage->stream, damage->end, err), err);
+		must(log_put_ends(damage->txn, TABLE_VECTOR, damage->stream,
+				  &(struct frontier){ damage->stream, damage->end }, 1, err),
+		     err);
 	} else if (!strcmp(what, "root")) {
 		turn(damage, bytes_of(root_key, sizeof root_key), 0, 1);
 	} else if (!strcmp(what, "statement")) {

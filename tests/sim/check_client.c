@@ -30,15 +30,17 @@ static bool next_item(struct reader *r, struct frontier *ret_item)
 static bool is_on_chain(const struct machine *m, struct store_txn *txn, const struct frontier *f, size_t size)
 {
 	const struct end *end = vector_find(&check_mesh(m)->vector, f->stream);
-	struct bytes whole;
-	struct batch batch;
+	struct reader hash = reader_over(bytes_of(f->end.hash.bytes, TOKEN_HASH));
+	struct logged logged;
 
 	if (!end || end->seq < f->end.seq)
 		return false;
 	if (end->seq == f->end.seq)
 		return !memcmp(end->hash.bytes, f->end.hash.bytes, size);
-	return !log_batch_after(txn, f->stream, f->end.seq - 1, &whole, NULL) && !batch_read(whole, &batch, NULL) &&
-	       batch.end.seq == f->end.seq && !memcmp(batch.end.hash.bytes, f->end.hash.bytes, size);
+	if (size > TOKEN_HASH)
+		return !log_find(txn, f->stream, f->end, &logged, NULL);
+	return !log_after(txn, f->stream, log_behind(f->end.seq - 1), &logged, NULL) && logged.last == f->end.seq &&
+	       logged.tail == read_big_endian(&hash, TOKEN_HASH);
 }
 
 /* An answer's token is what is durable here, no more (4) and no less (11). */

@@ -266,7 +266,7 @@ static void check_stored_vector(struct check *check, struct machine *m, struct s
 {
 	struct vector stored = { 0 };
 	struct err err = { 0 };
-	enum code code = log_read_vector(txn, &stored, &err);
+	enum code code = log_read_vector(txn, TABLE_VECTOR, &stored, &err);
 
 	check->counts.full[4]++;
 	if (code)
@@ -285,17 +285,15 @@ static void check_log(struct check *check, struct machine *m, struct store_txn *
 
 	check->counts.full[8]++;
 	for (size_t i = 0; i < mesh->vector.count; i++) {
-		struct bytes whole;
-		struct batch batch = { 0 };
-		enum code code = log_batch_after(txn, mesh->vector.all[i].stream, 0, &whole, &err);
+		struct stream stream = mesh->vector.all[i].stream;
+		uint64_t horizon = 0;
+		enum code code = log_horizon(txn, stream, &horizon, &err);
 
-		if (!code)
-			code = batch_read(whole, &batch, &err);
 		if (code)
 			check_read_failed(check, 8, m, code, &err);
-		else if (batch.first != 1)
+		else if (horizon)
 			check_violate(check, 8, m, "a stream of %016llx begins with %llu",
-				      (unsigned long long)batch.stream.node, (unsigned long long)batch.first);
+				      (unsigned long long)stream.node, (unsigned long long)horizon + 1);
 	}
 	log_check(txn, found, &finding, &err);
 }

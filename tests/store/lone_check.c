@@ -23,12 +23,12 @@ static uint64_t walk_stream(struct store_txn *txn, const struct frontier *last)
 {
 	struct err err = { 0 };
 	struct end end = { 0 };
-	struct bytes whole;
+	struct logged logged;
 	struct batch batch;
 	enum code code;
 
-	while (!(code = log_batch_after(txn, last->stream, end.seq, &whole, &err))) {
-		must(batch_read(whole, &batch, &err), &err);
+	while (!(code = log_after(txn, last->stream, log_behind(end.seq), &logged, &err))) {
+		must(batch_read(logged.bytes, &batch, &err), &err);
 		assert_int_equal(batch.first, end.seq + 1);
 		assert_true(id_equal(batch.before, end.hash));
 		end = batch.end;
@@ -45,7 +45,7 @@ static uint64_t count_changes(struct store_txn *txn)
 	struct err err = { 0 };
 	uint64_t count = 0;
 
-	must(log_read_vector(txn, &vector, &err), &err);
+	must(log_read_vector(txn, TABLE_VECTOR, &vector, &err), &err);
 	for (size_t i = 0; i < vector.count; i++)
 		count += walk_stream(txn, &vector.all[i]);
 	vector_done(&vector);
@@ -159,7 +159,7 @@ void lone_check_memory(const struct lone *lone)
 	struct root stored;
 
 	must(store_snapshot(lone->store, &txn, &err), &err);
-	must(log_read_vector(txn, &vector, &err), &err);
+	must(log_read_vector(txn, TABLE_VECTOR, &vector, &err), &err);
 	assert_true(vector_equal(&vector, &mesh->vector));
 	must(root_find(txn, &stored, &err), &err);
 	assert_memory_equal(stored.buckets, mesh->root.buckets, sizeof stored.buckets);

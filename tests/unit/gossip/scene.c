@@ -469,7 +469,7 @@ void real_check(const struct real *real)
 	size_t count;
 
 	assert_int_equal(store_snapshot(real->store, &txn, NULL), OK);
-	assert_int_equal(log_read_vector(txn, &vector, NULL), OK);
+	assert_int_equal(log_read_vector(txn, TABLE_VECTOR, &vector, NULL), OK);
 	assert_true(vector_equal(&vector, &mesh->vector));
 	vector_done(&vector);
 	assert_int_equal(root_compute(txn, mesh->cluster, &root, NULL), OK);

@@ -53,22 +53,11 @@ static void what_is_wanted_of_several_streams_is_of_each(void **state)
 static void drop_batches(struct real *real, const struct chain *chain)
 {
 	struct store_txn *txn;
-	struct bytes whole;
-	struct batch batch;
+	struct logged logged;
 
 	assert_int_equal(store_begin(real->store, &txn, NULL), OK);
-	while (!log_batch_after(txn, chain->stream, 0, &whole, NULL)) {
-		uint8_t room[1 + 8 + 8 + 1 + 8];
-		struct buf key = buf_over(room, sizeof room);
-
-		assert_int_equal(batch_read(whole, &batch, NULL), OK);
-		buf_put_byte(&key, TABLE_BATCH);
-		buf_put_big_endian(&key, chain->stream.node, 8);
-		buf_put_big_endian(&key, chain->stream.start, 8);
-		buf_put_byte(&key, (uint8_t)chain->stream.lane);
-		buf_put_big_endian(&key, batch.end.seq, 8);
-		assert_int_equal(store_delete(txn, buf_bytes(&key), NULL), OK);
-	}
+	while (!log_after(txn, chain->stream, log_behind(0), &logged, NULL))
+		assert_int_equal(log_drop(txn, &logged, NULL), OK);
 	assert_int_equal(store_commit(txn, NULL), OK);
 }
 

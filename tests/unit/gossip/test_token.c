@@ -8,16 +8,16 @@
 /* How often the log was read. */
 static size_t log_reads;
 
-enum code __real_log_batch_after(struct store_txn *txn, struct stream stream, uint64_t seq, struct bytes *ret_whole,
-				 struct err *err);
-enum code __wrap_log_batch_after(struct store_txn *txn, struct stream stream, uint64_t seq, struct bytes *ret_whole,
-				 struct err *err);
+enum code __real_log_after(struct store_txn *txn, struct stream stream, struct log_place place,
+			   struct logged *ret_logged, struct err *err);
+enum code __wrap_log_after(struct store_txn *txn, struct stream stream, struct log_place place,
+			   struct logged *ret_logged, struct err *err);
 
-enum code __wrap_log_batch_after(struct store_txn *txn, struct stream stream, uint64_t seq, struct bytes *ret_whole,
-				 struct err *err)
+enum code __wrap_log_after(struct store_txn *txn, struct stream stream, struct log_place place,
+			   struct logged *ret_logged, struct err *err)
 {
 	log_reads++;
-	return __real_log_batch_after(txn, stream, seq, ret_whole, err);
+	return __real_log_after(txn, stream, place, ret_logged, err);
 }
 
 static enum token_state find_state(const struct real *real, struct bytes token)

@@ -49,10 +49,18 @@ static struct batch next_batch(const struct signer *author, uint64_t start, enum
 	return batch;
 }
 
+/* That the stream ends there and nowhere else; zeroed: nowhere. */
+static enum code put_end(struct stream stream, struct end end)
+{
+	struct frontier one = { stream, end };
+
+	return log_put_ends(txn, TABLE_VECTOR, stream, &one, end.seq != 0, NULL);
+}
+
 static void put(const struct batch *batch)
 {
 	assert_int_equal(log_put_batch(txn, batch, NULL), OK);
-	assert_int_equal(log_put_end(txn, batch->stream, batch->end, NULL), OK);
+	assert_int_equal(put_end(batch->stream, batch->end), OK);
 }
 
 /* Some streams of two members that statements let in, in an order as it comes. */
@@ -143,17 +151,17 @@ static void the_batch_behind_a_number_is_found(void **state)
 			if (!stream_compare(&kept[k].stream, &stream))
 				last = k;
 		for (uint64_t seq = kept[i].first - 1; seq < kept[i].end.seq; seq++) {
-			struct bytes whole;
+			struct logged logged;
 
-			assert_int_equal(log_batch_after(txn, stream, seq, &whole, NULL), OK);
-			assert_true(bytes_equal(whole, kept[i].whole));
+			assert_int_equal(log_after(txn, stream, log_behind(seq), &logged, NULL), OK);
+			assert_true(bytes_equal(logged.bytes, kept[i].whole));
 		}
 		if (last == i) {
-			struct bytes whole = { 0 };
+			struct logged logged = { 0 };
 
-			assert_int_equal(log_batch_after(txn, stream, kept[i].end.seq, &whole, NULL), E_ABSENT);
-			assert_int_equal(log_batch_after(txn, stream, UINT64_MAX, &whole, NULL), E_ABSENT);
-			assert_null(whole.data);
+			assert_int_equal(log_after(txn, stream, log_behind(kept[i].end.seq), &logged, NULL), E_ABSENT);
+			assert_int_equal(log_after(txn, stream, log_behind(UINT64_MAX), &logged, NULL), E_ABSENT);
+			assert_null(logged.bytes.data);
 		}
 	}
 	store_end(txn);
@@ -167,20 +175,20 @@ static void the_vector_is_all_ends(void **state)
 	for (size_t i = 0; i < kept_count; i++)
 		vector_set(&should, kept[i].stream, kept[i].end);
 	write_begin();
-	assert_int_equal(log_put_end(txn, (struct stream){ 5, 5, 1 }, kept[0].end, NULL), OK);
-	assert_int_equal(log_put_end(txn, (struct stream){ 5, 5, 1 }, (struct end){ 0 }, NULL), OK);
-	assert_int_equal(log_read_vector(txn, &is, NULL), OK);
+	assert_int_equal(put_end((struct stream){ 5, 5, 1 }, kept[0].end), OK);
+	assert_int_equal(put_end((struct stream){ 5, 5, 1 }, (struct end){ 0 }), OK);
+	assert_int_equal(log_read_vector(txn, TABLE_VECTOR, &is, NULL), OK);
 	assert_true(vector_equal(&is, &should));
 	assert_true(store_count(txn, TABLE_VECTOR) == should.count);
 	vector_done(&is);
 	vector_done(&should);
 	assert_int_equal(store_put(txn, bytes_of("\x06xx", 3), bytes_text("y"), NULL), OK);
-	assert_int_equal(log_read_vector(txn, &is, NULL), E_DAMAGED);
+	assert_int_equal(log_read_vector(txn, TABLE_VECTOR, &is, NULL), E_DAMAGED);
 	vector_done(&is);
 	store_end(txn);
 	write_begin();
-	assert_int_equal(log_put_end(txn, (struct stream){ 5, 5, LANES }, kept[0].end, NULL), OK);
-	assert_int_equal(log_read_vector(txn, &is, NULL), E_DAMAGED);
+	assert_int_equal(put_end((struct stream){ 5, 5, LANES }, kept[0].end), OK);
+	assert_int_equal(log_read_vector(txn, TABLE_VECTOR, &is, NULL), E_DAMAGED);
 	vector_done(&is);
 	store_end(txn);
 }
@@ -237,15 +245,16 @@ static void an_empty_log_is_a_good_one(void **state)
 }
 
 /* The key of a batch that was put. */
-static struct bytes key_of(const struct batch *batch, uint8_t room[26])
+static struct bytes key_of(const struct batch *batch, uint8_t room[34])
 {
-	struct buf buf = buf_over(room, 26);
+	struct buf buf = buf_over(room, 34);
 
 	buf_put_byte(&buf, TABLE_BATCH);
 	buf_put_big_endian(&buf, batch->stream.node, 8);
 	buf_put_big_endian(&buf, batch->stream.start, 8);
 	buf_put_byte(&buf, (uint8_t)batch->stream.lane);
 	buf_put_big_endian(&buf, batch->end.seq, 8);
+	buf_put(&buf, batch->end.hash.bytes, 8);
 	return buf_bytes(&buf);
 }
 
@@ -261,7 +270,7 @@ static const struct batch *first_of(uint64_t after)
 static void a_missing_batch_is_found(void **state)
 {
 	const struct batch *first = first_of(0), *second = first_of(first->end.seq);
-	uint8_t room[26];
+	uint8_t room[34];
 
 	(void)state;
 	write_begin();
@@ -349,15 +358,15 @@ static void a_wrong_end_is_found(void **state)
 
 	(void)state;
 	write_begin();
-	assert_int_equal(log_put_end(txn, first->stream, first->end, NULL), OK);
+	assert_int_equal(put_end(first->stream, first->end), OK);
 	write_end();
 	expect(1, "not that of its last batch");
 	write_begin();
-	assert_int_equal(log_put_end(txn, first->stream, (struct end){ 0 }, NULL), OK);
+	assert_int_equal(put_end(first->stream, (struct end){ 0 }), OK);
 	write_end();
 	expect(1, "has batches and no end");
 	write_begin();
-	assert_int_equal(log_put_end(txn, (struct stream){ 5, 5, 0 }, first->end, NULL), OK);
+	assert_int_equal(put_end((struct stream){ 5, 5, 0 }, first->end), OK);
 	write_end();
 	expect(2, "has batches and no end");
 }
@@ -366,7 +375,7 @@ static void an_end_without_batches_is_found(void **state)
 {
 	(void)state;
 	write_begin();
-	assert_int_equal(log_put_end(txn, (struct stream){ 5, 5, 0 }, kept[0].end, NULL), OK);
+	assert_int_equal(put_end((struct stream){ 5, 5, 0 }, kept[0].end), OK);
 	write_end();
 	expect(1, "an end and no batches");
 }

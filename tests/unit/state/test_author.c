@@ -35,7 +35,7 @@ static void open_author(struct desk *desk)
 
 	vector_done(&desk->vector);
 	assert_int_equal(store_snapshot(desk->world.store, &txn, NULL), OK);
-	assert_int_equal(log_read_vector(txn, &desk->vector, NULL), OK);
+	assert_int_equal(log_read_vector(txn, TABLE_VECTOR, &desk->vector, NULL), OK);
 	assert_int_equal(root_read(txn, cluster, &desk->root, NULL), OK);
 	assert_int_equal(author_open(&desk->author, &desk->signer, cluster, &desk->vector, txn, NULL), OK);
 	store_end(txn);
@@ -74,7 +74,8 @@ static enum code end_step(struct desk *desk)
 		const struct batch *batch = &desk->author.closed[i];
 
 		vector_set(&desk->vector, batch->stream, batch->end);
-		code = log_put_end(desk->applying.txn, batch->stream, batch->end, &desk->err);
+		code = log_put_ends(desk->applying.txn, TABLE_VECTOR, batch->stream,
+				    &(struct frontier){ batch->stream, batch->end }, 1, &desk->err);
 	}
 	if (!code)
 		code = root_put(desk->applying.txn, &desk->root, &desk->err);
