@@ -194,7 +194,7 @@ struct reading {
 static void read_frames(void *context)
 {
 	struct reading *reading = context;
-	struct frontier frontier;
+	struct frontier frontier = { 0 };
 	struct frame frame;
 	struct err err;
 

@@ -64,7 +64,7 @@ enum lack {
 	LACKS_BRANCH, /* of a closed start, what is not known here */
 };
 
-static enum code judge(struct mesh *mesh, const struct frontier *frontier, enum lack *ret_lack, struct err *err)
+static enum code find_lack(struct mesh *mesh, const struct frontier *frontier, enum lack *ret_lack, struct err *err)
 {
 	uint64_t seq = vector_seq(&mesh->vector, frontier->stream);
 	bool has = vector_has(&mesh->vector, frontier->stream, frontier->end);
@@ -95,7 +95,7 @@ static enum code notice(struct mesh *mesh, struct peer *peer, const struct front
 	struct gap gap = { frontier->stream, frontier->end, peer->node, 1, mesh->now }, *old;
 	uint64_t seq = vector_seq(&mesh->vector, frontier->stream);
 	enum lack lack;
-	enum code code = judge(mesh, frontier, &lack, err);
+	enum code code = find_lack(mesh, frontier, &lack, err);
 
 	if (code || lack == LACKS_NOTHING)
 		return code;
@@ -246,7 +246,7 @@ static enum code is_over(struct mesh *mesh, const struct gap *gap, const struct 
 {
 	struct frontier frontier = { gap->stream, gap->until };
 	enum lack lack;
-	enum code code = judge(mesh, &frontier, &lack, err);
+	enum code code = find_lack(mesh, &frontier, &lack, err);
 
 	if (code)
 		return code;

@@ -76,6 +76,7 @@
 	X(exchange_whole)    \
 	X(exchange_stale)    \
 	X(too_early)         \
+	X(old)               \
 	X(commit_failed)     \
 	X(alarm)
 

@@ -44,7 +44,7 @@ bool exchange_may_serve(const struct mesh *mesh)
 
 bool exchange_is_whole(const struct mesh *mesh)
 {
-	return mesh->exchange.stage == EXCHANGE_DONE || is_alone(mesh);
+	return (mesh->exchange.stage == EXCHANGE_DONE && !mesh->exchange.is_old) || is_alone(mesh);
 }
 
 bool exchange_takes(const struct mesh *mesh, struct stream stream)
@@ -106,9 +106,9 @@ static void want(struct mesh *mesh, struct link *link, struct stream stream, uin
 	antientropy_ask(mesh, link, (struct want){ .stream = stream, .after = after, .until = until });
 }
 
-enum place { PLACE_KNOWN, PLACE_LACKING, PLACE_WRONG };
+enum fit { FIT_KNOWN, FIT_LACKING, FIT_WRONG };
 
-static enum code place_front(struct mesh *mesh, const struct batch *front, enum place *ret_place, struct err *err)
+static enum code fit_front(struct mesh *mesh, const struct batch *front, enum fit *ret_fit, struct err *err)
 {
 	const struct end *end = vector_find(&mesh->vector, front->stream);
 	struct logged logged;
@@ -117,29 +117,29 @@ static enum code place_front(struct mesh *mesh, const struct batch *front, enum 
 
 	if (code && code != E_ABSENT)
 		return code;
-	*ret_place = PLACE_KNOWN;
+	*ret_fit = FIT_KNOWN;
 	if (!code)
 		return OK;
 	code = log_horizon(mesh->txn, front->stream, &horizon, err);
 	if (code || front->end.seq <= horizon)
 		return code;
-	*ret_place = PLACE_LACKING;
+	*ret_fit = FIT_LACKING;
 	if (!end || closed_is(mesh, mesh->node, front->stream.start))
 		return OK;
 	if (front->first <= end->seq || (front->first == end->seq + 1 && !id_equal(front->before, end->hash)))
-		*ret_place = PLACE_WRONG;
+		*ret_fit = FIT_WRONG;
 	return OK;
 }
 
 static enum code take_front(struct mesh *mesh, struct link *link, const struct batch *front, bool *ret_is_lacking,
 			    struct err *err)
 {
-	enum place place;
-	enum code code = place_front(mesh, front, &place, err);
+	enum fit fit;
+	enum code code = fit_front(mesh, front, &fit, err);
 
-	if (code || place == PLACE_KNOWN)
+	if (code || fit == FIT_KNOWN)
 		return code;
-	if (place == PLACE_WRONG)
+	if (fit == FIT_WRONG)
 		return closed_contradict(mesh, front, err);
 	mesh->counts.own_lacking++;
 	want(mesh, link, front->stream, front->end.seq);
@@ -198,6 +198,22 @@ void exchange_shown(struct mesh *mesh, struct link *link)
 	exchange->with = link->peer->node;
 	exchange->since = mesh->now;
 	exchange->has_target = true;
+}
+
+enum code exchange_old(struct mesh *mesh, struct link *link, struct reader list, struct err *err)
+{
+	struct exchange *exchange = &mesh->exchange;
+	struct frontier frontier;
+
+	(void)link;
+	while (frame_next_old(&list, &frontier)) {
+		if (vector_seq(&mesh->vector, frontier.stream) >= frontier.end.seq)
+			continue;
+		mesh->counts.old += !exchange->is_old;
+		exchange->is_old = true;
+	}
+	(void)err;
+	return OK;
 }
 
 /* --- Whether it is here. */

@@ -190,6 +190,9 @@ static enum code try_token(struct mesh *mesh, struct pending *pending, bool *ret
 		reply.text = "part of what the token names can no longer be promised: go on with this answer's token";
 		reply.is_lost = true;
 	}
+	/* Whoever asks to be sure is not answered by a disk that may be older than what was promised. */
+	if (state == TOKEN_COVERED && pending->is_strict && !exchange_is_whole(mesh))
+		state = TOKEN_BEHIND;
 	mesh->counts.await_covered += state == TOKEN_COVERED;
 	if (state == TOKEN_ASK)
 		ask(mesh, pending, origin.node);

@@ -314,6 +314,8 @@ static const char *refuse_applicant(const struct mesh *mesh, const struct link *
 
 	if (!mesh->is_member)
 		return "this server is not a member itself";
+	if (!exchange_may_give(mesh))
+		return "this server has just started, and lets nobody in before it has heard the others: try again";
 	if (!invite)
 		return "this invite is not known here: was it made in this cluster, and has it reached this server?";
 	if (memcmp(invite->sponsor.bytes, mesh->signer->key.bytes, 32))

@@ -50,57 +50,87 @@ void token_write(const struct mesh *mesh, struct buf *out)
 	mp_put_uint(out, mesh->commits);
 }
 
-/* Whether the batch that stands at the seq here begins its hash like that; without it nothing speaks against. */
-static enum code is_same_batch(struct mesh *mesh, struct stream stream, uint64_t seq, const uint8_t *hash,
-			       bool is_chain_asked, bool *ret_is_same, struct err *err)
-{
-	const struct end *end = vector_find(&mesh->vector, stream);
-	struct logged logged;
-	struct reader tail = reader_over(bytes_of(hash, HASH_SIZE));
-	enum code code;
+struct item {
+	struct stream stream;
+	struct log_place place; /* behind the batch that it names */
+};
 
-	if (end->seq == seq) {
-		*ret_is_same = !memcmp(end->hash.bytes, hash, HASH_SIZE);
+static enum code read_item(struct reader *r, struct item *ret_item, struct err *err)
+{
+	uint64_t lane;
+
+	ret_item->stream.node = read_big_endian(r, 8);
+	ret_item->stream.start = read_number(r);
+	lane = read_big_endian(r, 1);
+	ret_item->place.seq = read_number(r);
+	ret_item->place.tail = read_big_endian(r, HASH_SIZE);
+	if (r->is_short || lane >= LANES || !ret_item->place.seq)
+		return fail(err, E_FORM, "the token is not one of ours: leave it out");
+	ret_item->stream.lane = (enum lane)lane;
+	return OK;
+}
+
+/* Whether the batch that it names is merged here; below the horizon nothing speaks against it. */
+static enum code is_merged(struct mesh *mesh, const struct item *item, bool *ret_is_merged, struct err *err)
+{
+	struct log_place before = { item->place.seq, item->place.tail - 1 };
+	struct logged logged;
+	uint64_t horizon;
+	enum code code = mesh_look(mesh, err);
+
+	if (!item->place.tail)
+		before = log_behind(item->place.seq - 1);
+	if (!code)
+		code = log_horizon(mesh->look, item->stream, &horizon, err);
+	if (!code && item->place.seq <= horizon) {
+		*ret_is_merged = true;
 		return OK;
 	}
-	if (!is_chain_asked)
-		return OK;
-	code = mesh_look(mesh, err);
 	if (!code)
-		code = log_after(mesh->look, stream, log_behind(seq - 1), &logged, err);
-	*ret_is_same = code == E_ABSENT || (!code && logged.last == seq && logged.tail == read_big_endian(&tail, 8));
+		code = log_after(mesh->look, item->stream, before, &logged, err);
+	*ret_is_merged = !code && logged.last == item->place.seq && logged.tail == item->place.tail;
 	return code == E_ABSENT ? OK : code;
+}
+
+/* Of a closed start what is not here may still come, until everybody has said what there is of it. */
+static enum code judge_closed(struct mesh *mesh, const struct item *item, enum token_state *state, struct err *err)
+{
+	const struct member *author = members_find(mesh->t0.members, item->stream.node);
+	struct closed_start closed = { item->stream.node, author && author->is_evicted ? 0 : item->stream.start };
+	bool is_merged_here, is_settled = false;
+	enum code code = is_merged(mesh, item, &is_merged_here, err);
+
+	if (code || is_merged_here)
+		return code;
+	code = closed_is_settled(mesh, closed, &is_settled, err);
+	if (!code && is_settled)
+		*state = TOKEN_LOST;
+	else if (!code && *state == TOKEN_COVERED)
+		*state = TOKEN_BEHIND;
+	return code;
 }
 
 static enum code judge_item(struct mesh *mesh, struct reader *r, bool is_chain_asked, enum token_state *state,
 			    struct err *err)
 {
-	struct stream stream = { .node = read_big_endian(r, 8) };
-	uint64_t seq, lane;
-	const uint8_t *hash;
+	struct item item;
 	bool is_same = true;
-	enum code code;
+	enum code code = read_item(r, &item, err);
 
-	stream.start = read_number(r);
-	lane = read_big_endian(r, 1);
-	seq = read_number(r);
-	hash = read_bytes(r, HASH_SIZE);
-	if (!hash || lane >= LANES || !seq)
-		return fail(err, E_FORM, "the token is not one of ours: leave it out");
-	stream.lane = (enum lane)lane;
-	if (vector_seq(&mesh->vector, stream) < seq) {
-		const struct member *author = members_find(mesh->t0.members, stream.node);
-
-		/* What an evicted member wrote may never come. */
-		if (author && author->is_evicted)
-			*state = TOKEN_LOST;
-		else if (*state == TOKEN_COVERED)
+	if (code)
+		return code;
+	if (closed_is(mesh, item.stream.node, item.stream.start))
+		return judge_closed(mesh, &item, state, err);
+	if (vector_seq(&mesh->vector, item.stream) < item.place.seq) {
+		if (*state == TOKEN_COVERED)
 			*state = TOKEN_BEHIND;
 		return OK;
 	}
-	code = is_same_batch(mesh, stream, seq, hash, is_chain_asked, &is_same, err);
+	if (is_chain_asked)
+		code = is_merged(mesh, &item, &is_same, err);
+	/* Two histories: which of them stays is not known before the start is closed. */
 	if (!code && !is_same)
-		*state = TOKEN_LOST;
+		*state = TOKEN_BEHIND;
 	return code;
 }
 

@@ -36,6 +36,7 @@ struct machine {
 	struct sim_clock clock;
 	struct joining joining;
 	bool is_joining;
+	bool has_key; /* made by a process before */
 
 	/* While it is up. */
 	struct store *store;

@@ -139,7 +139,8 @@ static bool open_store(struct machine *m, struct err *err)
 
 static bool open_node(struct machine *m, struct err *err)
 {
-	struct node_config config = { .signer = &m->signer,
+	struct node_config config = { .is_new = !m->has_key,
+				      .signer = &m->signer,
 				      .box_key = m->box_key,
 				      .cluster = m->world->cluster,
 				      .process = rng_u64(&m->world->rng),
@@ -148,6 +149,7 @@ static bool open_node(struct machine *m, struct err *err)
 				      .joining = m->is_joining ? &m->joining : NULL };
 
 	m->process = config.process;
+	m->has_key = true;
 	m->died = m->core->node_open(&config, (struct mono_time){ world_now(m->world) }, &m->node, err);
 	return !m->died;
 }

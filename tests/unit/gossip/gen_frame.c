@@ -224,7 +224,7 @@ static void frontiers_again(const struct frame *frame, const struct stream_table
 	const struct frontiers *frontiers = &frame->index;
 	struct frame_list to = frame_begin_frontiers(out, frame->kind, frontiers->is_answer, frontiers->is_whole);
 	struct reader from = frontiers->list;
-	struct frontier frontier;
+	struct frontier frontier = { 0 };
 
 	while (frame_next_frontier(&from, told, &frontier)) {
 		bool is_put = frame_put_frontier(&to, named, &frontier);

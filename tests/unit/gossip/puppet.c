@@ -270,7 +270,7 @@ bool puppet_heard_end(const struct puppet *puppet, struct stream stream, uint64_
 
 	for (size_t i = 0; i < puppet->count; i++) {
 		const struct frame *frame = &puppet->heard[i].frame;
-		struct frontier frontier;
+		struct frontier frontier = { 0 };
 		struct reader list;
 
 		if (frame->kind != FRAME_ACK && frame->kind != FRAME_INDEX)

@@ -245,7 +245,8 @@ static const struct effects all_effects = {
 static void start(struct real *real)
 {
 	struct scene *scene = real->scene;
-	struct node_config config = { .signer = &scene->keys[real->key],
+	struct node_config config = { .is_new = !scene->has_key[real->key],
+				      .signer = &scene->keys[real->key],
 				      .box_key = scene->box_keys[real->key],
 				      .cluster = scene->cluster,
 				      .process = rng_u64(&scene->rng),
@@ -260,6 +261,7 @@ static void start(struct real *real)
 	if (mem_store_open(real->disk, &disk_key, &real->store, &err) || state_open(real->store, &err))
 		fail_msg("%s", err.text);
 	config.store = real->store;
+	scene->has_key[real->key] = true;
 	if (node_open(&config, (struct mono_time){ scene->now }, &real->node, &err))
 		fail_msg("%s", err.text);
 }

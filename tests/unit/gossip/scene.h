@@ -71,6 +71,7 @@ struct scene {
 	size_t count;
 	struct real reals[SCENE_REALS];
 	struct mem_disk *disks[SCENE_KEYS];
+	bool has_key[SCENE_KEYS]; /* made by a process before */
 	struct puppet *puppets[SCENE_WIRES];
 	size_t puppets_count;
 	struct wire wires[SCENE_WIRES];

@@ -139,7 +139,7 @@ static void what_was_said_to_a_giver_is_not_said_again(void **state)
 	struct real *real = real_boot(scene, 0);
 	struct puppet *one = puppet_member(real, 1), *two = puppet_member(real, 2);
 	struct chain mine = chain_of(scene, 1), other = chain_of(scene, 2), third = chain_of(scene, 1);
-	struct frontier frontier;
+	struct frontier frontier = { 0 };
 	struct reader list;
 
 	(void)state;

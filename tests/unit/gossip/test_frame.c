@@ -304,7 +304,7 @@ static void numbers_are_given_once(void **state)
 {
 	struct frame frame;
 	struct reader list;
-	struct frontier frontier;
+	struct frontier frontier = { 0 };
 
 	(void)state;
 	put_hex("0a0000000000000000000701010000000000000000000901013f#aa");
@@ -378,7 +378,7 @@ static void stages_expect_what_they_expect(void **state)
 static void frontiers_have_a_limit(void **state)
 {
 	struct frame_list list;
-	struct frontier frontier;
+	struct frontier frontier = { 0 };
 	struct frame frame;
 	struct reader from;
 	uint64_t count = 0;
