@@ -158,7 +158,7 @@ enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole,
 
 static void add_want(struct flow *flow, const struct want *want)
 {
-	struct asked_for asked = { *want, log_behind(want->after) };
+	struct wanted asked = { *want, log_behind(want->after) };
 
 	for (size_t i = 0; i < flow->wants_count; i++)
 		if (!stream_compare(&flow->wants[i].want.stream, &want->stream)) {
@@ -373,7 +373,7 @@ static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, 
 }
 
 /* Of a closed start two batches may end at one seq. */
-static bool is_sent(const struct mesh *mesh, const struct asked_for *asked)
+static bool is_sent(const struct mesh *mesh, const struct wanted *asked)
 {
 	if (asked->at.seq != asked->want.until)
 		return asked->at.seq > asked->want.until;
@@ -381,7 +381,7 @@ static bool is_sent(const struct mesh *mesh, const struct asked_for *asked)
 }
 
 /* What was asked for in one stream, until it is sent or the window is full. */
-static enum code send_wanted(struct mesh *mesh, struct link *link, struct asked_for *asked, struct err *err)
+static enum code send_wanted(struct mesh *mesh, struct link *link, struct wanted *asked, struct err *err)
 {
 	struct stream stream = asked->want.stream;
 	enum code code = OK;
@@ -406,7 +406,7 @@ static enum code flush_lane(struct mesh *mesh, struct link *link, enum lane lane
 	enum code code = push_own(mesh, link, lane, err);
 
 	for (size_t i = 0; i < flow->wants_count; i++) {
-		struct asked_for *asked = &flow->wants[i];
+		struct wanted *asked = &flow->wants[i];
 
 		if (!code && asked->want.stream.lane == lane)
 			code = send_wanted(mesh, link, asked, err);

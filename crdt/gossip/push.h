@@ -47,7 +47,7 @@ struct last_sent {
 struct flow {
 	bool is_begun;          /* the peer has said where it stands */
 	uint64_t pushed[LANES]; /* of this member's own streams */
-	struct asked_for {
+	struct wanted {
 		struct want want;
 		struct log_place at; /* how far it was sent */
 	} * wants;                   /* what the peer asked for */
