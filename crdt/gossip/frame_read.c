@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/base/text.h"
-#include "crdt/gossip/frame.h"
 #include "crdt/gossip/frame_form.h"
+#include "crdt/gossip/frame_inside.h"
 #include "crdt/log/proof.h"
-#include "crdt/model/mp.h"
 
 /* A frame on its way apart. What is wrong in form makes `r` short, and frame_read says so. */
 struct reading {
@@ -15,46 +14,12 @@ struct reading {
 
 typedef enum code read_fields(struct reading *reading);
 
-static uint64_t refuse(struct reader *r)
-{
-	r->is_short = true;
-	return 0;
-}
-
-static uint64_t read_number(struct reader *r)
-{
-	struct mp_head head;
-	uint64_t number;
-
-	if (mp_read_quick_uint(r, &number))
-		return number;
-	head = mp_read(r);
-	return head.class == MP_UINT ? head.value : refuse(r);
-}
-
-/* A byte below `end`. */
-static uint8_t read_below(struct reader *r, unsigned end)
-{
-	uint64_t byte = read_big_endian(r, 1);
-
-	return (uint8_t)(byte < end ? byte : refuse(r));
-}
-
 /* Of an enum whose first is 1. */
 static uint8_t read_choice(struct reader *r, unsigned end)
 {
-	uint8_t choice = read_below(r, end);
+	uint8_t choice = frame_read_below(r, end);
 
-	return (uint8_t)(choice ? choice : refuse(r));
-}
-
-/* Into `room`, which stays as it is when there are fewer. */
-static void read_into(struct reader *r, void *room, size_t size)
-{
-	const uint8_t *data = read_bytes(r, size);
-
-	if (data)
-		memcpy(room, data, size);
+	return (uint8_t)(choice ? choice : frame_refuse(r));
 }
 
 static struct bytes read_rest(struct reader *r)
@@ -62,166 +27,6 @@ static struct bytes read_rest(struct reader *r)
 	size_t size = reader_left(r);
 
 	return bytes_of(read_bytes(r, size), size);
-}
-
-static struct sum read_sum(struct reader *r)
-{
-	struct sum sum = { 0 };
-
-	sum.high = read_big_endian(r, 8);
-	sum.low = read_big_endian(r, 8);
-	return sum;
-}
-
-/* No node has the id 0. */
-static uint64_t read_node(struct reader *r)
-{
-	uint64_t node = read_big_endian(r, 8);
-
-	return node ? node : refuse(r);
-}
-
-static struct stream read_stream(struct reader *r)
-{
-	struct stream stream = { 0 };
-
-	stream.node = read_node(r);
-	stream.start = read_number(r);
-	stream.lane = (enum lane)read_below(r, LANES);
-	return stream;
-}
-
-/*
- * The items of lists. What a walk after frame_read reads is what frame_read has read, so it meets nothing that is
- * wrong.
- */
-
-static struct bytes read_item(struct reader *list, size_t largest)
-{
-	size_t size = read_big_endian(list, 2);
-
-	if (!size || size > largest)
-		refuse(list);
-	return bytes_of(read_bytes(list, size), size);
-}
-
-/*
- * `known` streams have numbers; *ret is the frontier before, or zeroed. True: the frontier brings one that has none.
- */
-static bool read_frontier(struct reader *list, const struct stream_table *told, size_t known, struct frontier *ret)
-{
-	uint64_t number = read_number(list);
-	bool is_new = number == FRONTIER_NAMES;
-
-	if (is_new)
-		ret->stream = read_stream(list);
-	else if (number >= FRONTIER_NUMBERS && number - FRONTIER_NUMBERS < known)
-		ret->stream = told->all[number - FRONTIER_NUMBERS];
-	else if (number != FRONTIER_AGAIN || !ret->stream.node)
-		refuse(list);
-	ret->end = (struct end){ 0 };
-	ret->end.seq = read_number(list);
-	if (ret->end.seq)
-		read_into(list, ret->end.hash.bytes, sizeof ret->end.hash.bytes);
-	return is_new;
-}
-
-/* A frontier of something, whose stream has no number. */
-static struct frontier read_named(struct reader *list)
-{
-	struct frontier frontier = { .stream = read_stream(list) };
-
-	frontier.end.seq = read_number(list);
-	if (!frontier.end.seq)
-		refuse(list);
-	read_into(list, frontier.end.hash.bytes, sizeof frontier.end.hash.bytes);
-	return frontier;
-}
-
-static struct want read_want(struct reader *list)
-{
-	struct want want = { .stream = read_stream(list) };
-
-	want.after = read_number(list);
-	want.until = read_number(list);
-	if (want.after >= want.until)
-		refuse(list);
-	return want;
-}
-
-static struct record_hash read_record_hash(struct reader *list)
-{
-	struct record_hash hash = { 0 };
-	uint64_t kind = read_number(list);
-
-	hash.kind = (uint32_t)(kind <= UINT32_MAX ? kind : refuse(list));
-	read_into(list, hash.id.bytes, sizeof hash.id.bytes);
-	hash.hash = read_sum(list);
-	return hash;
-}
-
-bool frame_next_statement(struct reader *list, struct bytes *ret_statement)
-{
-	if (!reader_left(list))
-		return false;
-	*ret_statement = read_item(list, STATEMENT_MAX);
-	return true;
-}
-
-bool frame_next_frontier(struct reader *list, const struct stream_table *told, struct frontier *frontier)
-{
-	if (!reader_left(list))
-		return false;
-	read_frontier(list, told, told->count, frontier);
-	return true;
-}
-
-bool frame_next_want(struct reader *list, struct want *ret_want)
-{
-	if (!reader_left(list))
-		return false;
-	*ret_want = read_want(list);
-	return true;
-}
-
-bool frame_next_gone(struct reader *list, struct stream *ret_stream)
-{
-	if (!reader_left(list))
-		return false;
-	*ret_stream = read_stream(list);
-	return true;
-}
-
-bool frame_next_proof(struct reader *list, struct bytes *ret_proof)
-{
-	if (!reader_left(list))
-		return false;
-	*ret_proof = read_item(list, PROOF_MAX);
-	return true;
-}
-
-bool frame_next_front(struct reader *list, struct bytes *ret_front)
-{
-	if (!reader_left(list))
-		return false;
-	*ret_front = read_item(list, BATCH_FRONT_MAX);
-	return true;
-}
-
-bool frame_next_old(struct reader *list, struct frontier *ret_frontier)
-{
-	if (!reader_left(list))
-		return false;
-	*ret_frontier = read_named(list);
-	return true;
-}
-
-bool frame_next_record(struct reader *list, struct record_hash *ret_hash)
-{
-	if (!reader_left(list))
-		return false;
-	*ret_hash = read_record_hash(list);
-	return true;
 }
 
 /* The kinds. */
@@ -239,21 +44,21 @@ static enum code not_ascending(const struct reading *reading)
 
 static enum code read_t0_sum(struct reading *reading)
 {
-	reading->frame.t0_sum.sum = read_sum(&reading->r);
+	reading->frame.t0_sum.sum = frame_read_sum(&reading->r);
 	reading->frame.t0_sum.count = (uint32_t)read_big_endian(&reading->r, 4);
 	reading->frame.t0_sum.wall.ms = read_big_endian(&reading->r, 8);
 	if (reading->frame.t0_sum.wall.ms > WALL_MAX_MS)
-		refuse(&reading->r);
+		frame_refuse(&reading->r);
 	return OK;
 }
 
 static enum code read_t0_list(struct reading *reading)
 {
-	uint8_t truths = read_below(&reading->r, 4);
+	uint8_t truths = frame_read_below(&reading->r, 4);
 	struct bytes hashes = read_rest(&reading->r);
 
 	if (hashes.size % sizeof(struct id))
-		refuse(&reading->r);
+		frame_refuse(&reading->r);
 	if (hashes.size / sizeof(struct id) > FRAME_HASHES_MAX)
 		return too_many(reading, FRAME_HASHES_MAX);
 	reading->frame.t0_list.is_first = truths & LIST_IS_FIRST;
@@ -269,7 +74,7 @@ static enum code read_sized(struct reading *reading, struct reader *ret_list, si
 	for (uint32_t count = 0; reader_left(&reading->r); count++) {
 		if (count == most)
 			return too_many(reading, most);
-		read_item(&reading->r, largest);
+		frame_read_item(&reading->r, largest);
 	}
 	return OK;
 }
@@ -283,10 +88,10 @@ static enum code read_t0_apply(struct reading *reading)
 {
 	struct reader *r = &reading->r;
 
-	read_into(r, &reading->frame.t0_apply.invite, sizeof reading->frame.t0_apply.invite);
-	read_into(r, &reading->frame.t0_apply.key, sizeof reading->frame.t0_apply.key);
-	read_into(r, &reading->frame.t0_apply.box_key, sizeof reading->frame.t0_apply.box_key);
-	read_into(r, &reading->frame.t0_apply.proof, sizeof reading->frame.t0_apply.proof);
+	frame_read_into(r, &reading->frame.t0_apply.invite, sizeof reading->frame.t0_apply.invite);
+	frame_read_into(r, &reading->frame.t0_apply.key, sizeof reading->frame.t0_apply.key);
+	frame_read_into(r, &reading->frame.t0_apply.box_key, sizeof reading->frame.t0_apply.box_key);
+	frame_read_into(r, &reading->frame.t0_apply.proof, sizeof reading->frame.t0_apply.proof);
 	reading->frame.t0_apply.level = (uint32_t)read_big_endian(r, 4);
 	return OK;
 }
@@ -312,7 +117,7 @@ static enum code read_batch(struct reading *reading)
 {
 	reading->frame.batch = read_rest(&reading->r);
 	if (!reading->frame.batch.size)
-		refuse(&reading->r);
+		frame_refuse(&reading->r);
 	if (reading->frame.batch.size > BATCH_MAX)
 		return fail(reading->err, E_LIMIT, "a batch is larger than %d bytes", BATCH_MAX);
 	return OK;
@@ -325,7 +130,7 @@ static void learn(struct reader list, struct stream_table *told)
 	struct frontier frontier = { 0 };
 
 	while (reader_left(&list))
-		if (read_frontier(&list, told, known, &frontier))
+		if (frame_read_frontier(&list, told, known, &frontier))
 			stream_table_append(told, frontier.stream);
 	stream_table_settle(told);
 }
@@ -343,7 +148,7 @@ static bool frontier_ascends(const struct frontier *a, const struct frontier *b)
 
 static enum code read_frontiers(struct reading *reading)
 {
-	uint8_t truths = read_below(&reading->r, 4);
+	uint8_t truths = frame_read_below(&reading->r, 4);
 	struct frontiers *frontiers = &reading->frame.index;
 	struct stream_table *told = reading->told;
 	struct frontier frontier = { 0 }, last = { 0 };
@@ -351,12 +156,12 @@ static enum code read_frontiers(struct reading *reading)
 	uint32_t number;
 
 	if (reading->frame.kind == FRAME_ACK && truths & FRONTIERS_ARE_ANSWER)
-		refuse(&reading->r);
+		frame_refuse(&reading->r);
 	frontiers->is_answer = truths & FRONTIERS_ARE_ANSWER;
 	frontiers->is_whole = truths & FRONTIERS_ARE_WHOLE;
 	frontiers->list = reading->r;
 	for (uint32_t count = 0; reader_left(&reading->r); count++, last = frontier) {
-		bool is_new = read_frontier(&reading->r, told, told->count, &frontier);
+		bool is_new = frame_read_frontier(&reading->r, told, told->count, &frontier);
 
 		if (reading->r.is_short)
 			return OK;
@@ -376,14 +181,14 @@ static enum code read_frontiers(struct reading *reading)
 
 static enum code read_beat(struct reading *reading)
 {
-	reading->frame.beat = read_sum(&reading->r);
+	reading->frame.beat = frame_read_sum(&reading->r);
 	return OK;
 }
 
 static enum code read_hint(struct reading *reading)
 {
 	reading->frame.hint.what = (enum hint_what)read_choice(&reading->r, HINT_KINDS);
-	reading->frame.hint.node = read_node(&reading->r);
+	reading->frame.hint.node = frame_read_node(&reading->r);
 	reading->frame.hint.number = (uint32_t)read_big_endian(&reading->r, 4);
 	return OK;
 }
@@ -401,7 +206,7 @@ static enum code read_wants(struct reading *reading)
 
 	reading->frame.wants = reading->r;
 	for (uint32_t count = 0; reader_left(&reading->r); count++, last = want) {
-		want = read_want(&reading->r);
+		want = frame_read_want(&reading->r);
 		if (reading->r.is_short)
 			return OK;
 		if (count == FRAME_WANTS_MAX)
@@ -418,7 +223,7 @@ static enum code read_gone(struct reading *reading)
 
 	reading->frame.gone = reading->r;
 	for (uint32_t count = 0; reader_left(&reading->r); count++, last = stream) {
-		stream = read_stream(&reading->r);
+		stream = frame_read_stream(&reading->r);
 		if (reading->r.is_short)
 			return OK;
 		if (count == FRAME_GONE_MAX)
@@ -440,7 +245,7 @@ static enum code read_records(struct reading *reading)
 
 	reading->frame.bucket.hashes = reading->r;
 	for (uint32_t count = 0; reader_left(&reading->r); count++, last = hash) {
-		hash = read_record_hash(&reading->r);
+		hash = frame_read_record(&reading->r);
 		if (reading->r.is_short)
 			return OK;
 		if (count == FRAME_RECORDS_MAX)
@@ -453,11 +258,11 @@ static enum code read_records(struct reading *reading)
 
 static enum code read_bucket(struct reading *reading)
 {
-	uint8_t truths = read_below(&reading->r, 3);
+	uint8_t truths = frame_read_below(&reading->r, 3);
 
 	reading->frame.bucket.is_table = truths & BUCKET_IS_TABLE;
 	reading->frame.bucket.is_last = truths;
-	reading->frame.bucket.vector = read_sum(&reading->r);
+	reading->frame.bucket.vector = frame_read_sum(&reading->r);
 	if (truths & BUCKET_IS_TABLE) {
 		reading->frame.bucket.table = bytes_of(read_bytes(&reading->r, FRAME_TABLE_SIZE), FRAME_TABLE_SIZE);
 		return OK;
@@ -468,7 +273,7 @@ static enum code read_bucket(struct reading *reading)
 
 static enum code read_bucket_ask(struct reading *reading)
 {
-	reading->frame.bucket_ask.is_table = read_below(&reading->r, 2);
+	reading->frame.bucket_ask.is_table = frame_read_below(&reading->r, 2);
 	if (!reading->frame.bucket_ask.is_table)
 		reading->frame.bucket_ask.number = (uint8_t)read_big_endian(&reading->r, 1);
 	return OK;
@@ -526,7 +331,7 @@ static enum code read_old(struct reading *reading)
 
 	reading->frame.old = reading->r;
 	for (uint32_t count = 0; reader_left(&reading->r); count++, last = frontier) {
-		frontier = read_named(&reading->r);
+		frontier = frame_read_named(&reading->r);
 		if (reading->r.is_short)
 			return OK;
 		if (count == FRAME_OLD_MAX)

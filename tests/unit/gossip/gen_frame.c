@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/gossip/gen_frame.h"
 
+#include "crdt/log/proof.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -83,12 +85,51 @@ static void gen_frontiers(struct rng *rng, enum frame_kind kind, struct stream_t
 
 	for (size_t i = 0; i < count; i++) {
 		struct frontier frontier = { .stream = streams[i], .end.seq = gen_number(rng) };
+		size_t more = rng_below(rng, 4) ? 0 : rng_below(rng, 5);
 
 		if (frontier.end.seq)
 			rng_fill(rng, &frontier.end.hash, sizeof frontier.end.hash);
 		if (!frame_put_frontier(&list, named, &frontier))
 			break;
+		/* Several ends of one stream ascend, by their seqs or by their hashes alone. */
+		for (; more && frontier.end.seq && frontier.end.seq < UINT64_MAX; more--) {
+			if (rng_below(rng, 2) || frontier.end.hash.bytes[0] == 255)
+				frontier.end.seq++;
+			else
+				frontier.end.hash.bytes[0]++;
+			if (!frame_put_frontier(&list, named, &frontier))
+				break;
+		}
 	}
+}
+
+static void gen_old(struct rng *rng, struct buf *out)
+{
+	static struct stream streams[ITEMS_MAX];
+	size_t count = gen_streams(rng, gen_count(rng, FRAME_OLD_MAX + 5), streams);
+	struct frame_list list = frame_begin_old(out);
+
+	for (size_t i = 0; i < count; i++) {
+		struct frontier frontier = { .stream = streams[i], .end.seq = gen_number(rng) };
+
+		if (!frontier.end.seq)
+			continue;
+		rng_fill(rng, &frontier.end.hash, sizeof frontier.end.hash);
+		frame_put_old(&list, &frontier);
+	}
+}
+
+static void gen_certificates(struct rng *rng, enum frame_kind kind, struct buf *out)
+{
+	bool are_proofs = kind == FRAME_PROOFS;
+	size_t count = gen_count(rng, 300);
+	struct frame_list list = are_proofs ? frame_begin_proofs(out) : frame_begin_fronts(out);
+
+	for (size_t i = 0; i < count; i++)
+		if (are_proofs)
+			frame_put_proof(&list, gen_bytes(rng, 1 + rng_below(rng, PROOF_MAX)));
+		else
+			frame_put_front(&list, gen_bytes(rng, 1 + rng_below(rng, BATCH_FRONT_MAX)));
 }
 
 static void gen_wants(struct rng *rng, struct buf *out)
@@ -213,6 +254,9 @@ void gen_frame(struct rng *rng, enum frame_kind kind, struct stream_table *named
 	case FRAME_ASK:
 	case FRAME_ANSWER: gen_question(rng, kind, out); return;
 	case FRAME_BYE: frame_put_bye(out, (enum bye_reason)(1 + rng_below(rng, BYE_REASONS - 1))); return;
+	case FRAME_PROOFS:
+	case FRAME_FRONTS: gen_certificates(rng, kind, out); return;
+	case FRAME_OLD: gen_old(rng, out); return;
 	case FRAME_KINDS: break;
 	}
 	abort();
@@ -255,6 +299,30 @@ static void list_again(const struct frame *frame, struct buf *out)
 		from = frame->gone;
 		for (to = frame_begin_gone(out); is_put && frame_next_gone(&from, &stream);)
 			is_put = frame_put_gone(&to, stream);
+	}
+	assert(is_put && !from.is_short);
+}
+
+static void certificates_again(const struct frame *frame, struct buf *out)
+{
+	struct frame_list to;
+	struct reader from;
+	struct frontier frontier;
+	struct bytes item;
+	bool is_put = true;
+
+	if (frame->kind == FRAME_PROOFS) {
+		from = frame->proofs;
+		for (to = frame_begin_proofs(out); is_put && frame_next_proof(&from, &item);)
+			is_put = frame_put_proof(&to, item);
+	} else if (frame->kind == FRAME_FRONTS) {
+		from = frame->fronts;
+		for (to = frame_begin_fronts(out); is_put && frame_next_front(&from, &item);)
+			is_put = frame_put_front(&to, item);
+	} else {
+		from = frame->old;
+		for (to = frame_begin_old(out); is_put && frame_next_old(&from, &frontier);)
+			is_put = frame_put_old(&to, &frontier);
 	}
 	assert(is_put && !from.is_short);
 }
@@ -308,6 +376,9 @@ void frame_write_again(const struct frame *frame, const struct stream_table *tol
 		return;
 	case FRAME_ANSWER: frame_put_answer(out, frame->answer.number, frame->answer.code, frame->answer.body); return;
 	case FRAME_BYE: frame_put_bye(out, frame->bye); return;
+	case FRAME_PROOFS:
+	case FRAME_FRONTS:
+	case FRAME_OLD: certificates_again(frame, out); return;
 	case FRAME_KINDS: break;
 	}
 	abort();

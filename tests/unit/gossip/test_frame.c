@@ -2,6 +2,7 @@
 #include "crdt/gossip/frame.h"
 
 #include "crdt/base/text.h"
+#include "crdt/log/proof.h"
 #include "tests/unit/base/check.h"
 #include "tests/unit/gossip/gen_frame.h"
 
@@ -213,13 +214,29 @@ static void the_form_is_this(void **state)
 	list = frame_begin_frontiers(&out, FRAME_ACK, false, false);
 	one.end.seq = 300;
 	assert_true(frame_put_frontier(&list, &named, &one));
-	assert_hex("070001cd012c" HASH);
+	assert_hex("070002cd012c" HASH);
 	assert_int_equal(out.size, 1 + 1 + 1 + 3 + 16);
 	buf_clear(&out);
 	list = frame_begin_frontiers(&out, FRAME_INDEX, true, true);
 	one.end = (struct end){ 0 };
 	assert_true(frame_put_frontier(&list, &named, &one));
-	assert_hex("0a030100");
+	assert_hex("0a030200");
+	buf_clear(&out);
+	list = frame_begin_frontiers(&out, FRAME_ACK, false, false);
+	one.end.seq = 6;
+	assert_true(frame_put_frontier(&list, &named, &one));
+	one.end.seq = 8;
+	memset(&one.end.hash, 0xab, sizeof one.end.hash);
+	assert_true(frame_put_frontier(&list, &named, &one));
+	assert_hex("07000206"
+		   "00000000000000000000000000000000"
+		   "0108" HASH);
+	buf_clear(&out);
+	list = frame_begin_old(&out);
+	assert_true(frame_put_old(&list, &one));
+	assert_hex("14"
+		   "00000000000000070101"
+		   "08" HASH);
 	buf_clear(&out);
 	list = frame_begin_wants(&out);
 	assert_true(frame_put_want(&list, &(struct want){ one.stream, 5, 200 }));
@@ -233,6 +250,18 @@ static void the_form_is_this(void **state)
 		   "04"
 		   "78");
 	buf_clear(&out);
+	list = frame_begin_proofs(&out);
+	assert_true(frame_put_proof(&list, bytes_text("xy")));
+	assert_true(frame_put_proof(&list, bytes_text("x")));
+	assert_hex("12"
+		   "00027879"
+		   "000178");
+	buf_clear(&out);
+	list = frame_begin_fronts(&out);
+	assert_true(frame_put_front(&list, bytes_text("x")));
+	assert_hex("13"
+		   "000178");
+	buf_clear(&out);
 	frame_put_bye(&out, BYE_TWIN);
 	assert_hex("1102");
 }
@@ -243,25 +272,32 @@ static const struct {
 } wrong[] = {
 	{ "", E_FORM },
 	{ "00", E_FORM },
-	{ "12", E_FORM },
+	{ "15", E_FORM },
 	{ "ff", E_FORM },
 	{ "080000000000000001000000000000000200", E_FORM }, /* a byte too many */
 	{ "08000000000000000100000000000000", E_FORM },
-	{ "070101", E_FORM },                                               /* no such number */
-	{ "07ff", E_FORM },                                                 /* no such truths */
-	{ "0701", E_FORM },                                                 /* an ack answers nothing */
-	{ "0a00000000000000000000010100", E_FORM },                         /* no such node */
-	{ "0a00000000000000000007010300", E_FORM },                         /* no such lane */
-	{ "0a00000000000000000007cc010100", E_FORM },                       /* not the shortest */
-	{ "0a000000000000000000070101cd0001#", E_FORM },                    /* nor this */
-	{ "0a000000000000000000070101c0#", E_FORM },                        /* no number */
-	{ "0a000000000000000000070101ff#", E_FORM },                        /* below zero */
-	{ "0a00000000000000000007010101abab", E_FORM },                     /* half a hash */
-	{ "0a00000000000000000007010100000000000000000007010100", E_FORM }, /* twice */
-	{ "0a00000000000000000007010100000000000000000006010100", E_FORM }, /* descends */
-	{ "0a000000000000000000070101000100", E_FORM },                     /* not yet named */
-	{ "0b000000000000000701010505", E_FORM },                           /* wants nothing */
-	{ "0b000000000000000701010508000000000000000701010709", E_FORM },   /* overlap */
+	{ "070001", E_FORM }, /* once more of nothing */
+	{ "07000105#", E_FORM },
+	{ "07000205#", E_FORM },                                              /* no such number */
+	{ "07ff", E_FORM },                                                   /* no such truths */
+	{ "0701", E_FORM },                                                   /* an ack answers nothing */
+	{ "0a00000000000000000000010100", E_FORM },                           /* no such node */
+	{ "0a00000000000000000007010300", E_FORM },                           /* no such lane */
+	{ "0a00000000000000000007cc010100", E_FORM },                         /* not the shortest */
+	{ "0a000000000000000000070101cd0001#", E_FORM },                      /* nor this */
+	{ "0a000000000000000000070101c0#", E_FORM },                          /* no number */
+	{ "0a000000000000000000070101ff#", E_FORM },                          /* below zero */
+	{ "0a00000000000000000007010101abab", E_FORM },                       /* half a hash */
+	{ "0a00000000000000000007010100000000000000000007010100", E_FORM },   /* twice */
+	{ "0a00000000000000000007010100000000000000000006010100", E_FORM },   /* descends */
+	{ "0a00000000000000000007010100020500", E_FORM },                     /* not yet numbered */
+	{ "0a000000000000000000070101000105#", E_FORM },                      /* one more end than nothing */
+	{ "0a00000000000000000007010105#0100", E_FORM },                      /* nothing, and more than that */
+	{ "0a00000000000000000007010105#0105#", E_FORM },                     /* one end twice */
+	{ "0a00000000000000000007010105#0104#", E_FORM },                     /* ends descend */
+	{ "0a00000000000000000007010105#000000000000000007010106#", E_FORM }, /* named for each end */
+	{ "0b000000000000000701010505", E_FORM },                             /* wants nothing */
+	{ "0b000000000000000701010508000000000000000701010709", E_FORM },     /* overlap */
 	{ "0c0000000000000007010100000000000000070101", E_FORM },
 	{ "0d03", E_FORM },
 	{ "0d01aa", E_FORM },
@@ -278,6 +314,20 @@ static const struct {
 	{ "0f000000010200000000", E_FORM },
 	{ "1100", E_FORM },
 	{ "1108", E_FORM },
+	{ "120000", E_FORM },
+	{ "120002aa", E_FORM },
+	{ "1200", E_FORM },
+	{ "130000", E_FORM },
+	{ "130002aa", E_FORM },
+	{ "140000000000000000010105#", E_FORM },
+	{ "140000000000000007010305#", E_FORM },
+	{ "14000000000000000701010500", E_FORM },
+	{ "140000000000000007010100", E_FORM },
+	{ "140000000000000007010100#", E_FORM },
+	{ "140000000000000007010105#0000000000000007010105#", E_FORM },
+	{ "140000000000000007010105#0000000000000006010105#", E_FORM },
+	{ "140000000000000007010105#0000000000000007010104#", E_FORM },
+	{ "140000000000000007010105#0105#", E_FORM },
 	{ "06", E_FORM },
 	{ "0204", E_FORM },
 	{ "0203abab", E_FORM },
@@ -315,7 +365,7 @@ static void numbers_are_given_once(void **state)
 	assert_int_equal(read_out(LINK_MEMBER, &frame), E_FORM);
 	assert_int_equal(told.count, 1);
 	/* The new one comes first, and has number 1 all the same. */
-	put_hex("0a00000000000000000007010100013f#");
+	put_hex("0a00000000000000000007010100023f#");
 	assert_int_equal(read_out(LINK_MEMBER, &frame), OK);
 	list = frame.index.list;
 	assert_true(frame_next_frontier(&list, &told, &frontier));
@@ -324,12 +374,25 @@ static void numbers_are_given_once(void **state)
 	assert_int_equal(frontier.stream.node, 9);
 	assert_int_equal(frontier.end.seq, 0x3f);
 	assert_false(frame_next_frontier(&list, &told, &frontier));
-	put_hex("0a000200013f#");
+	put_hex("0a000300023f#");
 	assert_int_equal(read_out(LINK_MEMBER, &frame), OK);
-	put_hex("0a00013f#0200");
+	put_hex("0a00023f#0300");
 	assert_int_equal(read_out(LINK_MEMBER, &frame), E_FORM);
-	put_hex("0a000300");
+	put_hex("0a000400");
 	assert_int_equal(read_out(LINK_MEMBER, &frame), E_FORM);
+	/* For a second end a stream has no number, whether it has one or not. */
+	put_hex("0a00023f#0240#");
+	assert_int_equal(read_out(LINK_MEMBER, &frame), E_FORM);
+	put_hex("0a00023f#0140#0141#");
+	assert_int_equal(read_out(LINK_MEMBER, &frame), OK);
+	list = frame.index.list;
+	frontier = (struct frontier){ 0 };
+	for (uint64_t seq = 0x3f; seq <= 0x41; seq++) {
+		assert_true(frame_next_frontier(&list, &told, &frontier));
+		assert_int_equal(frontier.stream.node, 9);
+		assert_int_equal(frontier.end.seq, seq);
+	}
+	assert_false(frame_next_frontier(&list, &told, &frontier));
 }
 
 static void what_is_on_the_edge_is_taken(void **state)
@@ -412,7 +475,29 @@ static bool put_one(enum frame_kind kind, struct frame_list *list, uint64_t numb
 		return frame_put_gone(list, (struct stream){ number, 1, LANE_BULK });
 	if (kind == FRAME_BUCKET)
 		return frame_put_record(list, &hash);
+	if (kind == FRAME_PROOFS)
+		return frame_put_proof(list, bytes_text("one"));
+	if (kind == FRAME_FRONTS)
+		return frame_put_front(list, bytes_text("one"));
+	if (kind == FRAME_OLD) {
+		struct frontier frontier = frontier_of(number, 1);
+
+		return frame_put_old(list, &frontier);
+	}
 	return frame_put_statement(list, bytes_text("one"));
+}
+
+static struct frame_list begin_list(enum frame_kind kind)
+{
+	switch ((int)kind) {
+	case FRAME_WANT: return frame_begin_wants(&out);
+	case FRAME_GONE: return frame_begin_gone(&out);
+	case FRAME_BUCKET: return frame_begin_bucket(&out, (struct sum){ 1, 2 }, 9, true);
+	case FRAME_PROOFS: return frame_begin_proofs(&out);
+	case FRAME_FRONTS: return frame_begin_fronts(&out);
+	case FRAME_OLD: return frame_begin_old(&out);
+	default: return frame_begin_statements(&out);
+	}
 }
 
 static void lists_have_a_limit(void **state)
@@ -421,10 +506,10 @@ static void lists_have_a_limit(void **state)
 		enum frame_kind kind;
 		uint64_t most;
 	} lists[] = {
-		{ FRAME_WANT, FRAME_WANTS_MAX },
-		{ FRAME_GONE, FRAME_GONE_MAX },
-		{ FRAME_BUCKET, FRAME_RECORDS_MAX },
-		{ FRAME_T0_STATEMENTS, FRAME_STATEMENTS_MAX },
+		{ FRAME_WANT, FRAME_WANTS_MAX },     { FRAME_GONE, FRAME_GONE_MAX },
+		{ FRAME_BUCKET, FRAME_RECORDS_MAX }, { FRAME_T0_STATEMENTS, FRAME_STATEMENTS_MAX },
+		{ FRAME_PROOFS, FRAME_PROOFS_MAX },  { FRAME_FRONTS, FRAME_FRONTS_MAX },
+		{ FRAME_OLD, FRAME_OLD_MAX },
 	};
 
 	(void)state;
@@ -435,10 +520,7 @@ static void lists_have_a_limit(void **state)
 		uint64_t count = 0;
 
 		buf_clear(&out);
-		list = kind == FRAME_WANT     ? frame_begin_wants(&out)
-		       : kind == FRAME_GONE   ? frame_begin_gone(&out)
-		       : kind == FRAME_BUCKET ? frame_begin_bucket(&out, (struct sum){ 1, 2 }, 9, true)
-					      : frame_begin_statements(&out);
+		list = begin_list(kind);
 		while (put_one(kind, &list, count + 1))
 			count++;
 		assert_int_equal(count, lists[i].most);
@@ -506,6 +588,18 @@ static void fields_have_a_limit(void **state)
 	assert_int_equal(frame_read(bytes_of(room, 3 + STATEMENT_MAX), LINK_MEMBER, &told, &frame, NULL), OK);
 	room[2]++;
 	assert_refused(bytes_of(room, 4 + STATEMENT_MAX), E_FORM);
+	room[0] = FRAME_PROOFS;
+	room[1] = (uint8_t)(PROOF_MAX >> 8);
+	room[2] = (uint8_t)(PROOF_MAX & 255);
+	assert_int_equal(frame_read(bytes_of(room, 3 + PROOF_MAX), LINK_MEMBER, &told, &frame, NULL), OK);
+	room[2]++;
+	assert_refused(bytes_of(room, 4 + PROOF_MAX), E_FORM);
+	room[0] = FRAME_FRONTS;
+	room[1] = (uint8_t)(BATCH_FRONT_MAX >> 8);
+	room[2] = (uint8_t)(BATCH_FRONT_MAX & 255);
+	assert_int_equal(frame_read(bytes_of(room, 3 + BATCH_FRONT_MAX), LINK_MEMBER, &told, &frame, NULL), OK);
+	room[2]++;
+	assert_refused(bytes_of(room, 4 + BATCH_FRONT_MAX), E_FORM);
 	room[0] = FRAME_T0_LIST;
 	room[1] = 3;
 	assert_int_equal(frame_read(bytes_of(room, 2 + 16 * FRAME_HASHES_MAX), LINK_MEMBER, &told, &frame, NULL), OK);
@@ -529,7 +623,7 @@ static void streams_beyond_the_last_number_travel_too(void **state)
 	stream_table_settle(&named);
 	stream_table_settle(&told);
 	for (int round = 0; round < 2; round++) {
-		struct frontier known = frontier_of(9, 4), beyond = frontier_of(1 << 20, 4), read;
+		struct frontier known = frontier_of(9, 4), beyond = frontier_of(1 << 20, 4), read = { 0 };
 		struct frame_list list;
 		struct frame frame;
 
