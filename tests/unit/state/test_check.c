@@ -148,7 +148,7 @@ static void every_missing_and_stray_mark_is_found(void **state)
 
 	(void)state;
 	world_start(&world, 5);
-	for (int i = 0; i < 30; i++)
+	for (int i = 0; i < 120; i++)
 		world_step(&world, 40);
 	count = count_of(&world, TABLE_MARK);
 	assert_true(count >= 3);

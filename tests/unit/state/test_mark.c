@@ -266,7 +266,7 @@ static void a_rebuild_makes_the_same_marks(void **state)
 
 	(void)state;
 	world_start(&world, 5);
-	for (int i = 0; i < 60; i++)
+	for (int i = 0; i < 120; i++)
 		world_step(&world, 40);
 	before = dump(&world);
 	assert_true(before.size >= 3 * 24 && before.size % 24 == 0);
