@@ -141,6 +141,7 @@ static enum code tick(struct mesh *mesh, struct err *err)
 	beat_tick(mesh);
 	link_tick(mesh);
 	exchange_tick(mesh);
+	recover_tick(mesh);
 	return antientropy_tick(mesh, err);
 }
 

@@ -158,7 +158,7 @@ void antientropy_gone(struct mesh *mesh, struct link *link, struct reader stream
 	/* The link's peer is not asked for it again while others may have it. */
 	while (frame_next_gone(&streams, &stream))
 		vector_note(&link->peer->acked, stream, (struct end){ 0 });
-	mesh_alarm(mesh, "a member has dropped what this one still lacks");
+	recover_gone(mesh, link);
 }
 
 static bool is_closed(const struct mesh *mesh, const struct gap *gap)

@@ -243,7 +243,9 @@ enum code closed_begin_start(struct mesh *mesh, struct err *err)
 		stream.start = rng_u64(&mesh->rng) >> (64 - START_BITS);
 	while (stream.start < 2 || closed_is(mesh, stream.node, stream.start));
 	mesh->counts.own_start++;
-	return author_restart(&mesh->author, stream.start, mesh->txn, err);
+	code = author_restart(&mesh->author, stream.start, mesh->txn, err);
+	push_restart(mesh);
+	return code;
 }
 
 enum code closed_own(struct mesh *mesh, struct err *err)
@@ -312,7 +314,7 @@ static enum code apply_closings(struct mesh *mesh, struct err *err)
 {
 	enum code code = OK;
 
-	if (proofs_has(&mesh->proofs, mesh->node, mesh->author.start))
+	if (mesh->recovery.begins_start || proofs_has(&mesh->proofs, mesh->node, mesh->author.start))
 		code = closed_begin_start(mesh, err);
 	if (!code)
 		code = write_all_rows(mesh, err);

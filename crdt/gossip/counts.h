@@ -77,6 +77,10 @@
 	X(exchange_stale)    \
 	X(too_early)         \
 	X(old)               \
+	X(old_peer)          \
+	X(no_donor)          \
+	X(replaced)          \
+	X(joined)            \
 	X(commit_failed)     \
 	X(alarm)
 

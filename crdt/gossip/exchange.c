@@ -34,17 +34,19 @@ bool exchange_may_write(const struct mesh *mesh)
 
 bool exchange_may_give(const struct mesh *mesh)
 {
-	return mesh->is_member && !mesh->is_evicted && (mesh->exchange.stage > EXCHANGE_URGENT || is_alone(mesh));
+	return mesh->is_member && !mesh->is_evicted && !recover_is_old(mesh) &&
+	       (mesh->exchange.stage > EXCHANGE_URGENT || is_alone(mesh));
 }
 
 bool exchange_may_serve(const struct mesh *mesh)
 {
-	return exchange_may_give(mesh) || (mesh->is_member && !mesh->is_evicted && mesh->exchange.is_stale);
+	return exchange_may_give(mesh) ||
+	       (mesh->is_member && !mesh->is_evicted && mesh->exchange.is_stale && !recover_is_old(mesh));
 }
 
 bool exchange_is_whole(const struct mesh *mesh)
 {
-	return (mesh->exchange.stage == EXCHANGE_DONE && !mesh->exchange.is_old) || is_alone(mesh);
+	return (mesh->exchange.stage == EXCHANGE_DONE && !recover_is_old(mesh)) || is_alone(mesh);
 }
 
 bool exchange_takes(const struct mesh *mesh, struct stream stream)
@@ -200,22 +202,6 @@ void exchange_shown(struct mesh *mesh, struct link *link)
 	exchange->has_target = true;
 }
 
-enum code exchange_old(struct mesh *mesh, struct link *link, struct reader list, struct err *err)
-{
-	struct exchange *exchange = &mesh->exchange;
-	struct frontier frontier;
-
-	(void)link;
-	while (frame_next_old(&list, &frontier)) {
-		if (vector_seq(&mesh->vector, frontier.stream) >= frontier.end.seq)
-			continue;
-		mesh->counts.old += !exchange->is_old;
-		exchange->is_old = true;
-	}
-	(void)err;
-	return OK;
-}
-
 /* --- Whether it is here. */
 
 static enum code is_here(struct mesh *mesh, const struct frontier *frontier, bool *ret_is_here, struct err *err)
@@ -273,6 +259,12 @@ static void pass_own(struct mesh *mesh)
 		if (peer->link && link_is_open(mesh, peer->link))
 			antientropy_begin(mesh, peer->link);
 	}
+}
+
+void exchange_replaced(struct mesh *mesh)
+{
+	if (mesh->exchange.stage == EXCHANGE_OWN)
+		pass_own(mesh);
 }
 
 enum code exchange_step(struct mesh *mesh, struct err *err)

@@ -30,7 +30,6 @@ enum exchange_stage {
 struct exchange {
 	enum exchange_stage stage;
 	bool is_stale; /* nobody answered in time */
-	bool is_old;   /* the disk is older than what everybody had */
 	struct mono_time begun, since, asked;
 	uint64_t with;        /* the member whose word is waited for; 0: none yet */
 	struct vector target; /* where it stood, or our own streams did there */
@@ -61,8 +60,8 @@ enum code exchange_fronts(struct mesh *mesh, struct link *link, struct reader li
 /* The peer has said where it stands with everything. */
 void exchange_shown(struct mesh *mesh, struct link *link);
 
-/* The peer says that everybody had what this member has not. E_DENIED when that is not so. */
-enum code exchange_old(struct mesh *mesh, struct link *link, struct reader list, struct err *err);
+/* The state is a donor's now, and what that had of our own streams is here. */
+void exchange_replaced(struct mesh *mesh);
 
 /* What was waited for may be here: once per commit. Failures of the store alone. */
 enum code exchange_step(struct mesh *mesh, struct err *err);

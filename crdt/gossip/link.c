@@ -303,7 +303,9 @@ static enum code receive_index(struct mesh *mesh, struct link *link, const struc
 	if (code)
 		return code;
 	code = antientropy_compare(mesh, link, index->is_answer, err);
+	link->has_shown = true;
 	exchange_shown(mesh, link);
+	recover_judge(mesh, link);
 	return code;
 }
 
@@ -329,7 +331,7 @@ static enum code dispatch(struct mesh *mesh, struct link *link, const struct fra
 	case FRAME_ANSWER: return pending_answered(mesh, link, frame, err);
 	case FRAME_BYE: receive_bye(mesh, link, frame->bye); return OK;
 	case FRAME_PROOFS: return proofs_receive(mesh, link, frame->proofs, err);
-	case FRAME_OLD: return exchange_old(mesh, link, frame->old, err);
+	case FRAME_OLD: recover_old(mesh, link, frame->old); return OK;
 	case FRAME_FRONTS: return exchange_fronts(mesh, link, frame->fronts, err);
 	case FRAME_KINDS: break;
 	}
@@ -412,6 +414,8 @@ static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 	proofs_flush(mesh, link);
 	if (link->owed & OWED_FRONTS)
 		code = exchange_say(mesh, link, err);
+	if (link->owed & OWED_OLD)
+		recover_say(mesh, link);
 	if (code)
 		return code;
 	if (link->owed & OWED_INDEX)

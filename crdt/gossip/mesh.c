@@ -251,6 +251,7 @@ static void forget_transaction(struct mesh *mesh)
 static void settle(struct mesh *mesh)
 {
 	mesh->commits++;
+	mesh->recovery.begins_start = false;
 	for (size_t i = 0; i < mesh->moved_count; i++)
 		ack_note(&mesh->recent, mesh->moved[i]);
 	/* What came in is what requests may wait for. */
@@ -276,6 +277,7 @@ static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 	if (code != E_FULL)
 		return code;
 	loaded = mesh_load(mesh, &why);
+	push_restart(mesh);
 	if (loaded)
 		*err = why;
 	return loaded;
@@ -330,6 +332,8 @@ enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 	} else {
 		code = commit(mesh, err);
 	}
+	if (!code)
+		code = recover_install(mesh, err);
 	if (!code)
 		code = link_flush(mesh, err);
 	if (!code)

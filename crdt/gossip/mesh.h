@@ -48,6 +48,7 @@ struct mesh {
 	struct proofs proofs;
 	struct closings closings;
 	struct exchange exchange;
+	struct recovery recovery;
 	struct root root;
 	struct changes changes;
 	struct author author;

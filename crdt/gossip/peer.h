@@ -15,6 +15,7 @@
 #include "crdt/gossip/pending.h"
 #include "crdt/gossip/proofs.h"
 #include "crdt/gossip/push.h"
+#include "crdt/gossip/recover.h"
 #include "crdt/gossip/session.h"
 #include "crdt/gossip/t0.h"
 #include "crdt/gossip/twin.h"
@@ -40,6 +41,7 @@ enum owed {
 	OWED_ASK = 32768,
 	OWED_RECEIPT = 65536, /* for batches that the link gave */
 	OWED_FRONTS = 131072, /* where the peer's own streams end here */
+	OWED_OLD = 262144,    /* that its disk is */
 };
 
 /* Whoever is not yet known may open many of them: what only members need is in their peer. */
@@ -50,6 +52,7 @@ struct link {
 	struct peer *peer;    /* the member at the other end */
 	struct key32 dialled; /* whom we meant to reach */
 	bool is_dialler, is_dirty, is_closing, is_indexed;
+	bool has_shown;      /* the peer, where it stands with everything */
 	enum bye_reason bye; /* why it is closing; 0: without a word */
 	struct mono_time made;
 	struct buf out;      /* sealed bytes */

@@ -245,6 +245,16 @@ void push_begin(struct mesh *mesh, struct link *link)
 	link_touch(mesh, link);
 }
 
+void push_restart(struct mesh *mesh)
+{
+	for (struct link *link = mesh->links; link; link = link->next)
+		for (enum lane lane = LANE_URGENT; link->peer && link->flow.is_begun && lane < LANES; lane++) {
+			struct stream own = { mesh->node, mesh->author.start, lane };
+
+			link->flow.pushed[lane] = vector_seq(&link->peer->acked, own);
+		}
+}
+
 static uint64_t bulk_window(const struct flow *flow)
 {
 	uint64_t held = flow->bytes_per_s / 1000 * (flow->round_ns / 1000) / 1000;

@@ -79,6 +79,9 @@ void push_acknowledged(struct mesh *mesh, struct link *link, const struct fronti
 /* The peer has said where it stands with all streams: from there on, ours are pushed. */
 void push_begin(struct mesh *mesh, struct link *link);
 
+/* This member's start is another one, or was none after all: each peer gets it from where it says it stands. */
+void push_restart(struct mesh *mesh);
+
 /* What was sent long ago and never acknowledged is sent again. */
 void push_tick(struct mesh *mesh, struct link *link);
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_RECOVER_H
+#define WARREN_RECOVER_H
+
+/*
+ * What batches cannot bring back. A member that lacks what another has dropped takes a snapshot and joins it with what
+ * is here. One whose vector does not cover what everybody had has an old or an empty disk: by the others' log it can
+ * not be told what was removed since, so it replaces what is here by a donor's state, and what its own log held beyond
+ * that is merged again. It goes on with a new start, for others may have more of the last one.
+ *
+ * Who has such a disk is told so by whoever sees it, at every index. Of two that say it of each other neither can help.
+ */
+
+#include "crdt/gossip/frame.h"
+
+struct mesh;
+struct link;
+
+#define RECOVER_AGAIN (UINT64_C(2) * 1000000000)
+
+enum recovery_need { RECOVERY_NONE, RECOVERY_JOIN, RECOVERY_REPLACE };
+
+struct recovery {
+	enum recovery_need need;
+	uint64_t donor; /* whoever said so, to be asked first */
+	struct mono_time tried;
+	bool is_told;      /* the operator, that nobody can help */
+	bool begins_start; /* with the next transaction */
+};
+
+/* Whether the disk is known to be old, or what is here is not yet compared with others. */
+bool recover_is_old(const struct mesh *mesh);
+
+/* The peer has dropped what this member lacks. */
+void recover_gone(struct mesh *mesh, const struct link *link);
+
+/* The peer said where it stands with everything: if its disk is old it is told so. */
+void recover_judge(struct mesh *mesh, struct link *link);
+void recover_say(struct mesh *mesh, struct link *link);
+
+/* The peer says that everybody had what this member has not. */
+void recover_old(struct mesh *mesh, struct link *link, struct reader list);
+
+/* After a commit, when no transaction is open: puts a snapshot in place that is whole. E_IO, E_DAMAGED. */
+enum code recover_install(struct mesh *mesh, struct err *err);
+void recover_tick(struct mesh *mesh);
+
+#endif
