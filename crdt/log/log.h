@@ -65,7 +65,10 @@ enum code log_find(struct store_txn *txn, struct stream stream, struct end end, 
 /* Up to which seq nothing is known of the stream any more; 0: everything is known. */
 enum code log_horizon(struct store_txn *txn, struct stream stream, uint64_t *ret_seq, struct err *err);
 
-/* Leaves less of an entry; `logged` may have been read in the same transaction. */
+/*
+ * Leaves less of an entry, or nothing; `logged` may have been read in the same transaction. Footprints are of batches
+ * that follow footprints only; what is dropped lies below all that stays: none of it begins at or below that end.
+ */
 enum code log_shrink(struct store_txn *txn, const struct logged *logged, enum log_form form, struct err *err);
 enum code log_drop(struct store_txn *txn, const struct logged *logged, struct err *err);
 

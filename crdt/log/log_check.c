@@ -230,7 +230,8 @@ static enum code compare_ends(struct check *check, struct bytes value, size_t co
 
 		if (beyond(code, &own, err))
 			return code;
-		is_same &= tip ? code != E_ABSENT : code == E_ABSENT && end.seq <= chain->horizon;
+		is_same &=
+			tip ? code != E_ABSENT || tip->may_be_followed : code == E_ABSENT && end.seq <= chain->horizon;
 		met += tip && !tip->may_be_followed;
 	}
 	for (size_t i = 0; i < chain->count; i++)
