@@ -22,6 +22,8 @@ enum frame_kind {
 	FRAME_ASK,
 	FRAME_ANSWER,
 	FRAME_BYE,
+	FRAME_SNAP_ASK, /* send me of your state what comes from there on */
+	FRAME_SNAP,     /* some of it */
 	FRAME_KINDS,
 };
 
@@ -42,6 +44,19 @@ enum {
 	FRAME_TABLE_SIZE = 256 * 16,
 	FRAME_BODY_MAX = 60 * 1024,
 	FRAME_REASON_MAX = 255,
+	FRAME_SNAP_KEY_MAX = 40,
+	FRAME_SNAP_CHUNKS_MAX = 16, /* in answer to one ask */
+	FRAME_SNAP_FRONT_MAX = 128, /* of a chunk, before what it carries */
+};
+
+/* What a snapshot consists of, in the order in which it is sent: donor.h. */
+enum snap_part {
+	SNAP_STABLE = 1,
+	SNAP_VECTOR,
+	SNAP_PROOFS,
+	SNAP_RECORDS,
+	SNAP_LOG,
+	SNAP_PARTS, /* one more than the last: there is no more */
 };
 
 enum hint_what {

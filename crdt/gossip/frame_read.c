@@ -2,7 +2,7 @@
 #include "crdt/base/text.h"
 #include "crdt/gossip/frame.h"
 #include "crdt/gossip/frame_form.h"
-#include "crdt/model/mp.h"
+#include "crdt/gossip/frame_reading.h"
 
 /* A frame on its way apart. What is wrong in form makes `r` short, and frame_read says so. */
 struct reading {
@@ -14,39 +14,6 @@ struct reading {
 
 typedef enum code read_fields(struct reading *reading);
 
-static uint64_t refuse(struct reader *r)
-{
-	r->is_short = true;
-	return 0;
-}
-
-static uint64_t read_number(struct reader *r)
-{
-	struct mp_head head;
-	uint64_t number;
-
-	if (mp_read_quick_uint(r, &number))
-		return number;
-	head = mp_read(r);
-	return head.class == MP_UINT ? head.value : refuse(r);
-}
-
-/* A byte below `end`. */
-static uint8_t read_below(struct reader *r, unsigned end)
-{
-	uint64_t byte = read_big_endian(r, 1);
-
-	return (uint8_t)(byte < end ? byte : refuse(r));
-}
-
-/* Of an enum whose first is 1. */
-static uint8_t read_choice(struct reader *r, unsigned end)
-{
-	uint8_t choice = read_below(r, end);
-
-	return (uint8_t)(choice ? choice : refuse(r));
-}
-
 /* Into `room`, which stays as it is when there are fewer. */
 static void read_into(struct reader *r, void *room, size_t size)
 {
@@ -54,13 +21,6 @@ static void read_into(struct reader *r, void *room, size_t size)
 
 	if (data)
 		memcpy(room, data, size);
-}
-
-static struct bytes read_rest(struct reader *r)
-{
-	size_t size = reader_left(r);
-
-	return bytes_of(read_bytes(r, size), size);
 }
 
 static struct sum read_sum(struct reader *r)
@@ -418,6 +378,18 @@ static enum code read_bucket_ask(struct reading *reading)
 	return OK;
 }
 
+static enum code read_snap_ask(struct reading *reading)
+{
+	frame_read_snap_ask(&reading->r, &reading->frame);
+	return OK;
+}
+
+static enum code read_snap(struct reading *reading)
+{
+	frame_read_snap(&reading->r, &reading->frame);
+	return OK;
+}
+
 static enum code read_body(struct reading *reading, struct bytes *ret_body)
 {
 	*ret_body = read_rest(&reading->r);
@@ -476,6 +448,8 @@ static const struct {
 	[FRAME_GONE] = { "gone", MEMBER, read_gone },
 	[FRAME_BUCKET] = { "bucket", MEMBER, read_bucket },
 	[FRAME_BUCKET_ASK] = { "bucket_ask", MEMBER, read_bucket_ask },
+	[FRAME_SNAP_ASK] = { "snap_ask", MEMBER, read_snap_ask },
+	[FRAME_SNAP] = { "snap", MEMBER, read_snap },
 	[FRAME_ASK] = { "ask", MEMBER, read_ask },
 	[FRAME_ANSWER] = { "answer", MEMBER, read_answer },
 	[FRAME_BYE] = { "bye", BOTH, read_bye },
