@@ -45,7 +45,7 @@ enum {
 	FRAME_BODY_MAX = 60 * 1024,
 	FRAME_REASON_MAX = 255,
 	FRAME_SNAP_KEY_MAX = 40,
-	FRAME_SNAP_CHUNKS_MAX = 16, /* in answer to one ask */
+	FRAME_SNAP_CHUNKS_MAX = 20, /* in answer to one ask */
 	FRAME_SNAP_FRONT_MAX = 128, /* of a chunk, before what it carries */
 };
 
