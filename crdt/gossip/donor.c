@@ -14,7 +14,7 @@ _Static_assert((int)STORE_VALUE_MAX <= (FRAME_SNAP_CHUNKS_MAX - 1) * (int)CHUNK_
 
 /* A part that is being read, from a key on. */
 struct reading_part {
-	struct window *window;
+	struct donor_window *window;
 	struct store_txn *look;
 	enum snap_part part;
 	struct bytes from;
@@ -22,19 +22,19 @@ struct reading_part {
 	bool is_full; /* an entry had no room, and the window's next place is that */
 };
 
-static struct window_chunk *add_chunk(struct reading_part *reading)
+static struct donor_chunk *add_chunk(struct reading_part *reading)
 {
-	struct window *window = reading->window;
-	struct window_chunk *chunk = &window->chunks[window->count++];
+	struct donor_window *window = reading->window;
+	struct donor_chunk *chunk = &window->chunks[window->count++];
 
-	*chunk = (struct window_chunk){ .part = reading->part, .total = reading->total };
+	*chunk = (struct donor_chunk){ .part = reading->part, .total = reading->total };
 	chunk->start = window->bytes.size;
 	return chunk;
 }
 
 static void end_window(struct reading_part *reading, struct bytes key)
 {
-	struct window *window = reading->window;
+	struct donor_window *window = reading->window;
 
 	reading->is_full = true;
 	window->next = (struct snap_place){ reading->part, bytes_of(window->next_key, key.size) };
@@ -44,7 +44,7 @@ static void end_window(struct reading_part *reading, struct bytes key)
 /* All of it in one window, so that it is of one time: the first of a window always has room. */
 static void put_pieces(struct reading_part *reading, const struct snap_entry *entry)
 {
-	struct window *window = reading->window;
+	struct donor_window *window = reading->window;
 	size_t pieces = (entry->value.size + CHUNK_ROOM - 1) / CHUNK_ROOM;
 
 	if (window->count && window->count + pieces > window->asked) {
@@ -53,7 +53,7 @@ static void put_pieces(struct reading_part *reading, const struct snap_entry *en
 	}
 	for (size_t at = 0; at < entry->value.size;) {
 		size_t left = entry->value.size - at, size = left < CHUNK_ROOM ? left : CHUNK_ROOM;
-		struct window_chunk *chunk = add_chunk(reading);
+		struct donor_chunk *chunk = add_chunk(reading);
 
 		chunk->is_piece = true;
 		chunk->piece.size = (uint32_t)entry->value.size;
@@ -69,8 +69,8 @@ static void put_pieces(struct reading_part *reading, const struct snap_entry *en
 /* Sets is_full where there is no room for it. */
 static void put_entry(struct reading_part *reading, struct bytes key, struct bytes value)
 {
-	struct window *window = reading->window;
-	struct window_chunk *chunk = window->count ? &window->chunks[window->count - 1] : NULL;
+	struct donor_window *window = reading->window;
+	struct donor_chunk *chunk = window->count ? &window->chunks[window->count - 1] : NULL;
 	struct snap_entry entry = { key, value };
 	size_t size = ENTRY_FRONT + key.size + value.size;
 
@@ -242,12 +242,13 @@ static enum code read_part(struct reading_part *reading, struct err *err)
 	return OK;
 }
 
-enum code window_read(struct window *window, struct store_txn *look, const struct snap_debt *asked, struct err *err)
+enum code donor_read(struct donor_window *window, struct store_txn *look, const struct snap_debt *asked,
+		     struct err *err)
 {
 	struct reading_part reading = { .window = window, .look = look, .part = asked->part };
 	enum code code = OK;
 
-	*window = (struct window){ .number = asked->number, .asked = asked->chunks };
+	*window = (struct donor_window){ .number = asked->number, .asked = asked->chunks };
 	window->bytes = buf_growing((size_t)FRAME_SNAP_CHUNKS_MAX * FRAME_MAX);
 	reading.from = bytes_of(asked->key, asked->key_size);
 	for (; !code && !reading.is_full && reading.part < SNAP_PARTS; reading.part++) {
@@ -256,7 +257,7 @@ enum code window_read(struct window *window, struct store_txn *look, const struc
 		reading.from = bytes_of(NULL, 0);
 	}
 	if (code) {
-		window_done(window);
+		donor_done(window);
 		return code;
 	}
 	if (!reading.is_full)
@@ -270,9 +271,9 @@ enum code window_read(struct window *window, struct store_txn *look, const struc
 	return OK;
 }
 
-void window_put(const struct window *window, size_t chunk, struct buf *out)
+void donor_put(const struct donor_window *window, size_t chunk, struct buf *out)
 {
-	const struct window_chunk *one = &window->chunks[chunk];
+	const struct donor_chunk *one = &window->chunks[chunk];
 	struct snap_front front = { .number = window->number, .part = one->part, .total = one->total };
 	struct bytes bytes = bytes_of(window->bytes.data ? window->bytes.data + one->start : NULL, one->size);
 	struct snap_piece piece = one->piece;
@@ -288,7 +289,7 @@ void window_put(const struct window *window, size_t chunk, struct buf *out)
 	frame_put_snap_piece(out, &front, &piece);
 }
 
-void window_done(struct window *window)
+void donor_done(struct donor_window *window)
 {
 	buf_done(&window->bytes);
 }
@@ -318,21 +319,21 @@ enum code donor_asked(struct mesh *mesh, struct link *link, const struct frame *
 
 enum code donor_flush(struct mesh *mesh, struct link *link, struct err *err)
 {
-	struct window window;
+	struct donor_window window;
 	enum code code;
 
 	if (!(link->owed & OWED_SNAP))
 		return OK;
 	code = mesh_look(mesh, err);
 	if (!code)
-		code = window_read(&window, mesh->look, &link->snap_debt, err);
+		code = donor_read(&window, mesh->look, &link->snap_debt, err);
 	if (code)
 		return code;
 	for (size_t i = 0; i < window.count; i++) {
 		buf_clear(&mesh->frame);
-		window_put(&window, i, &mesh->frame);
+		donor_put(&window, i, &mesh->frame);
 		link_send(mesh, link);
 	}
-	window_done(&window);
+	donor_done(&window);
 	return OK;
 }

@@ -32,13 +32,13 @@ struct mesh;
 struct link;
 
 /* Chunks in the making. */
-struct window {
+struct donor_window {
 	uint32_t number;
 	uint8_t asked;
 	struct snap_place next;
 	uint8_t next_key[FRAME_SNAP_KEY_MAX];
 	struct buf bytes; /* of all chunks, one behind the other */
-	struct window_chunk {
+	struct donor_chunk {
 		enum snap_part part;
 		uint64_t total;
 		size_t start, size;
@@ -58,11 +58,12 @@ struct snap_debt {
 };
 
 /* What the ask is answered with, at least one chunk. E_FORM for a place that is none; E_IO, E_DAMAGED. */
-enum code window_read(struct window *window, struct store_txn *look, const struct snap_debt *asked, struct err *err);
+enum code donor_read(struct donor_window *window, struct store_txn *look, const struct snap_debt *asked,
+		     struct err *err);
 
 /* Appends the frame of one chunk. */
-void window_put(const struct window *window, size_t chunk, struct buf *out);
-void window_done(struct window *window);
+void donor_put(const struct donor_window *window, size_t chunk, struct buf *out);
+void donor_done(struct donor_window *window);
 
 /* What a frame asks for, with a copy of its key. */
 struct snap_debt snap_debt_of(const struct frame *frame);

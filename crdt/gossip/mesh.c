@@ -163,7 +163,8 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 	}
 	vector_done(&mesh->vector);
 	mesh->vector = vector;
-	return t0_open(mesh, err);
+	code = snapshot_open(mesh, err);
+	return code ? code : t0_open(mesh, err);
 }
 
 enum code mesh_load(struct mesh *mesh, struct err *err)
@@ -311,6 +312,7 @@ void mesh_done(struct mesh *mesh)
 	author_done(&mesh->author);
 	gaps_done(&mesh->gaps);
 	pendings_done(&mesh->pendings);
+	snapshot_done(&mesh->snapshot);
 	arena_done(&mesh->arena);
 	buf_done(&mesh->frame);
 }

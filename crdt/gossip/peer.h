@@ -10,6 +10,7 @@
 #include "crdt/gossip/antientropy.h"
 #include "crdt/gossip/beat.h"
 #include "crdt/gossip/bucket.h"
+#include "crdt/gossip/donor.h"
 #include "crdt/gossip/pending.h"
 #include "crdt/gossip/push.h"
 #include "crdt/gossip/session.h"
@@ -36,6 +37,7 @@ enum owed {
 	OWED_HINTS = 16384,
 	OWED_ASK = 32768,
 	OWED_RECEIPT = 65536, /* for batches that the link gave */
+	OWED_SNAP = 1 << 30,
 };
 
 /* Whoever is not yet known may open many of them: what only members need is in their peer. */
@@ -56,6 +58,7 @@ struct link {
 	struct telling telling;
 	struct stream_table told, named;
 	struct flow flow;
+	struct snap_debt snap_debt;
 	uint8_t bucket_asked, bucket_wanted; /* which, of the two last kinds of debt */
 };
 

@@ -42,7 +42,27 @@ static enum code look_for_fork(struct installer *in, const struct gift_entry *en
 	return code == E_ABSENT ? OK : code;
 }
 
-static enum code join_entry(struct installer *in, const struct gift_entry *entry, struct err *err)
+/*
+ * Footprints go from the oldest up, and what they came before is never less than they are: so where theirs came to
+ * ours, what is below them becomes no more.
+ */
+static enum code shrink_below(struct installer *in, struct stream stream, uint64_t seq, struct err *err)
+{
+	struct log_place place = { 0 };
+	struct logged logged;
+	enum code code;
+
+	while (!(code = log_after(in->with->txn, stream, place, &logged, err)) && logged.last < seq) {
+		place = log_place_of(&logged);
+		code = log_shrink(in->with->txn, &logged, LOG_FOOTPRINT, err);
+		if (code)
+			return code;
+	}
+	return code == E_ABSENT ? OK : code;
+}
+
+/* *ret_shrunk: below that seq of the stream nothing may be more than a footprint. */
+static enum code join_entry(struct installer *in, const struct gift_entry *entry, uint64_t *ret_shrunk, struct err *err)
 {
 	const struct logged *theirs = &entry->logged;
 	struct log_place before = { theirs->last, theirs->tail };
@@ -63,17 +83,31 @@ static enum code join_entry(struct installer *in, const struct gift_entry *entry
 	if (code || theirs->last <= horizon)
 		return code;
 	code = look_for_fork(in, entry, err);
-	return code ? code : log_put_logged(in->with->txn, theirs, err);
+	if (!code)
+		code = log_put_logged(in->with->txn, theirs, err);
+	if (!code && theirs->form == LOG_FOOTPRINT)
+		*ret_shrunk = theirs->first;
+	return code;
 }
 
 static enum code join_log(struct installer *in, struct err *err)
 {
 	const struct gift *gift = in->with->gift;
 	enum code code = OK;
+	uint64_t shrunk = 0;
 
-	for (size_t i = 0; !code && i < gift->entries_count; i++)
+	for (size_t i = 0; !code && i < gift->entries_count; i++) {
+		struct stream stream = gift->entries[i].logged.stream;
+		bool is_last =
+			i + 1 == gift->entries_count || stream_compare(&gift->entries[i + 1].logged.stream, &stream);
+
 		if (gift->entries[i].is_merged)
-			code = join_entry(in, &gift->entries[i], err);
+			code = join_entry(in, &gift->entries[i], &shrunk, err);
+		if (!code && is_last && shrunk) {
+			code = shrink_below(in, stream, shrunk, err);
+			shrunk = 0;
+		}
+	}
 	return code;
 }
 
