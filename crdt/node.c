@@ -134,6 +134,8 @@ static enum code take_statements(struct mesh *mesh, const struct node_event *eve
 
 static enum code tick(struct mesh *mesh, struct err *err)
 {
+	enum code code;
+
 	beat_watch(mesh);
 	if (mono_since_ns(mesh->now, mesh->ticked) < MESH_SECOND && mesh->ticked.ns)
 		return OK;
@@ -142,7 +144,8 @@ static enum code tick(struct mesh *mesh, struct err *err)
 	link_tick(mesh);
 	exchange_tick(mesh);
 	recover_tick(mesh);
-	return antientropy_tick(mesh, err);
+	code = antientropy_tick(mesh, err);
+	return code ? code : snapshot_tick(mesh, err);
 }
 
 static void open_link(struct mesh *mesh, const struct node_event *event)

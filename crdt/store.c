@@ -362,6 +362,13 @@ enum code store_put_seen(struct store_txn *txn, struct bytes key, struct bytes v
 	return store_changed(txn, code, &own, err);
 }
 
+enum code store_add(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
+{
+	struct store_seen nothing = { .changes = txn->changes };
+
+	return store_put_seen(txn, key, value, &nothing, err);
+}
+
 enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err)
 {
 	struct err own = { 0 };

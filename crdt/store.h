@@ -60,6 +60,9 @@ enum code store_get(struct store_txn *txn, struct bytes key, struct bytes *ret_v
 enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err);
 enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err);
 
+/* As store_put, of a key that is known not to be there: nothing is looked up. */
+enum code store_add(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err);
+
 /*
  * What a writing transaction saw under a key, so that a put there need not look again. Good until the transaction's
  * next put or delete.

@@ -21,7 +21,7 @@ static struct sum read_sum(struct reader *r)
 	return (struct sum){ low, read_big_endian(r, 8) };
 }
 
-static void compare_table(struct mesh *mesh, struct link *link, struct bytes table)
+static enum code compare_table(struct mesh *mesh, struct link *link, struct bytes table, struct err *err)
 {
 	struct reader r = reader_over(table);
 
@@ -35,8 +35,9 @@ static void compare_table(struct mesh *mesh, struct link *link, struct bytes tab
 			   link->peer->node);
 		link->bucket_wanted = (uint8_t)i;
 		link_owe(mesh, link, OWED_BUCKET_ASK);
-		return;
+		return OK;
 	}
+	return snapshot_witnessed(mesh, link->peer->node, err);
 }
 
 static enum code compare_records(struct mesh *mesh, struct link *link, struct reader hashes, struct err *err)
@@ -72,10 +73,8 @@ enum code bucket_receive(struct mesh *mesh, struct link *link, const struct fram
 	/* Both sides must speak of the same vector, or a difference says nothing. */
 	if (!sum_equal(frame->bucket.vector, mesh->vector.sum))
 		return OK;
-	if (frame->bucket.is_table) {
-		compare_table(mesh, link, frame->bucket.table);
-		return OK;
-	}
+	if (frame->bucket.is_table)
+		return compare_table(mesh, link, frame->bucket.table, err);
 	return compare_records(mesh, link, frame->bucket.hashes, err);
 }
 

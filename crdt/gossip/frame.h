@@ -17,6 +17,12 @@
 #include "crdt/gossip/stream_table.h"
 #include "crdt/log/vector.h"
 
+/* Where a snapshot goes on: with the first key of the part that is not less; empty: with the part's first. */
+struct snap_place {
+	enum snap_part part;
+	struct bytes key;
+};
+
 struct frame {
 	enum frame_kind kind;
 	union {
@@ -64,6 +70,24 @@ struct frame {
 			uint8_t number;
 		} bucket_ask;
 		struct {
+			uint32_t number; /* which the chunks repeat */
+			uint8_t chunks;  /* so many may follow one another */
+			struct snap_place from;
+		} snap_ask;
+		struct {
+			uint32_t number;
+			uint8_t left; /* chunks that follow unasked */
+			enum snap_part part;
+			uint64_t total;         /* entries that the part has */
+			struct snap_place next; /* where to ask on, behind what follows */
+			bool is_piece;
+			struct reader entries; /* frame_next_entry */
+			struct snap_piece {    /* or a piece of one that no frame takes whole */
+				struct bytes key, bytes;
+				uint32_t size, at; /* of the value; and where in it the bytes stand */
+			} piece;
+		} snap;
+		struct {
 			uint32_t number;
 			enum ask_what what;
 			uint32_t within_ms;
@@ -94,6 +118,11 @@ struct want {
 	uint64_t after, until; /* seqs */
 };
 
+/* An entry of a snapshot. */
+struct snap_entry {
+	struct bytes key, value;
+};
+
 struct record_hash {
 	uint32_t kind;
 	struct id id;
@@ -110,5 +139,6 @@ bool frame_next_record(struct reader *list, struct record_hash *ret_hash);
 bool frame_next_proof(struct reader *list, struct bytes *ret_proof);
 bool frame_next_front(struct reader *list, struct bytes *ret_front);
 bool frame_next_old(struct reader *list, struct frontier *ret_frontier);
+bool frame_next_entry(struct reader *list, struct snap_entry *ret_entry);
 
 #endif

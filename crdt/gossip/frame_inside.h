@@ -2,9 +2,11 @@
 #ifndef WARREN_FRAME_INSIDE_H
 #define WARREN_FRAME_INSIDE_H
 
-/* What the reader of frames (frame_read.c) and that of the items of their lists (frame_list.c) share. */
+/* What the reader of frames (frame_read.c), those of the items of their lists (frame_list.c) and of snapshots
+ * (frame_snap.c) share. */
 
 #include "crdt/gossip/frame.h"
+#include "crdt/model/mp.h"
 
 /* What is wrong in form makes the reader short. */
 static inline uint64_t frame_refuse(struct reader *r)
@@ -19,6 +21,32 @@ static inline uint8_t frame_read_below(struct reader *r, unsigned end)
 	uint64_t byte = read_big_endian(r, 1);
 
 	return (uint8_t)(byte < end ? byte : frame_refuse(r));
+}
+
+/* Of an enum whose first is 1. */
+static inline uint8_t frame_read_choice(struct reader *r, unsigned end)
+{
+	uint8_t choice = frame_read_below(r, end);
+
+	return (uint8_t)(choice ? choice : frame_refuse(r));
+}
+
+static inline struct bytes frame_read_rest(struct reader *r)
+{
+	size_t size = reader_left(r);
+
+	return bytes_of(read_bytes(r, size), size);
+}
+
+static inline uint64_t frame_read_number(struct reader *r)
+{
+	struct mp_head head;
+	uint64_t number;
+
+	if (mp_read_quick_uint(r, &number))
+		return number;
+	head = mp_read(r);
+	return head.class == MP_UINT ? head.value : frame_refuse(r);
 }
 
 /* Into `room`, which stays as it is when there are fewer. */
@@ -60,5 +88,9 @@ struct frontier frame_read_named(struct reader *list);
  * `known` streams have numbers; *ret is the frontier before, or zeroed. True: the frontier brings one that has none.
  */
 bool frame_read_frontier(struct reader *list, const struct stream_table *told, size_t known, struct frontier *ret);
+
+/* The fields of a chunk of a snapshot, and of the ask for some. */
+void frame_read_snap_ask(struct reader *r, struct frame *frame);
+void frame_read_snap(struct reader *r, struct frame *frame);
 
 #endif

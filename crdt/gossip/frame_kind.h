@@ -22,9 +22,11 @@ enum frame_kind {
 	FRAME_ASK,
 	FRAME_ANSWER,
 	FRAME_BYE,
-	FRAME_PROOFS, /* that starts are closed */
-	FRAME_FRONTS, /* where the peer's own streams end here, in the peer's own words */
-	FRAME_OLD,    /* what everybody had of streams, and the peer has not: its disk is old */
+	FRAME_PROOFS,   /* that starts are closed */
+	FRAME_FRONTS,   /* where the peer's own streams end here, in the peer's own words */
+	FRAME_OLD,      /* what everybody had of streams, and the peer has not: its disk is old */
+	FRAME_SNAP_ASK, /* send me of your state what comes from there on */
+	FRAME_SNAP,     /* some of it */
 	FRAME_KINDS,
 };
 
@@ -48,6 +50,19 @@ enum {
 	FRAME_TABLE_SIZE = 256 * 16,
 	FRAME_BODY_MAX = 60 * 1024,
 	FRAME_REASON_MAX = 255,
+	FRAME_SNAP_KEY_MAX = 40,
+	FRAME_SNAP_CHUNKS_MAX = 20, /* in answer to one ask */
+	FRAME_SNAP_FRONT_MAX = 128, /* of a chunk, before what it carries */
+};
+
+/* What a snapshot consists of, in the order in which it is sent: donor.h. */
+enum snap_part {
+	SNAP_STABLE = 1,
+	SNAP_VECTOR,
+	SNAP_PROOFS,
+	SNAP_RECORDS,
+	SNAP_LOG,
+	SNAP_PARTS, /* one more than the last: there is no more */
 };
 
 enum hint_what {

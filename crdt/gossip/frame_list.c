@@ -9,23 +9,12 @@
  * wrong.
  */
 
-static uint64_t read_number(struct reader *r)
-{
-	struct mp_head head;
-	uint64_t number;
-
-	if (mp_read_quick_uint(r, &number))
-		return number;
-	head = mp_read(r);
-	return head.class == MP_UINT ? head.value : frame_refuse(r);
-}
-
 struct stream frame_read_stream(struct reader *r)
 {
 	struct stream stream = { 0 };
 
 	stream.node = frame_read_node(r);
-	stream.start = read_number(r);
+	stream.start = frame_read_number(r);
 	stream.lane = (enum lane)frame_read_below(r, LANES);
 	return stream;
 }
@@ -41,7 +30,7 @@ struct bytes frame_read_item(struct reader *list, size_t largest)
 
 bool frame_read_frontier(struct reader *list, const struct stream_table *told, size_t known, struct frontier *ret)
 {
-	uint64_t number = read_number(list);
+	uint64_t number = frame_read_number(list);
 	struct stream before = ret->stream;
 	bool is_new = number == FRONTIER_NAMES;
 
@@ -53,7 +42,7 @@ bool frame_read_frontier(struct reader *list, const struct stream_table *told, s
 	if ((number == FRONTIER_AGAIN && before.node) != !stream_compare(&ret->stream, &before))
 		frame_refuse(list);
 	ret->end = (struct end){ 0 };
-	ret->end.seq = read_number(list);
+	ret->end.seq = frame_read_number(list);
 	if (ret->end.seq)
 		frame_read_into(list, ret->end.hash.bytes, sizeof ret->end.hash.bytes);
 	return is_new;
@@ -63,7 +52,7 @@ struct frontier frame_read_named(struct reader *list)
 {
 	struct frontier frontier = { .stream = frame_read_stream(list) };
 
-	frontier.end.seq = read_number(list);
+	frontier.end.seq = frame_read_number(list);
 	if (!frontier.end.seq)
 		frame_refuse(list);
 	frame_read_into(list, frontier.end.hash.bytes, sizeof frontier.end.hash.bytes);
@@ -74,8 +63,8 @@ struct want frame_read_want(struct reader *list)
 {
 	struct want want = { .stream = frame_read_stream(list) };
 
-	want.after = read_number(list);
-	want.until = read_number(list);
+	want.after = frame_read_number(list);
+	want.until = frame_read_number(list);
 	if (want.after >= want.until)
 		frame_refuse(list);
 	return want;
@@ -84,7 +73,7 @@ struct want frame_read_want(struct reader *list)
 struct record_hash frame_read_record(struct reader *list)
 {
 	struct record_hash hash = { 0 };
-	uint64_t kind = read_number(list);
+	uint64_t kind = frame_read_number(list);
 
 	hash.kind = (uint32_t)(kind <= UINT32_MAX ? kind : frame_refuse(list));
 	frame_read_into(list, hash.id.bytes, sizeof hash.id.bytes);

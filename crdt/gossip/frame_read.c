@@ -14,21 +14,6 @@ struct reading {
 
 typedef enum code read_fields(struct reading *reading);
 
-/* Of an enum whose first is 1. */
-static uint8_t read_choice(struct reader *r, unsigned end)
-{
-	uint8_t choice = frame_read_below(r, end);
-
-	return (uint8_t)(choice ? choice : frame_refuse(r));
-}
-
-static struct bytes read_rest(struct reader *r)
-{
-	size_t size = reader_left(r);
-
-	return bytes_of(read_bytes(r, size), size);
-}
-
 /* The kinds. */
 
 static enum code too_many(const struct reading *reading, uint32_t most)
@@ -55,7 +40,7 @@ static enum code read_t0_sum(struct reading *reading)
 static enum code read_t0_list(struct reading *reading)
 {
 	uint8_t truths = frame_read_below(&reading->r, 4);
-	struct bytes hashes = read_rest(&reading->r);
+	struct bytes hashes = frame_read_rest(&reading->r);
 
 	if (hashes.size % sizeof(struct id))
 		frame_refuse(&reading->r);
@@ -98,7 +83,7 @@ static enum code read_t0_apply(struct reading *reading)
 
 static enum code read_t0_refuse(struct reading *reading)
 {
-	struct bytes text = reading->frame.t0_refuse = read_rest(&reading->r);
+	struct bytes text = reading->frame.t0_refuse = frame_read_rest(&reading->r);
 
 	if (text.size > FRAME_REASON_MAX)
 		return fail(reading->err, E_LIMIT, "a refusal is longer than %d bytes", FRAME_REASON_MAX);
@@ -115,7 +100,7 @@ static enum code read_t0_refuse(struct reading *reading)
 
 static enum code read_batch(struct reading *reading)
 {
-	reading->frame.batch = read_rest(&reading->r);
+	reading->frame.batch = frame_read_rest(&reading->r);
 	if (!reading->frame.batch.size)
 		frame_refuse(&reading->r);
 	if (reading->frame.batch.size > BATCH_MAX)
@@ -187,7 +172,7 @@ static enum code read_beat(struct reading *reading)
 
 static enum code read_hint(struct reading *reading)
 {
-	reading->frame.hint.what = (enum hint_what)read_choice(&reading->r, HINT_KINDS);
+	reading->frame.hint.what = (enum hint_what)frame_read_choice(&reading->r, HINT_KINDS);
 	reading->frame.hint.node = frame_read_node(&reading->r);
 	reading->frame.hint.number = (uint32_t)read_big_endian(&reading->r, 4);
 	return OK;
@@ -279,9 +264,21 @@ static enum code read_bucket_ask(struct reading *reading)
 	return OK;
 }
 
+static enum code read_snap_ask(struct reading *reading)
+{
+	frame_read_snap_ask(&reading->r, &reading->frame);
+	return OK;
+}
+
+static enum code read_snap(struct reading *reading)
+{
+	frame_read_snap(&reading->r, &reading->frame);
+	return OK;
+}
+
 static enum code read_body(struct reading *reading, struct bytes *ret_body)
 {
-	*ret_body = read_rest(&reading->r);
+	*ret_body = frame_read_rest(&reading->r);
 	if (ret_body->size > FRAME_BODY_MAX)
 		return fail(reading->err, E_LIMIT, "the body of a frame `%s` is larger than %d bytes",
 			    frame_name(reading->frame.kind), FRAME_BODY_MAX);
@@ -291,7 +288,7 @@ static enum code read_body(struct reading *reading, struct bytes *ret_body)
 static enum code read_ask(struct reading *reading)
 {
 	reading->frame.ask.number = (uint32_t)read_big_endian(&reading->r, 4);
-	reading->frame.ask.what = (enum ask_what)read_choice(&reading->r, ASK_KINDS);
+	reading->frame.ask.what = (enum ask_what)frame_read_choice(&reading->r, ASK_KINDS);
 	reading->frame.ask.within_ms = (uint32_t)read_big_endian(&reading->r, 4);
 	return read_body(reading, &reading->frame.ask.body);
 }
@@ -311,7 +308,7 @@ static enum code read_answer(struct reading *reading)
 
 static enum code read_bye(struct reading *reading)
 {
-	reading->frame.bye = (enum bye_reason)read_choice(&reading->r, BYE_REASONS);
+	reading->frame.bye = (enum bye_reason)frame_read_choice(&reading->r, BYE_REASONS);
 	return OK;
 }
 
@@ -364,6 +361,8 @@ static const struct {
 	[FRAME_GONE] = { "gone", MEMBER, read_gone },
 	[FRAME_BUCKET] = { "bucket", MEMBER, read_bucket },
 	[FRAME_BUCKET_ASK] = { "bucket_ask", MEMBER, read_bucket_ask },
+	[FRAME_SNAP_ASK] = { "snap_ask", MEMBER, read_snap_ask },
+	[FRAME_SNAP] = { "snap", MEMBER, read_snap },
 	[FRAME_ASK] = { "ask", MEMBER, read_ask },
 	[FRAME_ANSWER] = { "answer", MEMBER, read_answer },
 	[FRAME_BYE] = { "bye", BOTH, read_bye },

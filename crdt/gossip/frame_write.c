@@ -102,6 +102,60 @@ void frame_put_bucket_ask(struct buf *out, bool is_table, uint8_t number)
 		buf_put_byte(out, number);
 }
 
+static void put_key(struct buf *out, struct bytes key)
+{
+	assert(key.size <= FRAME_SNAP_KEY_MAX);
+	buf_put_byte(out, (uint8_t)key.size);
+	buf_put_bytes(out, key);
+}
+
+static void put_place(struct buf *out, const struct snap_place *place)
+{
+	buf_put_byte(out, (uint8_t)place->part);
+	put_key(out, place->key);
+}
+
+void frame_put_snap_ask(struct buf *out, uint32_t number, uint8_t chunks, const struct snap_place *from)
+{
+	put_kind(out, FRAME_SNAP_ASK);
+	buf_put_big_endian(out, number, 4);
+	buf_put_byte(out, chunks);
+	put_place(out, from);
+}
+
+static void put_snap_front(struct buf *out, const struct snap_front *front, uint8_t truths)
+{
+	put_kind(out, FRAME_SNAP);
+	buf_put_big_endian(out, front->number, 4);
+	buf_put_byte(out, front->left);
+	buf_put_byte(out, (uint8_t)front->part);
+	mp_put_uint(out, front->total);
+	put_place(out, &front->next);
+	buf_put_byte(out, truths);
+}
+
+void frame_put_snap(struct buf *out, const struct snap_front *front, struct bytes entries)
+{
+	put_snap_front(out, front, 0);
+	buf_put_bytes(out, entries);
+}
+
+void frame_put_snap_piece(struct buf *out, const struct snap_front *front, const struct snap_piece *piece)
+{
+	put_snap_front(out, front, SNAP_IS_PIECE);
+	put_key(out, piece->key);
+	mp_put_uint(out, piece->size);
+	mp_put_uint(out, piece->at);
+	buf_put_bytes(out, piece->bytes);
+}
+
+void frame_put_entry(struct buf *entries, const struct snap_entry *entry)
+{
+	put_key(entries, entry->key);
+	mp_put_uint(entries, entry->value.size);
+	buf_put_bytes(entries, entry->value);
+}
+
 void frame_put_ask(struct buf *out, uint32_t number, enum ask_what what, uint32_t within_ms, struct bytes body)
 {
 	assert(body.size <= FRAME_BODY_MAX);

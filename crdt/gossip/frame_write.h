@@ -20,6 +20,22 @@ void frame_put_beat(struct buf *out, struct sum sum);
 void frame_put_hint(struct buf *out, enum hint_what what, uint64_t node, uint32_t number);
 void frame_put_bucket_table(struct buf *out, struct sum vector, struct bytes table);
 void frame_put_bucket_ask(struct buf *out, bool is_table, uint8_t number);
+void frame_put_snap_ask(struct buf *out, uint32_t number, uint8_t chunks, const struct snap_place *from);
+
+/* What each chunk of a snapshot begins with; at most FRAME_SNAP_FRONT_MAX bytes. */
+struct snap_front {
+	uint32_t number;
+	uint8_t left;
+	enum snap_part part;
+	uint64_t total;
+	struct snap_place next;
+};
+
+/* `entries` are what frame_put_entry appended, ascending by key. */
+void frame_put_snap(struct buf *out, const struct snap_front *front, struct bytes entries);
+void frame_put_snap_piece(struct buf *out, const struct snap_front *front, const struct snap_piece *piece);
+void frame_put_entry(struct buf *entries, const struct snap_entry *entry);
+
 void frame_put_ask(struct buf *out, uint32_t number, enum ask_what what, uint32_t within_ms, struct bytes body);
 void frame_put_answer(struct buf *out, uint32_t number, enum code code, struct bytes body);
 void frame_put_bye(struct buf *out, enum bye_reason reason);

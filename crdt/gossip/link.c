@@ -142,6 +142,7 @@ static void free_link(struct mesh *mesh, struct link *link)
 {
 	if (link->is_dialler)
 		link_refused(mesh, node_of_key(link->dialled));
+	snapshot_lost(mesh, link);
 	take_link_out(mesh, link);
 	forget_dirty(mesh, link);
 	for (size_t i = 0; i < mesh->peers_count; i++)
@@ -327,6 +328,8 @@ static enum code dispatch(struct mesh *mesh, struct link *link, const struct fra
 	case FRAME_GONE: antientropy_gone(mesh, link, frame->gone); return OK;
 	case FRAME_BUCKET:
 	case FRAME_BUCKET_ASK: return bucket_receive(mesh, link, frame, err);
+	case FRAME_SNAP_ASK: return donor_asked(mesh, link, frame, err);
+	case FRAME_SNAP: return snapshot_receive(mesh, link, frame, err);
 	case FRAME_ASK: return pending_asked(mesh, link, frame, err);
 	case FRAME_ANSWER: return pending_answered(mesh, link, frame, err);
 	case FRAME_BYE: receive_bye(mesh, link, frame->bye); return OK;
@@ -424,9 +427,12 @@ static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 		ack_flush(mesh, link, FRAME_INDEX, true);
 	if (link->owed & OWED_WANT)
 		antientropy_say(mesh, link);
+	snapshot_flush(mesh, link);
 	beat_flush(mesh, link);
 	pending_say(mesh, link);
 	code = bucket_flush(mesh, link, err);
+	if (!code)
+		code = donor_flush(mesh, link, err);
 	if (link->owed & (OWED_ACK | OWED_RECEIPT))
 		ack_flush_given(mesh, link);
 	link->owed = 0;

@@ -192,6 +192,8 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 	vector_done(&mesh->vector);
 	mesh->vector = vector;
 	code = proofs_open(mesh, err);
+	if (!code)
+		code = snapshot_open(mesh, err);
 	return code ? code : t0_open(mesh, err);
 }
 
@@ -364,6 +366,7 @@ void mesh_done(struct mesh *mesh)
 	author_done(&mesh->author);
 	gaps_done(&mesh->gaps);
 	pendings_done(&mesh->pendings);
+	snapshot_done(&mesh->snapshot);
 	arena_done(&mesh->arena);
 	buf_done(&mesh->frame);
 }

@@ -13,6 +13,7 @@
 #include "crdt/base/rng.h"
 #include "crdt/gossip/counts.h"
 #include "crdt/gossip/peer.h"
+#include "crdt/gossip/snapshot.h"
 
 enum { MESH_LINKS_MAX = 1024, MESH_LINK_LISTS = 256, MESH_GUESTS_MAX = 64, MESH_ALARMS = 8 };
 
@@ -68,6 +69,7 @@ struct mesh {
 	struct gaps gaps;
 	struct mono_time ticked;
 	struct pendings pendings;
+	struct snapshot snapshot;
 	struct mesh_counts counts;
 };
 

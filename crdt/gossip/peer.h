@@ -11,6 +11,7 @@
 #include "crdt/gossip/beat.h"
 #include "crdt/gossip/bucket.h"
 #include "crdt/gossip/closed.h"
+#include "crdt/gossip/donor.h"
 #include "crdt/gossip/exchange.h"
 #include "crdt/gossip/pending.h"
 #include "crdt/gossip/proofs.h"
@@ -42,6 +43,7 @@ enum owed {
 	OWED_RECEIPT = 65536, /* for batches that the link gave */
 	OWED_FRONTS = 131072, /* where the peer's own streams end here */
 	OWED_OLD = 262144,    /* that its disk is */
+	OWED_SNAP = 1 << 30,
 };
 
 /* Whoever is not yet known may open many of them: what only members need is in their peer. */
@@ -64,6 +66,7 @@ struct link {
 	struct telling telling;
 	struct stream_table told, named;
 	struct flow flow;
+	struct snap_debt snap_debt;
 	uint8_t bucket_asked, bucket_wanted; /* which, of the two last kinds of debt */
 };
 

@@ -72,6 +72,9 @@ enum code log_horizon(struct store_txn *txn, struct stream stream, uint64_t *ret
 enum code log_shrink(struct store_txn *txn, const struct logged *logged, enum log_form form, struct err *err);
 enum code log_drop(struct store_txn *txn, const struct logged *logged, struct err *err);
 
+/* An entry as another member's log has it, judged by whoever took it; its bytes are not borrowed from this one. */
+enum code log_put_logged(struct store_txn *txn, const struct logged *logged, struct err *err);
+
 /* The same for what waits, which is always whole. */
 enum code log_put_waiting(struct store_txn *txn, const struct batch *batch, struct err *err);
 enum code log_waiting_after(struct store_txn *txn, struct stream stream, struct log_place place,

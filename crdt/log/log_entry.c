@@ -259,6 +259,18 @@ enum code log_shrink(struct store_txn *txn, const struct logged *logged, enum lo
 	return less.is_full ? damaged(err) : store_put(txn, key, buf_bytes(&less), err);
 }
 
+enum code log_put_logged(struct store_txn *txn, const struct logged *logged, struct err *err)
+{
+	uint8_t key_room[LOG_BATCH_KEY_SIZE], room[16];
+	struct bytes key = log_batch_key(TABLE_BATCH, &logged->stream, log_place_of(logged), key_room);
+	struct buf footprint = buf_over(room, sizeof room);
+
+	if (logged->form != LOG_FOOTPRINT)
+		return store_put(txn, key, logged->bytes, err);
+	mp_put_uint(&footprint, logged->first);
+	return store_put(txn, key, buf_bytes(&footprint), err);
+}
+
 /* What everybody has of the stream, for one of which no entry is left. */
 static enum code read_stable(struct store_txn *txn, const struct stream *stream, uint64_t *ret_seq, struct err *err)
 {

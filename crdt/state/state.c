@@ -169,6 +169,55 @@ enum code state_merge(struct store_txn *txn, struct root *root, uint32_t kind, s
 	return code ? code : state_merge_judged(txn, root, kind, id, with, arena, ret_is_changed, err);
 }
 
+static void note_keys(struct derived_keys *derived, const struct index_keys *keys)
+{
+	for (size_t i = 0; i < keys->count; i++) {
+		if (derived->count == derived->room) {
+			derived->room = derived->room ? 2 * derived->room : 1024;
+			derived->all = must_realloc(derived->all, derived->room * sizeof *derived->all);
+		}
+		derived->all[derived->count++] = keys->keys[i];
+	}
+}
+
+enum code state_add(struct store_txn *txn, struct root *root, uint32_t kind, struct id id, struct bytes record,
+		    struct derived_keys *derived, struct err *err)
+{
+	struct derived after = derived_of(kind, id, record, &derived->arena);
+	uint8_t key[RECORD_KEY_SIZE];
+
+	note_keys(derived, &after.index);
+	note_keys(derived, &after.marks);
+	root_change(root, kind, id, bytes_of(NULL, 0), record);
+	record_key_write(kind, id, key);
+	return store_add(txn, bytes_of(key, sizeof key), record, err);
+}
+
+static int order_keys(const void *a, const void *b)
+{
+	return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
+}
+
+enum code state_put_derived(struct store_txn *txn, struct derived_keys *derived, struct err *err)
+{
+	enum code code = OK;
+
+	if (derived->count)
+		qsort(derived->all, derived->count, sizeof *derived->all, order_keys);
+	/* Two records may share a mark. */
+	for (size_t i = 0; !code && i < derived->count; i++)
+		if (!i || !bytes_equal(derived->all[i - 1], derived->all[i]))
+			code = store_add(txn, derived->all[i], bytes_of(NULL, 0), err);
+	return code;
+}
+
+void derived_keys_done(struct derived_keys *derived)
+{
+	free(derived->all);
+	arena_done(&derived->arena);
+	*derived = (struct derived_keys){ .all = NULL };
+}
+
 /* A record without a nonce would come again under the same id, alive where its end was forgotten. */
 static bool is_natural(uint32_t kind)
 {

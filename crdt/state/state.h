@@ -44,6 +44,20 @@ enum code state_merge_judged(struct store_txn *txn, struct root *root, uint32_t 
 			     const struct record *with, struct arena *arena, bool *ret_is_changed, struct err *err);
 
 /*
+ * Puts a record as it is into a state that has none of that id: for whoever fills an empty one. What
+ * its entries are is noted in `derived`; state_put_derived puts them, all at once and in order.
+ */
+struct derived_keys {
+	struct bytes *all;
+	size_t count, room;
+	struct arena arena;
+};
+enum code state_add(struct store_txn *txn, struct root *root, uint32_t kind, struct id id, struct bytes record,
+		    struct derived_keys *derived, struct err *err);
+enum code state_put_derived(struct store_txn *txn, struct derived_keys *derived, struct err *err);
+void derived_keys_done(struct derived_keys *derived);
+
+/*
  * Takes a record that is dead and may be forgotten out of the store, with its marks. E_VALUE for one that lives, or
  * whose kind has no nonce: a device's key stays revoked for good.
  */

@@ -216,6 +216,63 @@ static void gen_t0(struct rng *rng, enum frame_kind kind, struct buf *out)
 	frame_put_t0_apply(out, invite, key, box_key, proof, (uint32_t)rng_u64(rng));
 }
 
+static struct bytes gen_key(struct rng *rng, uint64_t number, uint8_t room[FRAME_SNAP_KEY_MAX])
+{
+	struct buf key = buf_over(room, FRAME_SNAP_KEY_MAX);
+
+	/* Ascending with the number, whatever follows. */
+	buf_put_big_endian(&key, number, 4);
+	buf_put_bytes(&key, gen_bytes(rng, rng_below(rng, FRAME_SNAP_KEY_MAX - 3)));
+	return buf_bytes(&key);
+}
+
+static struct snap_place gen_place(struct rng *rng, unsigned end, uint8_t room[FRAME_SNAP_KEY_MAX])
+{
+	struct snap_place place = { .part = (enum snap_part)(1 + rng_below(rng, end - 1)) };
+
+	if (place.part < SNAP_PARTS && rng_below(rng, 2))
+		place.key = gen_key(rng, rng_u64(rng), room);
+	return place;
+}
+
+static void gen_snap(struct rng *rng, struct buf *out)
+{
+	static uint8_t entries_room[FRAME_MAX - FRAME_SNAP_FRONT_MAX];
+	struct buf entries = buf_over(entries_room, sizeof entries_room);
+	uint8_t next[FRAME_SNAP_KEY_MAX], room[FRAME_SNAP_KEY_MAX];
+	struct snap_front front = { .number = (uint32_t)rng_u64(rng), .total = gen_number(rng) };
+	size_t count = gen_count(rng, 1000);
+
+	front.left = (uint8_t)rng_below(rng, FRAME_SNAP_CHUNKS_MAX);
+	front.part = (enum snap_part)(1 + rng_below(rng, SNAP_PARTS - 1));
+	front.next = gen_place(rng, SNAP_PARTS + 1, next);
+	if (!rng_below(rng, 3)) {
+		struct snap_piece piece = { .at = (uint32_t)rng_below(rng, 1000) };
+
+		piece.bytes = gen_bytes(rng, 1 + rng_below(rng, rng_below(rng, 20) ? 300 : 65000));
+		piece.key = gen_key(rng, rng_u64(rng), room);
+		piece.size = piece.at + (uint32_t)(piece.bytes.size + rng_below(rng, 1000));
+		frame_put_snap_piece(out, &front, &piece);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct snap_entry entry = { .key = gen_key(rng, i, room) };
+
+		entry.value = gen_bytes(rng, rng_below(rng, 60));
+		frame_put_entry(&entries, &entry);
+	}
+	assert(!entries.is_full);
+	frame_put_snap(out, &front, buf_bytes(&entries));
+}
+
+static void gen_snap_ask(struct rng *rng, struct buf *out)
+{
+	uint8_t room[FRAME_SNAP_KEY_MAX];
+	struct snap_place from = gen_place(rng, SNAP_PARTS, room);
+
+	frame_put_snap_ask(out, (uint32_t)rng_u64(rng), (uint8_t)(1 + rng_below(rng, FRAME_SNAP_CHUNKS_MAX)), &from);
+}
+
 static void gen_question(struct rng *rng, enum frame_kind kind, struct buf *out)
 {
 	struct bytes body = gen_bytes(rng, rng_below(rng, rng_below(rng, 20) ? 200 : FRAME_BODY_MAX + 1));
@@ -251,6 +308,8 @@ void gen_frame(struct rng *rng, enum frame_kind kind, struct stream_table *named
 	case FRAME_GONE: gen_gone(rng, out); return;
 	case FRAME_BUCKET: gen_bucket(rng, out); return;
 	case FRAME_BUCKET_ASK: frame_put_bucket_ask(out, rng_below(rng, 2), (uint8_t)rng_u64(rng)); return;
+	case FRAME_SNAP_ASK: gen_snap_ask(rng, out); return;
+	case FRAME_SNAP: gen_snap(rng, out); return;
 	case FRAME_ASK:
 	case FRAME_ANSWER: gen_question(rng, kind, out); return;
 	case FRAME_BYE: frame_put_bye(out, (enum bye_reason)(1 + rng_below(rng, BYE_REASONS - 1))); return;
@@ -348,6 +407,27 @@ static void bucket_again(const struct frame *frame, struct buf *out)
 	assert(!from.is_short);
 }
 
+static void snap_again(const struct frame *frame, struct buf *out)
+{
+	struct snap_front front = { .number = frame->snap.number, .left = frame->snap.left };
+	struct reader from = frame->snap.entries;
+	struct buf entries = buf_growing(FRAME_MAX);
+	struct snap_entry entry;
+
+	front.part = frame->snap.part;
+	front.total = frame->snap.total;
+	front.next = frame->snap.next;
+	if (frame->snap.is_piece) {
+		frame_put_snap_piece(out, &front, &frame->snap.piece);
+		return;
+	}
+	while (frame_next_entry(&from, &entry))
+		frame_put_entry(&entries, &entry);
+	assert(!from.is_short && !entries.is_full);
+	frame_put_snap(out, &front, buf_bytes(&entries));
+	buf_done(&entries);
+}
+
 void frame_write_again(const struct frame *frame, const struct stream_table *told, struct stream_table *named,
 		       struct buf *out)
 {
@@ -371,6 +451,10 @@ void frame_write_again(const struct frame *frame, const struct stream_table *tol
 	case FRAME_HINT: frame_put_hint(out, frame->hint.what, frame->hint.node, frame->hint.number); return;
 	case FRAME_BUCKET: bucket_again(frame, out); return;
 	case FRAME_BUCKET_ASK: frame_put_bucket_ask(out, frame->bucket_ask.is_table, frame->bucket_ask.number); return;
+	case FRAME_SNAP_ASK:
+		frame_put_snap_ask(out, frame->snap_ask.number, frame->snap_ask.chunks, &frame->snap_ask.from);
+		return;
+	case FRAME_SNAP: snap_again(frame, out); return;
 	case FRAME_ASK:
 		frame_put_ask(out, frame->ask.number, frame->ask.what, frame->ask.within_ms, frame->ask.body);
 		return;

@@ -272,7 +272,7 @@ static const struct {
 } wrong[] = {
 	{ "", E_FORM },
 	{ "00", E_FORM },
-	{ "15", E_FORM },
+	{ "7f", E_FORM },
 	{ "ff", E_FORM },
 	{ "080000000000000001000000000000000200", E_FORM }, /* a byte too many */
 	{ "08000000000000000100000000000000", E_FORM },

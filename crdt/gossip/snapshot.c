@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/gossip/snapshot.h"
+
+#include "crdt/gossip/link.h"
+#include "crdt/state/index.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* How often somebody whose vector is ours is asked what it weighs. */
+#define ASK_AGAIN (UINT64_C(2) * MESH_SECOND)
+
+static const uint8_t unproven_key[] = { TABLE_META, 'u' };
+
+static void fail_with(struct mesh *mesh, const char *why)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+
+	snapshot->stage = SNAPSHOT_FAILED;
+	snprintf(snapshot->why, sizeof snapshot->why, "%.150s", why);
+	mesh_alarm(mesh, "no snapshot from member %016" PRIx64 ": %.100s", snapshot->taker.donor, why);
+	taker_end(&snapshot->taker);
+}
+
+void snapshot_begin(struct mesh *mesh, const struct peer *donor)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+	bool is_open = donor->link && link_is_open(mesh, donor->link);
+
+	snapshot->stage = SNAPSHOT_COMES;
+	taker_begin(&snapshot->taker, donor->node, mesh->cluster, mesh->now);
+	if (!is_open) {
+		fail_with(mesh, "there is no link to it");
+		return;
+	}
+	snapshot->link = donor->link->number;
+	link_touch(mesh, donor->link);
+}
+
+void snapshot_give_up(struct mesh *mesh)
+{
+	mesh->snapshot.stage = SNAPSHOT_NONE;
+	taker_end(&mesh->snapshot.taker);
+}
+
+static bool is_donor(const struct mesh *mesh, const struct link *link)
+{
+	return mesh->snapshot.stage == SNAPSHOT_COMES && mesh->snapshot.link == link->number;
+}
+
+enum code snapshot_receive(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+	struct err why = { 0 };
+	enum code code;
+
+	if (!is_donor(mesh, link))
+		return OK;
+	code = mesh_look(mesh, err);
+	if (code)
+		return code;
+	code = taker_take(&snapshot->taker, link->peer->node, frame, mesh->t0.members, mesh->look, mesh->now, &why);
+	if (!code) {
+		if (snapshot->taker.stage == TAKER_IS_WHOLE)
+			snapshot->stage = SNAPSHOT_READY;
+		link_touch(mesh, link);
+		return OK;
+	}
+	fail_with(mesh, why.text);
+	if (err)
+		*err = why;
+	/* Whom we do not know yet may be known by the next try; and what is too large is not the donor's fault. */
+	return code == E_ABSENT || code == E_LIMIT ? OK : code;
+}
+
+void snapshot_lost(struct mesh *mesh, const struct link *link)
+{
+	if (is_donor(mesh, link))
+		fail_with(mesh, "the link to it is gone");
+}
+
+void snapshot_flush(struct mesh *mesh, struct link *link)
+{
+	if (!is_donor(mesh, link))
+		return;
+	buf_clear(&mesh->frame);
+	if (taker_ask(&mesh->snapshot.taker, &mesh->frame))
+		link_send(mesh, link);
+}
+
+/* As many as there are, beside us and the donor. */
+static size_t witnesses_needed(const struct mesh *mesh)
+{
+	size_t others = 0;
+
+	for (size_t i = 0; i < mesh->peers_count; i++)
+		others += mesh->peers[i]->node != mesh->snapshot.donor;
+	return others < SNAPSHOT_WITNESSES ? others : SNAPSHOT_WITNESSES;
+}
+
+static bool is_witness(const struct snapshot *snapshot, uint64_t node)
+{
+	for (size_t i = 0; i < snapshot->witnesses_count; i++)
+		if (snapshot->witnesses[i] == node)
+			return true;
+	return false;
+}
+
+static void ask_witnesses(struct mesh *mesh)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+
+	if (mono_since_ns(mesh->now, snapshot->asked) < ASK_AGAIN)
+		return;
+	snapshot->asked = mesh->now;
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		const struct peer *peer = mesh->peers[i];
+
+		if (peer->node != snapshot->donor && !is_witness(snapshot, peer->node) && peer->link &&
+		    link_is_open(mesh, peer->link) && vector_equal(&peer->acked, &mesh->vector))
+			link_owe(mesh, peer->link, OWED_TABLE_ASK);
+	}
+}
+
+static enum code judge_witnesses(struct mesh *mesh, struct err *err)
+{
+	enum code code;
+
+	if (mesh->snapshot.witnesses_count < witnesses_needed(mesh))
+		return OK;
+	code = mesh_txn(mesh, err);
+	if (!code)
+		code = store_delete(mesh->txn, bytes_of(unproven_key, sizeof unproven_key), err);
+	if (!code)
+		mesh->snapshot.is_unproven = false;
+	return code;
+}
+
+enum code snapshot_witnessed(struct mesh *mesh, uint64_t node, struct err *err)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+
+	if (!snapshot->is_unproven || node == snapshot->donor || is_witness(snapshot, node))
+		return OK;
+	if (snapshot->witnesses_count < SNAPSHOT_WITNESSES)
+		snapshot->witnesses[snapshot->witnesses_count++] = node;
+	return judge_witnesses(mesh, err);
+}
+
+enum code snapshot_tick(struct mesh *mesh, struct err *err)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+
+	if (taker_is_late(&snapshot->taker, mesh->now))
+		fail_with(mesh, "it is silent");
+	if (!snapshot->is_unproven)
+		return OK;
+	ask_witnesses(mesh);
+	/* With one donor there is nobody else to ask, and others may have been evicted. */
+	return judge_witnesses(mesh, err);
+}
+
+static enum code put_unproven(struct mesh *mesh, struct err *err)
+{
+	uint8_t room[8];
+	struct buf value = buf_over(room, sizeof room);
+
+	buf_put_big_endian(&value, mesh->snapshot.taker.donor, 8);
+	return store_put(mesh->txn, bytes_of(unproven_key, sizeof unproven_key), buf_bytes(&value), err);
+}
+
+enum code snapshot_open(struct mesh *mesh, struct err *err)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+	struct bytes value = { 0 };
+	struct reader r;
+	enum code code = store_get(mesh->look, bytes_of(unproven_key, sizeof unproven_key), &value, err);
+
+	if (code && code != E_ABSENT)
+		return code;
+	r = reader_over(value);
+	if (!code && value.size != 8)
+		return fail(err, E_DAMAGED, "whom this state came from has a wrong size");
+	snapshot->is_unproven = !code;
+	snapshot->donor = code ? 0 : read_big_endian(&r, 8);
+	return OK;
+}
+
+static enum code put_in_place(struct mesh *mesh, enum snapshot_way way, struct installed *ret_installed,
+			      struct err *err)
+{
+	struct installing installing = { .gift = &mesh->snapshot.taker.gift, .members = mesh->t0.members };
+	enum code code = mesh_txn(mesh, err);
+
+	if (code)
+		return code;
+	installing.txn = mesh->txn;
+	installing.root = &mesh->root;
+	installing.changes = &mesh->changes;
+	installing.vector = &mesh->vector;
+	installing.arena = &mesh->arena;
+	code = way == SNAPSHOT_JOIN ? install_join(&installing, ret_installed, err)
+				    : install_replace(&installing, ret_installed, err);
+	if (!code)
+		code = root_put(mesh->txn, &mesh->root, err);
+	if (!code)
+		code = put_unproven(mesh, err);
+	if (code)
+		store_end(mesh->txn);
+	else
+		code = store_commit(mesh->txn, err);
+	mesh->txn = NULL;
+	return code;
+}
+
+/* What was looked at is no more. */
+static void forget_look(struct mesh *mesh)
+{
+	store_end(mesh->look);
+	mesh->look = NULL;
+	mesh->last_sent.is_there = false;
+}
+
+static enum code survive(struct mesh *mesh, enum code code, const struct err *err)
+{
+	if (code == E_VALUE) {
+		fail_with(mesh, err->text);
+		return OK;
+	}
+	if (code != E_FULL)
+		return code;
+	mesh_alarm(mesh, "the snapshot was not put in place: %.120s", err->text);
+	return OK;
+}
+
+enum code snapshot_install(struct mesh *mesh, enum snapshot_way way, struct installed *ret_installed, struct err *err)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+	struct installed installed = { .forks = NULL };
+	struct err why = { 0 };
+	enum code code, loaded;
+
+	assert(snapshot->stage == SNAPSHOT_READY && !mesh->txn);
+	code = put_in_place(mesh, way, &installed, &why);
+	if (code) {
+		installed = (struct installed){ .forks = NULL };
+		changes_clear(&mesh->changes);
+		code = survive(mesh, code, &why);
+	} else {
+		mesh->commits++;
+		snapshot->witnesses_count = 0;
+		snapshot_give_up(mesh);
+	}
+	if (code && err)
+		*err = why;
+	for (size_t i = 0; !code && i < mesh->changes.count; i++)
+		mesh->effects->changed(mesh->effects->context, mesh->changes.all[i].kind, mesh->changes.all[i].id);
+	forget_look(mesh);
+	loaded = code ? code : mesh_load(mesh, err);
+	forget_look(mesh);
+	if (!loaded)
+		*ret_installed = installed;
+	return loaded;
+}
+
+void snapshot_done(struct snapshot *snapshot)
+{
+	taker_end(&snapshot->taker);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WARREN_SNAPSHOT_H
+#define WARREN_SNAPSHOT_H
+
+/*
+ * Taking a snapshot: from a donor that the caller names, all of it into memory (taker.h), then into place (install.h).
+ * Whether it is joined or replaces what is here is the caller's to say, and also with whom to try again.
+ *
+ * What was put in place is unproven until two members beside the donor, or as many as there are, weigh the same at
+ * equal vectors. That is kept on the disk.
+ */
+
+#include "crdt/gossip/taker.h"
+#include "crdt/state/install.h"
+
+struct peer;
+
+enum { SNAPSHOT_WITNESSES = 2 };
+
+enum snapshot_stage {
+	SNAPSHOT_NONE,
+	SNAPSHOT_COMES,
+	SNAPSHOT_FAILED, /* `why` says so; to be begun anew */
+	SNAPSHOT_READY,  /* to be installed */
+};
+
+struct snapshot {
+	enum snapshot_stage stage;
+	struct taker taker;
+	uint32_t link; /* of the donor */
+	char why[160];
+
+	bool is_unproven;
+	uint64_t donor; /* of what is unproven */
+	uint64_t witnesses[SNAPSHOT_WITNESSES];
+	size_t witnesses_count;
+	struct mono_time asked;
+};
+
+/* Begins, whatever was under way; the donor's link is open, or it fails at once. */
+void snapshot_begin(struct mesh *mesh, const struct peer *donor);
+void snapshot_give_up(struct mesh *mesh);
+
+/* E_FORM and so on are the donor's doing. */
+enum code snapshot_receive(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err);
+
+/* The link is gone. */
+void snapshot_lost(struct mesh *mesh, const struct link *link);
+
+/* Says what is to be asked on the link. */
+void snapshot_flush(struct mesh *mesh, struct link *link);
+enum code snapshot_tick(struct mesh *mesh, struct err *err);
+
+/*
+ * Puts it in place, in a transaction of its own, while none is open, and makes the memory anew. The stage is then
+ * SNAPSHOT_NONE; SNAPSHOT_FAILED when the donor's state does not fit ours; or SNAPSHOT_READY as before, when the disk
+ * is full, and it may be tried again. E_IO, E_DAMAGED. *ret_installed is in mesh->arena, and zeroed if nothing was.
+ */
+enum snapshot_way { SNAPSHOT_JOIN, SNAPSHOT_REPLACE };
+enum code snapshot_install(struct mesh *mesh, enum snapshot_way way, struct installed *ret_installed, struct err *err);
+
+/* From the disk, whether its state is unproven. */
+enum code snapshot_open(struct mesh *mesh, struct err *err);
+
+/* A member's buckets weigh what ours do, at equal vectors. */
+enum code snapshot_witnessed(struct mesh *mesh, uint64_t node, struct err *err);
+void snapshot_done(struct snapshot *snapshot);
+
+#endif

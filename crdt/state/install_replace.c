@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/state/install_inside.h"
+#include "crdt/state/mark.h"
+#include "crdt/state/state.h"
+
+enum { CLEAR_CHUNK = 4096 };
+
+/* An old batch that may lie beside one of the gift's: a proof, where they cannot be of one chain. */
+static enum code look_for_fork(struct installer *in, const struct batch *old, struct err *err)
+{
+	const struct gift *gift = in->with->gift;
+	const struct gift_entry *entry, *end = gift->entries + gift->entries_count;
+	struct batch other;
+
+	if (install_is_closed(in, old->stream))
+		return OK;
+	entry = gift_entry_from(gift, old->stream, (struct log_place){ old->first - 1, 0 });
+	for (; entry && entry < end && !stream_compare(&entry->logged.stream, &old->stream); entry++) {
+		if (entry->logged.last > old->end.seq + BATCH_ENTRIES_MAX)
+			break;
+		if (install_read_front(&entry->logged, &other) && proof_is_fork(old, &other))
+			return install_fork(in, old, &other, err);
+	}
+	return OK;
+}
+
+/* Whether the gift has the batch: it shows it, or has nothing in its place and is further. */
+static bool gift_has(const struct gift *gift, const struct logged *logged)
+{
+	const struct gift_entry *entry = gift_entry_from(gift, logged->stream, (struct log_place){ logged->first, 0 });
+
+	if (gift_find(gift, logged))
+		return true;
+	if (logged->last > vector_seq(&gift->vector, logged->stream))
+		return false;
+	return !entry || entry->logged.first > logged->last;
+}
+
+/* One stream of the old log: what the gift lacks of it waits. */
+static enum code keep_stream(struct installer *in, struct stream stream, struct err *err)
+{
+	struct log_place place = { 0 };
+	struct logged logged;
+	enum code code;
+
+	while (!(code = log_after(in->with->txn, stream, place, &logged, err))) {
+		struct batch batch;
+
+		place = log_place_of(&logged);
+		if (logged.form != LOG_WHOLE || gift_has(in->with->gift, &logged))
+			continue;
+		/* A put makes stale what was read in this transaction. */
+		logged.bytes = arena_copy(in->with->arena, logged.bytes);
+		code = batch_read(logged.bytes, &batch, err);
+		if (!code)
+			code = look_for_fork(in, &batch, err);
+		if (!code)
+			code = log_put_waiting(in->with->txn, &batch, err);
+		if (code)
+			return code;
+		in->installed->waiting++;
+	}
+	return code == E_ABSENT ? OK : code;
+}
+
+static enum code keep_old(struct installer *in, struct err *err)
+{
+	struct stream after = { 0 }, stream;
+	enum code code;
+
+	while (!(code = log_next_stream(in->with->txn, TABLE_BATCH, &after, &stream, err))) {
+		code = keep_stream(in, stream, err);
+		if (code)
+			return code;
+		after = stream;
+	}
+	return code == E_ABSENT ? OK : code;
+}
+
+static enum code clear_all(struct installer *in, struct err *err)
+{
+	static const uint8_t tables[] = {
+		TABLE_RECORD, TABLE_INDEX, TABLE_MARK, TABLE_BATCH, TABLE_VECTOR, TABLE_STABLE
+	};
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < COUNT(tables); i++) {
+		bool is_empty = false;
+
+		while (!code && !is_empty)
+			code = store_clear_some(in->with->txn, tables[i], CLEAR_CHUNK, false, &is_empty, err);
+	}
+	return code;
+}
+
+static enum code add_records(struct installer *in, struct err *err)
+{
+	const struct gift *gift = in->with->gift;
+	struct derived_keys derived = { .all = NULL };
+	enum code code = OK;
+
+	memset(in->with->root->buckets, 0, sizeof in->with->root->buckets);
+	in->with->root->changed = ROOT_ALL_PARTS;
+	for (size_t i = 0; !code && i < gift->records_count; i++) {
+		const struct gift_record *record = &gift->records[i];
+
+		code = state_add(in->with->txn, in->with->root, record->kind, record->id, record->record, &derived,
+				 err);
+	}
+	if (!code)
+		code = state_put_derived(in->with->txn, &derived, err);
+	derived_keys_done(&derived);
+	in->installed->records = gift->records_count;
+	return code;
+}
+
+static void take_vector(struct vector *vector, const struct vector *from)
+{
+	vector_done(vector);
+	*vector = (struct vector){ 0 };
+	for (size_t i = 0; i < from->count; i++)
+		vector_add(vector, from->all[i].stream, from->all[i].end);
+}
+
+enum code install_replace_steps(struct installer *in, struct err *err)
+{
+	const struct gift *gift = in->with->gift;
+	enum code code = keep_old(in, err);
+
+	if (!code)
+		code = clear_all(in, err);
+	if (!code)
+		code = add_records(in, err);
+	for (size_t i = 0; !code && i < gift->entries_count; i++)
+		if (gift->entries[i].is_merged)
+			code = log_put_logged(in->with->txn, &gift->entries[i].logged, err);
+	if (!code)
+		code = install_put_ends(in, TABLE_VECTOR, &gift->vector, err);
+	if (!code)
+		code = install_put_ends(in, TABLE_STABLE, &gift->stable, err);
+	if (!code)
+		take_vector(in->with->vector, &gift->vector);
+	return code;
+}
