@@ -129,15 +129,16 @@ static enum code take_statements(struct mesh *mesh, const struct node_event *eve
 	return OK;
 }
 
-static void tick(struct mesh *mesh)
+static enum code tick(struct mesh *mesh, struct err *err)
 {
 	beat_watch(mesh);
 	if (mono_since_ns(mesh->now, mesh->ticked) < MESH_SECOND && mesh->ticked.ns)
-		return;
+		return stable_tick(mesh, err);
 	mesh->ticked = mesh->now;
 	beat_tick(mesh);
 	link_tick(mesh);
 	antientropy_tick(mesh);
+	return stable_tick(mesh, err);
 }
 
 static void open_link(struct mesh *mesh, const struct node_event *event)
@@ -160,7 +161,7 @@ enum code node_step(struct node *node, const struct node_event *event, struct er
 	mesh->wall = event->wall;
 	rng_reseed(&mesh->rng, event->random);
 	switch (event->kind) {
-	case EVENT_TICK: tick(mesh); return OK;
+	case EVENT_TICK: return tick(mesh, err);
 	case EVENT_OPENED:
 	case EVENT_ACCEPTED: open_link(mesh, event); return OK;
 	case EVENT_REFUSED: link_refused(mesh, event->link.node); return OK;
@@ -193,6 +194,7 @@ struct mono_time node_next(const struct node *node)
 	struct mono_time next = { mesh->ticked.ns ? mesh->ticked.ns + MESH_SECOND : mesh->now.ns };
 
 	next = sooner(next, pending_next(mesh));
+	next = sooner(next, stable_next(mesh));
 	return sooner(next, beat_next(mesh));
 }
 

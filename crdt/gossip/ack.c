@@ -46,6 +46,7 @@ enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontie
 		antientropy_notice(mesh, link, &frontier);
 	}
 	link_touch(mesh, link);
+	mesh->stable.is_touched = true;
 	mesh->pendings.is_touched = true;
 	if (link->peer->acked.count > ACK_STREAMS_MAX)
 		return fail(err, E_LIMIT, "it named more than %d streams", ACK_STREAMS_MAX);

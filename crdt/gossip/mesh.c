@@ -156,6 +156,8 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 	if (!code)
 		code = root_read(mesh->look, mesh->cluster, &mesh->root, err);
 	if (!code)
+		code = stable_load(mesh, err);
+	if (!code)
 		code = author_open(&mesh->author, mesh->signer, mesh->cluster, &vector, mesh->look, err);
 	if (code) {
 		vector_done(&vector);
@@ -185,8 +187,10 @@ static enum code finish(struct mesh *mesh, struct err *err)
 	struct applying applying = mesh_applying(mesh);
 	enum code code = author_finish(&mesh->author, &applying, err);
 
-	for (size_t i = 0; !code && i < mesh->author.closed_count; i++)
+	for (size_t i = 0; !code && i < mesh->author.closed_count; i++) {
 		mesh_move(mesh, mesh->author.closed[i].stream, mesh->author.closed[i].end);
+		trim_grew(&mesh->stable.trim, &mesh->author.closed[i]);
+	}
 	for (size_t i = 0; !code && i < mesh->moved_count; i++) {
 		size_t count;
 		const struct frontier *ends = vector_ends(&mesh->vector, mesh->moved[i], &count);
@@ -201,12 +205,14 @@ static void forget_transaction(struct mesh *mesh)
 	mesh->moved_count = 0;
 	author_forget(&mesh->author, &mesh->vector);
 	changes_clear(&mesh->changes);
+	stable_forget(mesh);
 }
 
 /* Everybody has what came to be told of it. */
 static void settle(struct mesh *mesh)
 {
 	mesh->commits++;
+	stable_settle(mesh);
 	for (size_t i = 0; i < mesh->moved_count; i++)
 		ack_note(&mesh->recent, mesh->moved[i]);
 	/* What came in is what requests may wait for. */
@@ -241,8 +247,10 @@ static enum code commit(struct mesh *mesh, struct err *err)
 {
 	enum code code = OK;
 
-	if (!mesh->txn)
+	if (!mesh->txn) {
+		stable_settle(mesh);
 		return OK;
+	}
 	code = finish(mesh, err);
 	if (code)
 		store_end(mesh->txn);
@@ -309,6 +317,7 @@ void mesh_done(struct mesh *mesh)
 	vector_done(&mesh->vector);
 	changes_done(&mesh->changes);
 	author_done(&mesh->author);
+	stable_done(&mesh->stable);
 	gaps_done(&mesh->gaps);
 	pendings_done(&mesh->pendings);
 	arena_done(&mesh->arena);

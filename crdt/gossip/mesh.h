@@ -13,6 +13,7 @@
 #include "crdt/base/rng.h"
 #include "crdt/gossip/counts.h"
 #include "crdt/gossip/peer.h"
+#include "crdt/gossip/stable.h"
 
 enum { MESH_LINKS_MAX = 1024, MESH_LINK_LISTS = 256, MESH_GUESTS_MAX = 64, MESH_ALARMS = 8 };
 
@@ -52,6 +53,7 @@ struct mesh {
 	struct stream *moved; /* whose ends this transaction changed */
 	size_t moved_count, moved_room;
 	struct recent recent;
+	struct stable stable;
 
 	/* The others. */
 	struct peer **peers;       /* ascending by node */

@@ -54,6 +54,7 @@ static enum code merge(struct mesh *mesh, const struct batch *batch, struct err 
 		code = log_put_batch(mesh->txn, batch, err);
 	if (code)
 		return code;
+	trim_grew(&mesh->stable.trim, batch);
 	mesh->author.hlc = hlc_observe(mesh->author.hlc, mesh->wall, applied.latest);
 	mesh->counts.merged++;
 	mesh->counts.void_entry += applied.voids;
