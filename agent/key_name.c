@@ -4,6 +4,7 @@
 #include "crdt/base/text.h"
 #include "crdt/log/log.h"
 #include "crdt/model/model.h"
+#include "crdt/state/dead.h"
 #include "crdt/state/index.h"
 #include "crdt/state/mark.h"
 #include "crdt/state/root.h"
@@ -100,6 +101,12 @@ static bool name_of_state(struct bytes key, char room[KEY_NAME_SIZE])
 		kind = model_kind(number);
 		hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
 		snprintf(room, KEY_NAME_SIZE, "%s %s", kind ? kind->shape.name : "record of an unknown kind", hex);
+		return true;
+	}
+	if (dead_key_read(key, &number, &id)) {
+		kind = model_kind(number);
+		hex_write(bytes_of(id.bytes, sizeof id.bytes), hex);
+		snprintf(room, KEY_NAME_SIZE, "list of the dead: %s %s", kind ? kind->shape.name : "unknown kind", hex);
 		return true;
 	}
 	if (!index_key_read(key, &number, &id))

@@ -138,14 +138,16 @@ static enum code tick(struct mesh *mesh, struct err *err)
 
 	beat_watch(mesh);
 	if (mono_since_ns(mesh->now, mesh->ticked) < MESH_SECOND && mesh->ticked.ns)
-		return OK;
+		return stable_tick(mesh, err);
 	mesh->ticked = mesh->now;
 	beat_tick(mesh);
 	link_tick(mesh);
 	exchange_tick(mesh);
 	recover_tick(mesh);
 	code = antientropy_tick(mesh, err);
-	return code ? code : snapshot_tick(mesh, err);
+	if (!code)
+		code = snapshot_tick(mesh, err);
+	return code ? code : stable_tick(mesh, err);
 }
 
 static void open_link(struct mesh *mesh, const struct node_event *event)
@@ -201,6 +203,7 @@ struct mono_time node_next(const struct node *node)
 	struct mono_time next = { mesh->ticked.ns ? mesh->ticked.ns + MESH_SECOND : mesh->now.ns };
 
 	next = sooner(next, pending_next(mesh));
+	next = sooner(next, stable_next(mesh));
 	return sooner(next, beat_next(mesh));
 }
 

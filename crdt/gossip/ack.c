@@ -34,20 +34,45 @@ bool ack_is_due(const struct mesh *mesh, const struct link *link)
 	return !link->telling.is_begun || link->telling.at != mesh->recent.at;
 }
 
+void ack_compare(struct mesh *mesh, struct peer *peer)
+{
+	bool went_back = false;
+
+	for (size_t i = 0; i < peer->was.count; i++) {
+		const struct frontier *was = &peer->was.all[i];
+
+		went_back |= vector_seq(&peer->acked, was->stream) < was->end.seq;
+	}
+	vector_done(&peer->was);
+	if (went_back)
+		stable_went_back(mesh);
+	mesh->counts.went_back += went_back;
+}
+
+/* All ends of a stream come together, and replace what was said before. */
+static void note_end(struct mesh *mesh, struct peer *peer, const struct frontier *frontier, bool is_first)
+{
+	bool went_back = is_first && vector_seq(&peer->acked, frontier->stream) > frontier->end.seq;
+
+	if (is_first)
+		vector_note(&peer->acked, frontier->stream, frontier->end);
+	else
+		vector_note_more(&peer->acked, frontier->stream, frontier->end);
+	if (went_back)
+		stable_went_back(mesh);
+	mesh->counts.went_back += went_back;
+}
+
 enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *said, struct err *err)
 {
 	struct reader list = said->list;
 	struct frontier frontier = { 0 };
-	struct stream last = { 0 };
+	struct stream last = { .node = 0 };
 	enum code code = OK;
 
 	mesh->counts.ack++;
 	while (!code && frame_next_frontier(&list, &link->told, &frontier)) {
-		/* All ends of a stream come together, and replace what was said before. */
-		if (stream_compare(&last, &frontier.stream))
-			vector_note(&link->peer->acked, frontier.stream, frontier.end);
-		else
-			vector_note_more(&link->peer->acked, frontier.stream, frontier.end);
+		note_end(mesh, link->peer, &frontier, stream_compare(&last, &frontier.stream));
 		last = frontier.stream;
 		push_acknowledged(mesh, link, &frontier);
 		code = antientropy_notice(mesh, link, &frontier, err);
@@ -55,6 +80,7 @@ enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontie
 	if (code)
 		return code;
 	link_touch(mesh, link);
+	mesh->stable.is_touched = true;
 	mesh->pendings.is_touched = true;
 	if (link->peer->acked.count > ACK_STREAMS_MAX)
 		return fail(err, E_LIMIT, "it named more than %d streams", ACK_STREAMS_MAX);

@@ -12,6 +12,7 @@
 
 struct mesh;
 struct link;
+struct peer;
 
 enum {
 	ACK_RECENT = 1024,
@@ -47,6 +48,9 @@ bool ack_is_due(const struct mesh *mesh, const struct link *link);
 
 /* An acknowledgement or an index, which says the same. E_LIMIT: of more streams than there can be. */
 enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *said, struct err *err);
+
+/* The peer has said all on a new link: if that is less than what it had said on the one before, its disk went back. */
+void ack_compare(struct mesh *mesh, struct peer *peer);
 
 /* Tells what changed since the link was last told; as an index also when that is nothing. */
 void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool is_answer);

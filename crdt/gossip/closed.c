@@ -20,6 +20,7 @@ bool closed_is(const struct mesh *mesh, uint64_t node, uint64_t start)
 void closed_changed(struct mesh *mesh)
 {
 	mesh->closings.is_changed = true;
+	stable_closing(mesh);
 }
 
 bool closed_is_due(const struct mesh *mesh)

@@ -76,6 +76,7 @@
 	X(exchange_whole)    \
 	X(exchange_stale)    \
 	X(too_early)         \
+	X(went_back)         \
 	X(old)               \
 	X(old_peer)          \
 	X(no_donor)          \

@@ -219,7 +219,11 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 	if (old && old != link)
 		old->peer = NULL;
 	/* What it had before is what it had before: it says anew where it stands. */
-	vector_done(&peer->acked);
+	if (peer->acked.count) {
+		vector_done(&peer->was);
+		peer->was = peer->acked;
+		peer->acked = (struct vector){ 0 };
+	}
 	peer->hints.count = 0;
 	peer->asked.count = 0;
 	peer->given.count = 0;
@@ -304,6 +308,8 @@ static enum code receive_index(struct mesh *mesh, struct link *link, const struc
 	if (code)
 		return code;
 	code = antientropy_compare(mesh, link, index->is_answer, err);
+	if (!link->has_shown)
+		ack_compare(mesh, link->peer);
 	link->has_shown = true;
 	exchange_shown(mesh, link);
 	recover_judge(mesh, link);

@@ -110,6 +110,7 @@ static struct peer *new_peer(const struct mesh *mesh, uint64_t node)
 static void free_peer(struct peer *peer)
 {
 	vector_done(&peer->acked);
+	vector_done(&peer->was);
 	free(peer);
 }
 
@@ -184,6 +185,8 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 	if (!code)
 		code = root_read(mesh->look, mesh->cluster, &mesh->root, err);
 	if (!code)
+		code = stable_load(mesh, err);
+	if (!code)
 		code = author_open(&mesh->author, mesh->signer, mesh->cluster, &vector, mesh->look, err);
 	if (code) {
 		vector_done(&vector);
@@ -216,8 +219,10 @@ enum code mesh_close_own(struct mesh *mesh, struct err *err)
 	struct applying applying = mesh_applying(mesh);
 	enum code code = author_finish(&mesh->author, &applying, err);
 
-	while (!code && mesh->own_moved < mesh->author.closed_count)
-		mesh_move(mesh, &mesh->author.closed[mesh->own_moved++]);
+	for (; !code && mesh->own_moved < mesh->author.closed_count; mesh->own_moved++) {
+		mesh_move(mesh, &mesh->author.closed[mesh->own_moved]);
+		trim_grew(&mesh->stable.trim, &mesh->author.closed[mesh->own_moved]);
+	}
 	return code;
 }
 
@@ -247,12 +252,14 @@ static void forget_transaction(struct mesh *mesh)
 	mesh->own_moved = 0;
 	author_forget(&mesh->author, &mesh->vector);
 	changes_clear(&mesh->changes);
+	stable_forget(mesh);
 }
 
 /* Everybody has what came to be told of it. */
 static void settle(struct mesh *mesh)
 {
 	mesh->commits++;
+	stable_settle(mesh);
 	mesh->recovery.begins_start = false;
 	for (size_t i = 0; i < mesh->moved_count; i++)
 		ack_note(&mesh->recent, mesh->moved[i]);
@@ -291,8 +298,10 @@ static enum code commit(struct mesh *mesh, struct err *err)
 
 	if (!code && closed_is_due(mesh))
 		code = mesh_txn(mesh, err);
-	if (!code && !mesh->txn)
+	if (!code && !mesh->txn) {
+		stable_settle(mesh);
 		return OK;
+	}
 	if (!code)
 		code = finish(mesh, err);
 	if (code)
@@ -364,6 +373,7 @@ void mesh_done(struct mesh *mesh)
 	vector_done(&mesh->vector);
 	changes_done(&mesh->changes);
 	author_done(&mesh->author);
+	stable_done(&mesh->stable);
 	gaps_done(&mesh->gaps);
 	pendings_done(&mesh->pendings);
 	snapshot_done(&mesh->snapshot);

@@ -14,6 +14,7 @@
 #include "crdt/gossip/counts.h"
 #include "crdt/gossip/peer.h"
 #include "crdt/gossip/snapshot.h"
+#include "crdt/gossip/stable.h"
 
 enum { MESH_LINKS_MAX = 1024, MESH_LINK_LISTS = 256, MESH_GUESTS_MAX = 64, MESH_ALARMS = 8 };
 
@@ -58,6 +59,7 @@ struct mesh {
 	size_t moved_count, moved_room;
 	size_t own_moved; /* of the author's batches, those that moved theirs */
 	struct recent recent;
+	struct stable stable;
 
 	/* The others. */
 	struct peer **peers;       /* ascending by node */

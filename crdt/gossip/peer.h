@@ -74,6 +74,7 @@ struct link {
 struct peer {
 	uint64_t node;
 	struct vector acked; /* what it last said to be durable there; not weighed */
+	struct vector was;   /* the same, of the link before, until it has said all of it on this one */
 	struct link *link;   /* NULL: none */
 	struct given given;
 	struct processes processes;

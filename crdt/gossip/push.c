@@ -45,6 +45,7 @@ enum code push_merge(struct mesh *mesh, const struct batch *batch, struct err *e
 	if (code)
 		return code;
 	note_rows(mesh, changed);
+	trim_grew(&mesh->stable.trim, batch);
 	mesh->author.hlc = hlc_observe(mesh->author.hlc, mesh->wall, applied.latest);
 	mesh->counts.merged++;
 	mesh->counts.own_followed += batch->stream.node == mesh->node;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/state/dead.h"
 #include "crdt/state/index.h"
 #include "crdt/state/mark.h"
 #include "crdt/state/state.h"
@@ -13,7 +14,8 @@ struct check {
 	store_found *found;
 	void *context;
 	uint64_t entries; /* of indexes, that the records ask for */
-	bool is_current;  /* indexes and marks are this version's, and so can be checked */
+	uint64_t round;   /* of the dead: none on their list has a larger number */
+	bool is_current;  /* indexes, marks and list are this version's, and so can be checked */
 	bool is_damaged;
 	bool is_partial; /* a record could not be read: what all of them weigh is not known */
 	struct root root;
@@ -55,8 +57,10 @@ static enum code check_entries(struct check *check, const struct index_keys *key
 
 static enum code check_record(struct check *check, struct bytes key, struct bytes value, struct err *err)
 {
+	uint8_t listed[DEAD_KEY_SIZE];
+	struct bytes dead = bytes_of(listed, sizeof listed);
+	struct index_keys keys, marks, list = { .keys = &dead };
 	struct err why = { 0 };
-	struct index_keys keys, marks;
 	const char *text;
 	uint32_t kind;
 	struct id id;
@@ -74,10 +78,14 @@ static enum code check_record(struct check *check, struct bytes key, struct byte
 		return OK;
 	keys = index_keys_of(kind, id, value, &check->arena);
 	marks = mark_keys_of(kind, id, value, &check->arena);
+	list.count = dead_is_listed(kind, value);
+	dead_key_write(kind, id, listed);
 	check->entries += keys.count;
 	code = check_entries(check, &keys, "this index entry is missing", err);
 	if (!code)
 		code = check_entries(check, &marks, "this mark is missing", err);
+	if (!code)
+		code = check_entries(check, &list, "this dead record is missing from the list", err);
 	arena_reset(&check->arena);
 	return code;
 }
@@ -126,6 +134,42 @@ static enum code check_mark(struct check *check, struct bytes key, struct bytes 
 		report(check, key, "this mark belongs to no record");
 	arena_reset(&check->arena);
 	return code == E_DAMAGED ? OK : code;
+}
+
+/* Whether the record that the list names is to be on it; of a damaged one nobody knows. */
+static enum code check_dead(struct check *check, struct bytes key, struct bytes value, struct err *err)
+{
+	struct bytes record;
+	uint64_t round;
+	uint32_t kind;
+	struct id id;
+	enum code code;
+
+	if (!dead_key_read(key, &kind, &id)) {
+		report(check, key, "this is no key of the list of the dead");
+		return OK;
+	}
+	if (!dead_value_read(value, &round) || round > check->round)
+		report(check, key, "the list of the dead has a wrong number here");
+	code = state_record(check->txn, kind, id, &record, err);
+	if (code == E_ABSENT || (!code && !dead_is_listed(kind, record)))
+		report(check, key, "the list of the dead names what is not to be on it");
+	return code == E_ABSENT || code == E_DAMAGED ? OK : code;
+}
+
+/* A number that cannot be read says nothing about those on the list. */
+static enum code begin_dead(struct check *check, struct err *err)
+{
+	struct bytes value;
+	enum code code = store_get(check->txn, bytes_of(dead_round_key, sizeof dead_round_key), &value, err);
+
+	if (!code && !dead_value_read(value, &check->round)) {
+		report(check, bytes_of(dead_round_key, sizeof dead_round_key), "the number of the round is damaged");
+		code = E_DAMAGED;
+	}
+	if (code == E_DAMAGED)
+		check->round = UINT64_MAX;
+	return code == E_ABSENT || code == E_DAMAGED ? OK : code;
 }
 
 /* Takes the stored root's key over, under which the records are then weighed. */
@@ -191,6 +235,10 @@ static enum code check_all(struct check *check, struct err *err)
 	/* Records may share a mark, so that numbers prove nothing. */
 	if (!code && check->is_current)
 		code = walk(check, TABLE_MARK, check_mark, err);
+	if (!code && check->is_current)
+		code = begin_dead(check, err);
+	if (!code && check->is_current)
+		code = walk(check, TABLE_DEAD, check_dead, err);
 	return code;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/state/dead.h"
 #include "crdt/state/install_inside.h"
 #include "crdt/state/mark.h"
 #include "crdt/state/state.h"
@@ -79,9 +80,8 @@ static enum code keep_old(struct installer *in, struct err *err)
 
 static enum code clear_all(struct installer *in, struct err *err)
 {
-	static const uint8_t tables[] = {
-		TABLE_RECORD, TABLE_INDEX, TABLE_MARK, TABLE_BATCH, TABLE_VECTOR, TABLE_STABLE
-	};
+	static const uint8_t tables[] = { TABLE_RECORD, TABLE_INDEX,  TABLE_MARK,  TABLE_DEAD,
+					  TABLE_BATCH,  TABLE_VECTOR, TABLE_STABLE };
 	enum code code = OK;
 
 	for (size_t i = 0; !code && i < COUNT(tables); i++) {

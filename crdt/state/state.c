@@ -2,6 +2,7 @@
 #include "crdt/state/state.h"
 
 #include "crdt/model/pack.h"
+#include "crdt/state/dead.h"
 #include "crdt/state/index.h"
 #include "crdt/state/mark.h"
 #include "crdt/state/merge.h"
@@ -64,21 +65,25 @@ static enum code move_index(struct store_txn *txn, const struct index_keys *old,
 /* What a record's bytes ask for beside themselves. */
 struct derived {
 	struct index_keys index, marks;
+	bool is_listed; /* among the dead */
 };
 
 static struct derived derived_of(uint32_t kind, struct id id, struct bytes record, struct arena *arena)
 {
 	if (!record.size)
 		return (struct derived){ 0 };
-	return (struct derived){ index_keys_of(kind, id, record, arena), mark_keys_of(kind, id, record, arena) };
+	return (struct derived){ index_keys_of(kind, id, record, arena), mark_keys_of(kind, id, record, arena),
+				 dead_is_listed(kind, record) };
 }
 
-static enum code move_derived(struct store_txn *txn, struct id id, const struct derived *old, const struct derived *new,
-			      struct arena *arena, struct err *err)
+static enum code move_derived(struct store_txn *txn, uint32_t kind, struct id id, const struct derived *old,
+			      const struct derived *new, struct arena *arena, struct err *err)
 {
 	enum code code = move_index(txn, &old->index, &new->index, err);
 
-	return code ? code : mark_move(txn, id, &old->marks, &new->marks, arena, err);
+	if (!code)
+		code = mark_move(txn, id, &old->marks, &new->marks, arena, err);
+	return code ? code : dead_move(txn, kind, id, old->is_listed, new->is_listed, err);
 }
 
 /* All that the old bytes are needed for comes before the put, which makes them stale. */
@@ -94,7 +99,7 @@ static enum code put_record(struct store_txn *txn, struct root *root, uint32_t k
 		root_change(root, kind, id, old, new);
 	record_key_write(kind, id, key);
 	code = store_put_seen(txn, bytes_of(key, sizeof key), new, seen, err);
-	return code ? code : move_derived(txn, id, &before, &after, arena, err);
+	return code ? code : move_derived(txn, kind, id, &before, &after, arena, err);
 }
 
 static enum code merge_into(struct bytes old, const struct record *with, struct arena *arena, struct bytes *ret_new,
@@ -185,12 +190,14 @@ enum code state_add(struct store_txn *txn, struct root *root, uint32_t kind, str
 {
 	struct derived after = derived_of(kind, id, record, &derived->arena);
 	uint8_t key[RECORD_KEY_SIZE];
+	enum code code;
 
 	note_keys(derived, &after.index);
 	note_keys(derived, &after.marks);
 	root_change(root, kind, id, bytes_of(NULL, 0), record);
 	record_key_write(kind, id, key);
-	return store_add(txn, bytes_of(key, sizeof key), record, err);
+	code = store_add(txn, bytes_of(key, sizeof key), record, err);
+	return code ? code : dead_move(txn, kind, id, false, after.is_listed, err);
 }
 
 static int order_keys(const void *a, const void *b)
@@ -218,34 +225,21 @@ void derived_keys_done(struct derived_keys *derived)
 	*derived = (struct derived_keys){ .all = NULL };
 }
 
-/* A record without a nonce would come again under the same id, alive where its end was forgotten. */
-static bool is_natural(uint32_t kind)
-{
-	const struct kind *known = model_kind(kind);
-
-	return known && !model_field(&known->shape, MERGE_ONCE);
-}
-
 enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struct arena *arena, struct err *err)
 {
 	struct derived before, after = { 0 };
 	uint8_t key[RECORD_KEY_SIZE];
-	struct bytes record, map;
-	bool is_dead;
+	struct bytes record;
 	enum code code = get_record(txn, kind, id, &record, err);
 
-	if (!code)
-		code = record_map(record, &is_dead, &map, err);
 	if (code)
 		return code;
-	if (!is_dead)
-		return fail(err, E_VALUE, "a record that lives is not forgotten");
-	if (is_natural(kind))
-		return fail(err, E_VALUE, "a record that may come again under its id is not forgotten");
 	before = derived_of(kind, id, record, arena);
+	if (!before.is_listed)
+		return fail(err, E_VALUE, "a record that lives, or may come again under its id, is not forgotten");
 	record_key_write(kind, id, key);
 	code = store_delete(txn, bytes_of(key, sizeof key), err);
-	return code ? code : move_derived(txn, id, &before, &after, arena, err);
+	return code ? code : move_derived(txn, kind, id, &before, &after, arena, err);
 }
 
 struct state_cursor {
@@ -343,8 +337,11 @@ enum code state_is_current(struct store_txn *txn, bool *ret_is_current, struct e
 
 bool state_is_derived(struct bytes key)
 {
-	return (key.size && (key.data[0] == TABLE_INDEX || key.data[0] == TABLE_MARK)) ||
-	       bytes_equal(key, bytes_of(model_key, sizeof model_key)) || root_is_key(key);
+	uint8_t table = key.size ? key.data[0] : 0;
+
+	return table == TABLE_INDEX || table == TABLE_MARK || table == TABLE_DEAD ||
+	       bytes_equal(key, bytes_of(model_key, sizeof model_key)) ||
+	       bytes_equal(key, bytes_of(dead_round_key, sizeof dead_round_key)) || root_is_key(key);
 }
 
 /* It may be damaged itself. */
@@ -357,13 +354,15 @@ static enum code drop_one(struct store_txn *txn, struct bytes key, struct err *e
 
 /*
  * The model's mark goes with the first entries: half of the indexes are nobody's. So does the root, which whoever
- * reads it next works out.
+ * reads it next works out, and the number of the round, for the dead are all listed anew.
  */
 static enum code drop_single(struct store_txn *txn, struct err *err)
 {
 	enum code code = drop_one(txn, bytes_of(model_key, sizeof model_key), err);
 	uint8_t room[ROOT_KEY_SIZE];
 
+	if (!code)
+		code = drop_one(txn, bytes_of(dead_round_key, sizeof dead_round_key), err);
 	for (size_t part = 0; !code && part < ROOT_PARTS; part++)
 		code = drop_one(txn, root_part_key(part, room), err);
 	return code;
@@ -372,29 +371,30 @@ static enum code drop_single(struct store_txn *txn, struct err *err)
 /* Where a rebuild stands: what is done, and the key behind which it goes on. */
 struct progress {
 	bool is_begun, is_first, is_dropped, is_done;
-	uint8_t table; /* that is being emptied */
+	size_t table; /* of those that are emptied */
 	uint8_t last[RECORD_KEY_SIZE + 1];
 	size_t size;
 };
 
-/* Takes out up to REBUILD_CHUNK entries: of the indexes, then of the marks. */
+/* Takes out up to REBUILD_CHUNK entries. */
 static enum code drop_some(struct store_txn *txn, struct progress *at, struct err *err)
 {
+	static const uint8_t tables[] = { TABLE_INDEX, TABLE_MARK, TABLE_DEAD };
 	bool is_empty = false;
 	enum code code = at->is_begun ? OK : drop_single(txn, err);
 
 	if (!code)
-		code = store_clear_some(txn, at->table, REBUILD_CHUNK, at->is_first, &is_empty, err);
+		code = store_clear_some(txn, tables[at->table], REBUILD_CHUNK, at->is_first, &is_empty, err);
 	at->is_begun = true;
-	at->is_dropped = is_empty && at->table == TABLE_MARK;
 	at->is_first = is_empty;
-	if (is_empty)
-		at->table = TABLE_MARK;
+	at->table += is_empty;
+	at->is_dropped = at->table == COUNT(tables);
 	return code;
 }
 
 struct pending {
 	struct pending_record {
+		uint32_t kind;
 		struct id id;
 		struct derived derived;
 	} all[REBUILD_CHUNK];
@@ -419,7 +419,8 @@ static enum code gather_some(struct store_txn *txn, struct progress *at, struct 
 			code = fail(err, E_DAMAGED, "a record's key is damaged: run warrend --check");
 			break;
 		}
-		pending->all[pending->count++] = (struct pending_record){ id, derived_of(kind, id, value, arena) };
+		pending->all[pending->count++] =
+			(struct pending_record){ kind, id, derived_of(kind, id, value, arena) };
 		memcpy(at->last, key.data, key.size);
 		at->last[key.size] = 0;
 		at->size = key.size + 1;
@@ -437,7 +438,8 @@ static enum code index_some(struct store_txn *txn, struct progress *at, struct a
 	enum code code = gather_some(txn, at, arena, pending, err);
 
 	for (size_t i = 0; !code && i < pending->count; i++)
-		code = move_derived(txn, pending->all[i].id, &none, &pending->all[i].derived, arena, err);
+		code = move_derived(txn, pending->all[i].kind, pending->all[i].id, &none, &pending->all[i].derived,
+				    arena, err);
 	if (code || !at->is_done)
 		return code;
 	return store_put(txn, bytes_of(model_key, sizeof model_key),
@@ -467,7 +469,7 @@ static enum code rebuild_step(struct store *store, struct progress *at, struct e
 
 enum code state_rebuild(struct store *store, struct err *err)
 {
-	struct progress at = { .is_first = true, .table = TABLE_INDEX };
+	struct progress at = { .is_first = true };
 	enum code code = OK;
 
 	while (!code && !at.is_done)

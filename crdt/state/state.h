@@ -3,11 +3,11 @@
 #define WARREN_STATE_H
 
 /*
- * The state: records in the store, with their indexes and marks, as readers may see them.
+ * The state: records in the store, with their indexes, marks and the list of the dead, as readers may see them.
  *
- * A write merges; there is no other. Record, index entries and marks change in one transaction. A record that is dead,
- * lacks its identity, or breaks this version's limits is kept and merged but is not there for readers. Rows and bytes
- * are borrowed from the transaction.
+ * A write merges; there is no other. Record, index entries, marks and list change in one transaction. A record that is
+ * dead, lacks its identity, or breaks this version's limits is kept and merged but is not there for readers. Rows and
+ * bytes are borrowed from the transaction.
  */
 
 #include "crdt/base/arena.h"
@@ -19,12 +19,12 @@
 enum code state_open(struct store *store, struct err *err);
 
 /*
- * Makes indexes and marks anew whatever they are, from records that are all sound, and takes the root out, which the
- * next root_read works out. Cut short, it leaves indexes that are nobody's, and the next state_open ends it.
+ * Makes indexes, marks and list anew whatever they are, from records that are all sound, and takes the root out, which
+ * the next root_read works out. Cut short, it leaves indexes that are nobody's, and the next state_open ends it.
  */
 enum code state_rebuild(struct store *store, struct err *err);
 
-/* Whether indexes and marks are those of this version's model; not so while a rebuild has not ended. */
+/* Whether indexes, marks and list are those of this version's model; not so while a rebuild has not ended. */
 enum code state_is_current(struct store_txn *txn, bool *ret_is_current, struct err *err);
 
 /* Whether an entry, or all of a table, follows from the records and so can be made anew. */
@@ -58,8 +58,8 @@ enum code state_put_derived(struct store_txn *txn, struct derived_keys *derived,
 void derived_keys_done(struct derived_keys *derived);
 
 /*
- * Takes a record that is dead and may be forgotten out of the store, with its marks. E_VALUE for one that lives, or
- * whose kind has no nonce: a device's key stays revoked for good.
+ * Takes a record that is on the list of the dead out of the store, with its marks. E_VALUE for one that lives, or may
+ * come again under its id: a device's key stays revoked for good.
  */
 enum code state_forget(struct store_txn *txn, uint32_t kind, struct id id, struct arena *arena, struct err *err);
 
@@ -93,9 +93,9 @@ struct bytes state_place(const struct state_cursor *cursor);
 void state_find_end(struct state_cursor *cursor);
 
 /*
- * Checks every record's form and identity; when indexes and marks are current, that their entries are exactly those
- * that the records ask for; and that the root, where one is stored, is that of the records. E_DAMAGED if `found` was
- * told anything.
+ * Checks every record's form and identity; when indexes, marks and list are current, that their entries are exactly
+ * those that the records ask for; and that the root, where one is stored, is that of the records. E_DAMAGED if `found`
+ * was told anything.
  */
 enum code state_check(struct store_txn *txn, store_found *found, void *context, struct err *err);
 

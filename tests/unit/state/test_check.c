@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/state/dead.h"
 #include "crdt/state/mark.h"
 #include "crdt/state/root.h"
 #include "tests/unit/base/check.h"
@@ -171,6 +172,77 @@ static void every_missing_and_stray_mark_is_found(void **state)
 	world_end(&world);
 }
 
+static void every_wrong_entry_of_the_list_of_the_dead_is_found(void **state)
+{
+	struct bytes round = bytes_of(dead_round_key, sizeof dead_round_key);
+	struct world world;
+	size_t count;
+
+	(void)state;
+	world_start(&world, 5);
+	for (int i = 0; i < 200; i++)
+		world_step(&world, 40);
+	count = count_of(&world, TABLE_DEAD);
+	assert_true(count >= 3);
+	for (size_t i = 0; i < count; i++) {
+		struct bytes value, key = nth(&world, TABLE_DEAD, i, &value);
+		struct bytes stray = changed(key, 3 + dice_below(key.size - 3));
+
+		plant(&world, key, value, true);
+		expect(&world, 1, "this dead record is missing from the list");
+		plant(&world, stray, value, false);
+		expect(&world, 2, "this dead record is missing from the list");
+		plant(&world, key, value, false);
+		expect(&world, 1, "the list of the dead names what is not to be on it");
+		plant(&world, stray, value, true);
+		plant(&world, key, changed(value, 7), false);
+		expect(&world, 1, "the list of the dead has a wrong number here");
+		plant(&world, key, bytes_of(value.data, 7), false);
+		expect(&world, 1, "the list of the dead has a wrong number here");
+		plant(&world, key, value, false);
+		expect(&world, 0, "");
+		arena_reset(&arena);
+	}
+	plant(&world, bytes_of((uint8_t[]){ TABLE_DEAD }, 1), bytes_of(NULL, 0), false);
+	expect(&world, 1, "this is no key of the list of the dead");
+	plant(&world, bytes_of((uint8_t[]){ TABLE_DEAD }, 1), bytes_of(NULL, 0), true);
+	plant(&world, round, bytes_text("short"), false);
+	expect(&world, 1, "the number of the round is damaged");
+	assert_true(state_is_derived(round) && state_is_derived(bytes_of((uint8_t[]){ TABLE_DEAD }, 1)));
+	assert_int_equal(state_rebuild(world.store, NULL), OK);
+	expect(&world, 0, "");
+	assert_int_equal(count_of(&world, TABLE_DEAD), count);
+	world_end(&world);
+}
+
+/* It is there, but not dead. */
+static void whoever_lives_is_not_on_the_list(void **state)
+{
+	struct world world;
+	size_t count, planted = 0;
+
+	(void)state;
+	world_start(&world, 5);
+	for (int i = 0; i < 30; i++)
+		world_step(&world, 40);
+	count = count_of(&world, TABLE_DEAD);
+	for (size_t i = 0; i < count_of(&world, TABLE_RECORD); i += 9) {
+		struct bytes value, key = changed(nth(&world, TABLE_RECORD, i, &value), 0);
+
+		((uint8_t *)(uintptr_t)key.data)[0] = TABLE_DEAD;
+		if (dead_is_listed((uint32_t)(key.data[1] << 8 | key.data[2]), value))
+			continue;
+		plant(&world, key, bytes_of("\0\0\0\0\0\0\0", 8), false);
+		expect(&world, 1, "the list of the dead names what is not to be on it");
+		assert_int_equal(state_rebuild(world.store, NULL), OK);
+		assert_int_equal(count_of(&world, TABLE_DEAD), count);
+		arena_reset(&arena);
+		planted++;
+	}
+	assert_in_range(planted, 10, 1000);
+	world_end(&world);
+}
+
 static void put_root(struct world *world, const struct root *root)
 {
 	struct root copy = *root;
@@ -266,7 +338,7 @@ static void other_damage_has_its_words(void **state)
 /* What fails its hash is the store's own scan's to tell: here it is not told again, nor is its neighbour blamed. */
 static void what_fails_its_hash_is_passed_over(void **state)
 {
-	static const uint8_t tables[] = { TABLE_RECORD, TABLE_INDEX, TABLE_MARK };
+	static const uint8_t tables[] = { TABLE_RECORD, TABLE_INDEX, TABLE_MARK, TABLE_DEAD };
 	struct findings findings = { 0 };
 	struct store_txn *txn;
 	struct world world;
@@ -305,6 +377,8 @@ int main(void)
 		cmocka_unit_test(sound_states_are_sound),
 		cmocka_unit_test(every_missing_and_stray_entry_is_found),
 		cmocka_unit_test(every_missing_and_stray_mark_is_found),
+		cmocka_unit_test(every_wrong_entry_of_the_list_of_the_dead_is_found),
+		cmocka_unit_test(whoever_lives_is_not_on_the_list),
 		cmocka_unit_test(a_root_of_other_records_is_found),
 		cmocka_unit_test(other_damage_has_its_words),
 		cmocka_unit_test(what_fails_its_hash_is_passed_over),
