@@ -415,6 +415,29 @@ void check_disk_lost(struct check *check, uint32_t machine)
 	check_forget_promises(check);
 }
 
+static void note_all(struct vector *vector, const struct vector *of)
+{
+	for (size_t i = 0; i < of->count; i++)
+		vector_set(vector, of->all[i].stream, of->all[i].end);
+}
+
+void check_disk_restored(struct check *check, uint32_t machine, const struct vector *has)
+{
+	check_disk_lost(check, machine);
+	note_all(&check->disks[machine].vector, has);
+}
+
+void check_disk_cloned(struct check *check, uint32_t machine, uint32_t of, const struct vector *has)
+{
+	check_may_fork(check, of);
+	check_disk_restored(check, machine, has);
+}
+
+void check_healed(struct check *check)
+{
+	(void)check;
+}
+
 void check_disk_damaged(struct check *check, uint32_t machine)
 {
 	check_disk_lost(check, machine);

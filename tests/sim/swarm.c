@@ -102,7 +102,7 @@ static void begin(struct swarm *swarm, const struct swarm_options *options)
 	struct world_options world = { .seed = options->seed, .hooks = hooks };
 
 	swarm->machines = choose_machines(&rng);
-	world.machines = swarm->machines + STRANGERS;
+	world.machines = swarm->machines + faults_slots(options->seed);
 	world.commit_ns = choose_commit(&rng);
 	world.cut_ppm = rng_below(&rng, 2) ? (uint32_t)rng_below(&rng, 400000) : 0;
 	world.jitter_ns = rng_below(&rng, 2) ? rng_below(&rng, 50000000) : 100000;
