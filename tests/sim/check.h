@@ -61,6 +61,9 @@ void check_disk_damaged(struct check *check, uint32_t machine);
 /* Its streams may fork for another reason: it runs twice. */
 void check_may_fork(struct check *check, uint32_t machine);
 
+/* Anything may come from there. */
+void check_evil(struct check *check, uint32_t machine);
+
 /* Everything, now. */
 void check_full(struct check *check);
 

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/check_chain.h"
 #include "tests/sim/faults_inside.h"
 
 /* --- Copies of disks. */
-
-static void keep_vector(struct vector *vector, const struct vector *of)
-{
-	vector_done(vector);
-	*vector = (struct vector){ 0 };
-	for (size_t i = 0; i < of->count; i++)
-		vector_set(vector, of->all[i].stream, of->all[i].end);
-}
 
 static void drop_copy(struct disk_copy *copy)
 {
@@ -31,7 +24,7 @@ static void take_copy(struct faults *f, const struct machine *m)
 
 	drop_copy(copy);
 	copy->disk = mem_disk_clone(m->disk);
-	keep_vector(&copy->has, &world_mesh(f->world, m->at)->vector);
+	vector_copy(&copy->has, &world_mesh(f->world, m->at)->vector);
 	f->counts.copied++;
 	world_say(f->world, "the disk of machine %u is copied", m->at);
 }
@@ -114,7 +107,7 @@ static void clone(struct faults *f, enum fault fault, struct machine *m)
 		return;
 	f->clones++;
 	now.disk = mem_disk_clone(m->disk);
-	keep_vector(&now.has, &mesh->vector);
+	vector_copy(&now.has, &mesh->vector);
 	world_clone(f->world, at, m->at, old ? old->disk : now.disk);
 	check_disk_cloned(f->check, at, m->at, old ? &old->has : &now.has);
 	drop_copy(&now);
