@@ -2,7 +2,7 @@
 #include "tests/sim/check.h"
 
 #include "crdt/gossip/antientropy.h"
-#include "tests/sim/check_inside.h"
+#include "tests/sim/check_closing.h"
 #include "tests/sim/world_inside.h"
 
 #include <stdarg.h>

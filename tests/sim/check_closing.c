@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/check_closing.h"
 #include "crdt/log/proof.h"
 #include "crdt/model/pack.h"
 #include "crdt/state/state.h"
-#include "tests/sim/check_inside.h"
 #include "tests/sim/world_inside.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/link.h"
 #include "crdt/state/state.h"
-#include "tests/sim/check_inside.h"
+#include "tests/sim/check_closing.h"
 #include "tests/sim/world_inside.h"
 
 #include <stdlib.h>

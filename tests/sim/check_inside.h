@@ -109,13 +109,9 @@ void check_record(struct check *check, struct machine *m, struct store_txn *txn,
 		  struct bytes stored);
 void check_changed_records(struct check *check, struct machine *m);
 
-/* Every key that was ever revoked on this disk. */
+/* Keys that were ever revoked: on this disk; on another, all of whose urgent lanes it has; at rest, on any member's. */
 void check_revoked(struct check *check, struct machine *m, struct store_txn *txn);
-
-/* And every one that was on another, all of whose urgent lanes it has. */
 void check_others_revoked(struct check *check, struct machine *m, struct store_txn *txn);
-
-/* At rest: every one that was on the disk of a member. */
 void check_all_revoked(struct check *check, struct machine *m, struct store_txn *txn);
 
 /* The names that users answer to, against a list made here (6); the leases that stand (5). */
@@ -146,19 +142,10 @@ void check_told(struct check *check, struct machine *m);
 void check_statements(struct check *check, struct machine *m);
 void check_evicted_links(struct check *check, struct machine *m);
 
-/* --- Starts that are closed (4, 7): at any time, and at rest. */
-
-void check_closings(struct check *check, struct machine *m, struct store_txn *txn);
-void check_closed(struct check *check, struct machine *m, struct store_txn *txn);
-
-/* Whether a row that is merged here names this of a closed start, or what comes behind it. */
-bool check_may_move(struct check *check, struct machine *m, const struct frontier *f);
-
 /* --- Several machines. */
 
 /* A member by its own word, and nobody who is up knows better. */
 bool check_stands(const struct check *check, uint32_t machine);
-
 void check_same_records(struct check *check, struct machine *a, struct machine *b);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/state/state.h"
-#include "tests/sim/check_inside.h"
+#include "tests/sim/check_closing.h"
 #include "tests/sim/world_inside.h"
 
 #include <assert.h>

@@ -92,6 +92,9 @@ void world_found(struct world *world);
 /* An invite by the root operator, brought to the sponsor; the machine is to join with it when it boots. */
 void world_invite(struct world *world, uint32_t machine, uint32_t sponsor);
 
+/* The same, brought to any machine. */
+void world_invite_by(struct world *world, uint32_t machine, struct key32 sponsor, struct joining *ret_joining);
+
 /* As if it had joined by its sponsor: the statements are brought there. */
 void world_admit(struct world *world, uint32_t machine, uint32_t sponsor);
 

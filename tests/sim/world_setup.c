@@ -337,18 +337,23 @@ void world_found(struct world *world)
 	world_found_all(world, 1);
 }
 
+void world_invite_by(struct world *world, uint32_t machine, struct key32 sponsor, struct joining *ret_joining)
+{
+	struct arena arena = { 0 };
+	struct bytes invite = invite_statement(world, sponsor, &ret_joining->one_time, &arena);
+
+	ret_joining->sponsor = sponsor;
+	ret_joining->invite = statement_id(invite);
+	bring(world, machine, &invite, 1);
+	arena_done(&arena);
+}
+
 void world_invite(struct world *world, uint32_t machine, uint32_t sponsor)
 {
 	struct machine *m = &world->machines[machine];
-	struct arena arena = { 0 };
-	struct bytes invite =
-		invite_statement(world, world->machines[sponsor].signer.key, &m->joining.one_time, &arena);
 
 	m->is_joining = true;
-	m->joining.sponsor = world->machines[sponsor].signer.key;
-	m->joining.invite = statement_id(invite);
-	bring(world, sponsor, &invite, 1);
-	arena_done(&arena);
+	world_invite_by(world, sponsor, world->machines[sponsor].signer.key, &m->joining);
 }
 
 uint64_t world_write(struct world *world, uint32_t machine, const struct asker *asker, const struct change *changes,
