@@ -4,8 +4,7 @@
 
 /*
  * What the parts of the check know of each other: check.c (steps), check_record.c (records), check_client.c (what was
- * promised to clients), check_full.c (a machine in full), check_closing.c (starts that are closed), check_rest.c
- * (several machines).
+ * promised to clients), check_full.c (a machine in full), check_rest.c (several machines).
  */
 
 #include "crdt/log/log.h"
