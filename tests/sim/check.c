@@ -2,7 +2,7 @@
 #include "tests/sim/check.h"
 
 #include "crdt/gossip/antientropy.h"
-#include "tests/sim/check_inside.h"
+#include "tests/sim/check_closing.h"
 #include "tests/sim/world_inside.h"
 
 #include <stdarg.h>
@@ -58,6 +58,8 @@ struct check *check_new(struct world *world)
 static void disk_done(struct disk *disk)
 {
 	vector_done(&disk->vector);
+	vector_done(&disk->acked);
+	vector_done(&disk->healed);
 	vector_done(&disk->frozen);
 	check_map_done(&disk->marks);
 	changes_done(&disk->changed);
@@ -76,7 +78,8 @@ void check_free(struct check *check)
 	check_map_done(&check->members);
 	check_map_done(&check->dead);
 	check_map_done(&check->asked);
-	vector_done(&check->acked);
+	chains_done(&check->chains);
+	free(check->survivors);
 	arena_done(&check->arena);
 	free(check->promises);
 	free(check->commits);
@@ -138,52 +141,87 @@ void check_read_failed(struct check *check, uint32_t invariant, const struct mac
 
 /* --- What moves. */
 
-/* Of somebody's stream, here: never more than its author has (4), nothing of who was evicted (7), never back (8). */
-static void check_move(struct check *check, struct machine *m, const struct frontier *now)
+/* Takes over what the machine's log has of a stream behind a seq. */
+static void learn_batches(struct check *check, struct machine *m, struct stream stream, uint64_t after)
 {
-	struct disk *disk = &check->disks[m->at];
-	const struct end *before = vector_find(&disk->vector, now->stream);
-	uint32_t at = check_machine_of(check, now->stream.node);
-	const struct disk *author = at == UINT32_MAX ? NULL : &check->disks[at];
+	struct store_txn *txn = check_snapshot(check, m);
+	struct log_place place = log_behind(after);
+	struct logged logged;
 
-	check->counts.partial[8]++;
-	if (before &&
-	    (before->seq > now->end.seq || (before->seq == now->end.seq && !id_equal(before->hash, now->end.hash))))
-		check_violate(check, 8, m, "a stream of %016llx went from %llu to %llu",
-			      (unsigned long long)now->stream.node, (unsigned long long)before->seq,
-			      (unsigned long long)now->end.seq);
-	if (!author || at == m->at || author->may_fork || !author->is_known)
-		return;
-	check->counts.partial[4]++;
-	if (vector_seq(&author->vector, now->stream) < now->end.seq)
-		check_violate(check, 4, m, "it has %llu entries of machine %s, whose disk has %llu",
-			      (unsigned long long)now->end.seq, world_name(&check->world->machines[at]),
-			      (unsigned long long)vector_seq(&author->vector, now->stream));
+	for (; txn && !log_after(txn, stream, place, &logged, NULL); place = log_place_of(&logged))
+		if (logged.form == LOG_WHOLE)
+			chains_learn(&check->chains, logged.bytes);
+	store_end(txn);
 }
 
+/* Whether all that is durable at a node is known here: of each machine with its key a process was seen. */
+static bool is_author_known(const struct check *check, uint64_t node)
+{
+	const struct world *world = check->world;
+	bool is_known = false;
+
+	for (uint32_t i = 0; i < world->options.machines; i++) {
+		if (world->machines[i].id != node)
+			continue;
+		if (!check->disks[i].is_known || check->disks[i].is_evil || check->disks[i].is_damaged)
+			return false;
+		is_known = true;
+	}
+	return is_known;
+}
+
+/* What its author never had durable, nobody else has (4). */
+static void check_origin(struct check *check, struct machine *m, const struct frontier *now)
+{
+	const struct end *before = vector_find(&check->disks[m->at].vector, now->stream);
+
+	check->counts.partial[4]++;
+	if (chains_know(&check->chains, now->stream, now->end))
+		return;
+	if (m->id != now->stream.node && is_author_known(check, now->stream.node))
+		check_violate(check, 4, m, "it has %llu entries of machine %s, on whose disk they never were",
+			      (unsigned long long)now->end.seq,
+			      world_name(&check->world->machines[check_machine_of(check, now->stream.node)]));
+	learn_batches(check, m, now->stream, before && before->seq < now->end.seq ? before->seq : 0);
+}
+
+/* A stream of somebody, here, goes on and never back (8). */
+static void check_move(struct check *check, struct machine *m, struct stream stream)
+{
+	struct disk *disk = &check->disks[m->at];
+	const struct vector *now = &check_mesh(m)->vector;
+
+	for (size_t i = 0; i < now->count; i++)
+		if (!stream_compare(&now->all[i].stream, &stream))
+			check_origin(check, m, &now->all[i]);
+	check->counts.partial[8]++;
+	for (size_t i = 0; i < disk->vector.count; i++) {
+		const struct frontier *was = &disk->vector.all[i];
+
+		if (!stream_compare(&was->stream, &stream) && !chains_cover(&check->chains, now, stream, was->end))
+			check_violate(check, 8, m, "a stream of %016llx went from %llu to %llu",
+				      (unsigned long long)stream.node, (unsigned long long)was->end.seq,
+				      (unsigned long long)vector_seq(now, stream));
+	}
+}
+
+/* Of who was evicted only what was merged before, or what a row that counts names, is here (7). */
 static void check_frozen(struct check *check, struct machine *m)
 {
 	const struct disk *disk = &check->disks[m->at];
 	const struct mesh *mesh = check_mesh(m);
 
-	for (size_t i = 0; i < disk->frozen.count; i++) {
-		const struct frontier *was = &disk->frozen.all[i];
-		const struct end *is = vector_find(&mesh->vector, was->stream);
-
-		check->counts.partial[7]++;
-		if (!is || !end_equal(*is, was->end))
-			check_violate(check, 7, m, "the stream of the evicted %016llx moved from %llu to %llu",
-				      (unsigned long long)was->stream.node, (unsigned long long)was->end.seq,
-				      (unsigned long long)(is ? is->seq : 0));
-	}
-	/* A stream of theirs that was not there at all. */
 	for (size_t i = 0; i < disk->evicted_count; i++)
-		for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
-			struct stream stream = { disk->evicted[i], 1, lane };
+		for (size_t j = 0; j < mesh->vector.count; j++) {
+			const struct frontier *is = &mesh->vector.all[j];
 
-			if (vector_seq(&mesh->vector, stream) && !vector_find(&disk->frozen, stream))
-				check_violate(check, 7, m, "a stream of the evicted %016llx began",
-					      (unsigned long long)stream.node);
+			if (is->stream.node != disk->evicted[i])
+				continue;
+			check->counts.partial[7]++;
+			if (!chains_cover(&check->chains, &disk->frozen, is->stream, is->end) &&
+			    !check_may_move(check, m, is))
+				check_violate(check, 7, m, "the stream of the evicted %016llx moved to %llu",
+					      (unsigned long long)is->stream.node, (unsigned long long)is->end.seq);
 		}
 }
 
@@ -224,22 +262,19 @@ static void follow_vector(struct check *check, struct machine *m)
 	bool is_whole = mesh->recent.at - disk->noted > ACK_RECENT;
 
 	for (uint64_t i = disk->noted; !is_whole && i < mesh->recent.at; i++) {
-		struct frontier now = { .stream = mesh->recent.all[i % ACK_RECENT] };
-		const struct end *end = vector_find(&mesh->vector, now.stream);
+		struct stream stream = mesh->recent.all[i % ACK_RECENT];
 
-		now.end = end ? *end : (struct end){ 0 };
-		check_move(check, m, &now);
-		vector_set(&disk->vector, now.stream, now.end);
+		check_move(check, m, stream);
+		vector_follow(&disk->vector, &mesh->vector, stream);
 	}
 	disk->noted = mesh->recent.at;
 	if (!is_whole && sum_equal(disk->vector.sum, mesh->vector.sum))
 		return;
-	if (!vector_covers(&mesh->vector, &disk->vector))
+	for (size_t i = 0; i < mesh->vector.count; i++)
+		check_move(check, m, mesh->vector.all[i].stream);
+	if (!chains_cover_all(&check->chains, &mesh->vector, &disk->vector))
 		check_violate(check, 8, m, "its vector went back");
-	for (size_t i = 0; i < mesh->vector.count; i++) {
-		check_move(check, m, &mesh->vector.all[i]);
-		vector_set(&disk->vector, mesh->vector.all[i].stream, mesh->vector.all[i].end);
-	}
+	vector_copy(&disk->vector, &mesh->vector);
 }
 
 static void check_vector(struct check *check, struct machine *m)
@@ -408,11 +443,35 @@ void check_disk_lost(struct check *check, uint32_t machine)
 {
 	struct disk *disk = &check->disks[machine];
 
+	check_forget_promises(check, machine);
 	disk_done(disk);
 	*disk = (struct disk){
 		.may_fork = true, .was_lost = true, .lost_ns = world_now(check->world), .latest_ms = disk->latest_ms
 	};
-	check_forget_promises(check);
+}
+
+void check_disk_restored(struct check *check, uint32_t machine, const struct vector *has)
+{
+	check_disk_lost(check, machine);
+	vector_copy(&check->disks[machine].vector, has);
+}
+
+void check_disk_cloned(struct check *check, uint32_t machine, uint32_t of, const struct vector *has)
+{
+	check_may_fork(check, of);
+	check_disk_restored(check, machine, has);
+}
+
+void check_healed(struct check *check)
+{
+	for (uint32_t i = 0; i < check->world->options.machines; i++)
+		vector_copy(&check->disks[i].healed, &check->disks[i].vector);
+}
+
+void check_evil(struct check *check, uint32_t machine)
+{
+	check_may_fork(check, machine);
+	check->disks[machine].is_evil = true;
 }
 
 void check_disk_damaged(struct check *check, uint32_t machine)

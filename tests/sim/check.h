@@ -45,6 +45,13 @@ void check_read(struct check *check, uint32_t machine, struct bytes token);
  */
 void check_disk_lost(struct check *check, uint32_t machine);
 
+/* It is put back to what a copy of it has, whose vector that is; or it is a copy of another machine's disk. */
+void check_disk_restored(struct check *check, uint32_t machine, const struct vector *has);
+void check_disk_cloned(struct check *check, uint32_t machine, uint32_t of, const struct vector *has);
+
+/* All is well from now on: what a disk has that is not lost is to reach everybody. */
+void check_healed(struct check *check);
+
 /*
  * And this one is not: torn, or with bits turned round. Until it is lost, nothing that its machine reads there is held
  * against it; only what it does to others is.
@@ -53,6 +60,9 @@ void check_disk_damaged(struct check *check, uint32_t machine);
 
 /* Its streams may fork for another reason: it runs twice. */
 void check_may_fork(struct check *check, uint32_t machine);
+
+/* Anything may come from there. */
+void check_evil(struct check *check, uint32_t machine);
 
 /* Everything, now. */
 void check_full(struct check *check);

@@ -26,21 +26,17 @@ static bool next_item(struct reader *r, struct frontier *ret_item)
 	return true;
 }
 
-/* Whether what begins with the first bytes of that hash stands at its seq in the machine's log. */
-static bool is_on_chain(const struct machine *m, struct store_txn *txn, const struct frontier *f, size_t size)
+/* Whether an end of the vector begins like that one. */
+static bool has_end(const struct vector *vector, const struct frontier *item)
 {
-	const struct end *end = vector_find(&check_mesh(m)->vector, f->stream);
-	struct reader hash = reader_over(bytes_of(f->end.hash.bytes, TOKEN_HASH));
-	struct logged logged;
+	for (size_t i = 0; i < vector->count; i++) {
+		const struct frontier *f = &vector->all[i];
 
-	if (!end || end->seq < f->end.seq)
-		return false;
-	if (end->seq == f->end.seq)
-		return !memcmp(end->hash.bytes, f->end.hash.bytes, size);
-	if (size > TOKEN_HASH)
-		return !log_find(txn, f->stream, f->end, &logged, NULL);
-	return !log_after(txn, f->stream, log_behind(f->end.seq - 1), &logged, NULL) && logged.last == f->end.seq &&
-	       logged.tail == read_big_endian(&hash, TOKEN_HASH);
+		if (!stream_compare(&f->stream, &item->stream) && f->end.seq == item->end.seq &&
+		    !memcmp(f->end.hash.bytes, item->end.hash.bytes, TOKEN_HASH))
+			return true;
+	}
+	return false;
 }
 
 /* An answer's token is what is durable here, no more (4) and no less (11). */
@@ -56,19 +52,15 @@ static void check_given(struct check *check, struct machine *m, struct bytes tok
 	if (form == TOKEN_COMMIT) {
 		size_t at = check->commits_at++ % COMMITS;
 
-		vector_done(&check->commits[at].vector);
 		check->commits[at].node = mesh->node;
 		check->commits[at].process = mesh->self.process;
 		check->commits[at].commits = mesh->commits;
-		for (size_t i = 0; i < mesh->vector.count; i++)
-			vector_set(&check->commits[at].vector, mesh->vector.all[i].stream, mesh->vector.all[i].end);
+		vector_copy(&check->commits[at].vector, &mesh->vector);
 		return;
 	}
 	while (form == TOKEN_VECTOR && reader_left(&r) && next_item(&r, &item)) {
-		const struct end *end = vector_find(&mesh->vector, item.stream);
-
 		count++;
-		if (!end || end->seq != item.end.seq || memcmp(end->hash.bytes, item.end.hash.bytes, TOKEN_HASH))
+		if (!has_end(&mesh->vector, &item))
 			check_violate(check, 11, m, "it gave a token of another state than its own");
 	}
 	if (form != TOKEN_VECTOR || r.is_short || count != mesh->vector.count)
@@ -86,9 +78,12 @@ static void add_promise(struct check *check, const struct machine *m, struct id 
 	}
 	promise = &check->promises[check->promises_count++];
 	*promise = (struct promise){ .id = id, .machine = m->at, .start = mesh->author.start };
-	for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
-		promise->seqs[lane] =
-			vector_seq(&mesh->vector, (struct stream){ mesh->node, mesh->author.start, lane });
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
+		const struct end *end =
+			vector_find(&mesh->vector, (struct stream){ mesh->node, mesh->author.start, lane });
+
+		promise->ends[lane] = end ? *end : (struct end){ 0 };
+	}
 }
 
 void check_asked(struct check *check, uint64_t number, uint32_t machine)
@@ -112,7 +107,7 @@ static void note_acknowledged(struct check *check, struct machine *m, const stru
 		const struct end *end = vector_find(&mesh->vector, stream);
 
 		if (end)
-			vector_set(&check->acked, stream, *end);
+			vector_set(&check->disks[m->at].acked, stream, *end);
 	}
 	for (size_t i = 0; i < reply->count; i++)
 		add_promise(check, m, reply->ids[i]);
@@ -172,24 +167,37 @@ void check_replied(struct check *check, struct machine *m, const struct reply *r
 		note_acknowledged(check, m, reply);
 }
 
-/*
- * Some of what was promised before, in turn: where the place is covered, the record is there. Where there may be two
- * chains, a seq does not say which one is covered.
- */
+/* Whether all that its author had written by then is among what the vector says. */
+static bool is_promise_covered(const struct check *check, const struct promise *promise, const struct vector *vector)
+{
+	uint64_t node = check->world->machines[promise->machine].id;
+
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
+		struct stream stream = { node, promise->start, lane };
+
+		if (promise->ends[lane].seq && !chains_cover(&check->chains, vector, stream, promise->ends[lane]))
+			return false;
+	}
+	return true;
+}
+
+/* Some of what was promised before, in turn: where the place is covered, the record is there. */
 static void check_samples(struct check *check, struct machine *m, struct store_txn *txn, const struct vector *shown)
 {
 	for (size_t i = 0; i < SAMPLES && check->promises_count; i++) {
 		const struct promise *promise = &check->promises[check->promises_at++ % check->promises_count];
-		uint64_t node = check->world->machines[promise->machine].id;
-		bool is_covered = !check->disks[promise->machine].may_fork;
 
-		for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
-			is_covered &=
-				vector_seq(shown, (struct stream){ node, promise->start, lane }) >= promise->seqs[lane];
-		if (is_covered && !check->disks[m->at].was_lost && !is_there(txn, promise->id) &&
+		if (is_promise_covered(check, promise, shown) && !is_there(txn, promise->id) &&
 		    !check_map_find(&check->dead, check_key(promise->id, 0, 0)))
 			check_violate(check, 11, m, "a client does not read what it was told is written");
 	}
+}
+
+/* A token may name several ends of one stream. */
+static void vector_show(struct vector *shown, const struct frontier *item)
+{
+	if (item->end.seq)
+		vector_note_more(shown, item->stream, item->end);
 }
 
 static const struct vector *find_commit(const struct check *check, struct reader *r)
@@ -217,12 +225,12 @@ void check_read(struct check *check, uint32_t machine, struct bytes token)
 		return;
 	check->counts.full[11]++;
 	while (form == TOKEN_VECTOR && reader_left(&r) && next_item(&r, &item)) {
-		if (!is_on_chain(m, txn, &item, TOKEN_HASH))
+		if (!chains_cover(&check->chains, &check_mesh(m)->vector, item.stream, item.end))
 			check_violate(check, 11, m, "a client reads there less than it saw before: %llu of %016llx",
 				      (unsigned long long)item.end.seq, (unsigned long long)item.stream.node);
-		vector_set(&shown, item.stream, item.end);
+		vector_show(&shown, &item);
 	}
-	if (commit && !vector_covers(&check_mesh(m)->vector, commit))
+	if (commit && !chains_cover_all(&check->chains, &check_mesh(m)->vector, commit))
 		check_violate(check, 11, m, "a client reads there less than it saw before, by a commit's token");
 	check_samples(check, m, txn, commit ? commit : &shown);
 	vector_done(&shown);
@@ -231,19 +239,14 @@ void check_read(struct check *check, uint32_t machine, struct bytes token)
 
 void check_kept(struct check *check, struct machine *m)
 {
-	struct store_txn *txn = check->disks[m->at].may_fork ? NULL : check_snapshot(check, m);
+	const struct vector *acked = &check->disks[m->at].acked;
 
-	for (size_t i = 0; txn && i < check->acked.count; i++) {
-		const struct frontier *f = &check->acked.all[i];
-
-		if (f->stream.node != m->id)
-			continue;
+	for (size_t i = 0; i < acked->count; i++) {
 		check->counts.full[4]++;
-		if (!is_on_chain(m, txn, f, sizeof f->end.hash.bytes))
+		if (!chains_cover(&check->chains, &check_mesh(m)->vector, acked->all[i].stream, acked->all[i].end))
 			check_violate(check, 4, m, "what it acknowledged up to %llu is not on its disk",
-				      (unsigned long long)f->end.seq);
+				      (unsigned long long)acked->all[i].end.seq);
 	}
-	store_end(txn);
 }
 
 /* The ids of all records, dead or alive. */
@@ -269,25 +272,47 @@ bool check_is_evicted(const struct machine *m, uint64_t node)
 	return !member || member->is_evicted;
 }
 
+/* What one disk has, or had, is here. */
+static void check_arrived(struct check *check, struct machine *m, const struct frontier *all, size_t count,
+			  const struct machine *from)
+{
+	for (size_t i = 0; i < count; i++) {
+		check->counts.full[3]++;
+		if (!chains_cover(&check->chains, &check_mesh(m)->vector, all[i].stream, all[i].end))
+			check_violate(check, 3, m, "it has not got what machine %s acknowledged of %016llx up to %llu",
+				      from ? world_name(from) : "-", (unsigned long long)all[i].stream.node,
+				      (unsigned long long)all[i].end.seq);
+	}
+}
+
+/* What a disk that is gone acknowledged, and others kept, unless it lies beyond the closing of an evicted node. */
+static void check_survivors(struct check *check, struct machine *m)
+{
+	for (size_t i = 0; i < check->survivors_count; i++)
+		if (!check_is_evicted(m, check->survivors[i].stream.node))
+			check_arrived(check, m, &check->survivors[i], 1, NULL);
+}
+
 void check_promises(struct check *check, struct machine *m, struct store_txn *txn)
 {
 	struct check_map ids = all_ids(txn);
 
-	for (size_t i = 0; i < check->acked.count; i++) {
-		const struct frontier *f = &check->acked.all[i];
+	check_survivors(check, m);
+	for (uint32_t i = 0; i < check->world->options.machines; i++) {
+		const struct disk *disk = &check->disks[i];
+		struct machine *from = &check->world->machines[i];
 
-		check->counts.full[3]++;
-		if (!check_is_evicted(m, f->stream.node) && !is_on_chain(m, txn, f, sizeof f->end.hash.bytes))
-			check_violate(check, 3, m, "it has not got what machine %s acknowledged up to %llu",
-				      world_name(&check->world->machines[check_machine_of(check, f->stream.node)]),
-				      (unsigned long long)f->end.seq);
+		if (disk->is_damaged || check_is_evicted(m, from->id))
+			continue;
+		check_arrived(check, m, disk->acked.all, disk->acked.count, from);
+		check_arrived(check, m, disk->healed.all, disk->healed.count, from);
 	}
 	for (size_t i = 0; i < check->promises_count; i++) {
 		const struct promise *promise = &check->promises[i];
 		struct sum key = check_key(promise->id, 0, 0);
 
 		check->counts.full[3]++;
-		if (!check_is_evicted(m, check->world->machines[promise->machine].id) && !check_map_find(&ids, key) &&
+		if (is_promise_covered(check, promise, &check_mesh(m)->vector) && !check_map_find(&ids, key) &&
 		    !check_map_find(&check->dead, key))
 			check_violate(check, 3, m, "a record that machine %s acknowledged is not there",
 				      world_name(&check->world->machines[promise->machine]));
@@ -295,46 +320,35 @@ void check_promises(struct check *check, struct machine *m, struct store_txn *tx
 	check_map_done(&ids);
 }
 
-/* The farthest that any disk has of a stream. */
-static struct end farthest(const struct check *check, struct stream stream)
+/* --- Disks that are gone. */
+
+/* As much of a chain as a disk that is still there has. False: nothing. */
+static bool cut_back(const struct check *check, uint32_t gone, struct frontier *f)
 {
-	struct end most = { 0 };
-
-	for (uint32_t i = 0; i < check->world->options.machines; i++) {
-		const struct end *end = vector_find(&check->disks[i].vector, stream);
-
-		if (end && end->seq > most.seq && !check->disks[i].is_damaged)
-			most = *end;
-	}
-	return most;
+	do {
+		for (uint32_t i = 0; i < check->world->options.machines; i++)
+			if (i != gone && !check->disks[i].is_damaged &&
+			    chains_cover(&check->chains, &check->disks[i].vector, f->stream, f->end))
+				return true;
+	} while (chains_before(&check->chains, f->stream, f->end, &f->end));
+	return false;
 }
 
-static bool is_still_promised(const struct check *check, const struct promise *promise)
+void check_forget_promises(struct check *check, uint32_t machine)
 {
-	uint64_t node = check->world->machines[promise->machine].id;
+	const struct vector *acked = &check->disks[machine].acked;
+	size_t count = check->survivors_count + acked->count, kept = 0;
 
-	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
-		struct stream stream = { node, promise->start, lane };
-
-		if (vector_seq(&check->acked, stream) < promise->seqs[lane])
-			return false;
+	if (count > check->survivors_room) {
+		check->survivors_room = 2 * count;
+		check->survivors = must_realloc(check->survivors, check->survivors_room * sizeof *check->survivors);
 	}
-	return true;
-}
+	for (size_t i = 0; i < count; i++) {
+		size_t old = check->survivors_count;
+		struct frontier f = i < old ? check->survivors[i] : acked->all[i - old];
 
-void check_forget_promises(struct check *check)
-{
-	size_t kept = 0;
-
-	for (size_t i = check->acked.count; i-- > 0;) {
-		struct frontier f = check->acked.all[i];
-		struct end most = farthest(check, f.stream);
-
-		if (most.seq < f.end.seq)
-			vector_set(&check->acked, f.stream, most);
+		if (cut_back(check, machine, &f))
+			check->survivors[kept++] = f;
 	}
-	for (size_t i = 0; i < check->promises_count; i++)
-		if (is_still_promised(check, &check->promises[i]))
-			check->promises[kept++] = check->promises[i];
-	check->promises_count = kept;
+	check->survivors_count = kept;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/link.h"
 #include "crdt/state/state.h"
-#include "tests/sim/check_inside.h"
+#include "tests/sim/check_closing.h"
 #include "tests/sim/world_inside.h"
 
 #include <stdlib.h>
@@ -56,7 +56,7 @@ static void freeze(struct disk *disk, const struct mesh *mesh, uint64_t node)
 	disk->evicted[disk->evicted_count++] = node;
 	for (size_t i = 0; i < mesh->vector.count; i++)
 		if (mesh->vector.all[i].stream.node == node)
-			vector_set(&disk->frozen, mesh->vector.all[i].stream, mesh->vector.all[i].end);
+			vector_add(&disk->frozen, mesh->vector.all[i].stream, mesh->vector.all[i].end);
 }
 
 static void thaw(struct disk *disk, size_t at)
@@ -132,18 +132,27 @@ void check_statements(struct check *check, struct machine *m)
 
 /* --- Who believes what of whom (4). */
 
+/* Which of two machines said it is not to be told. */
+static bool has_clone(const struct check *check, uint64_t node)
+{
+	for (uint32_t i = 0; i < check->world->options.machines; i++)
+		if (check->world->machines[i].is_clone && check->world->machines[i].id == node)
+			return true;
+	return false;
+}
+
 static void check_note(struct check *check, struct machine *m, const struct peer *peer)
 {
 	uint32_t at = check_machine_of(check, peer->node);
 	const struct disk *disk = at == UINT32_MAX ? NULL : &check->disks[at];
 
-	if (!disk || !disk->is_known)
+	if (!disk || !disk->is_known || has_clone(check, peer->node))
 		return;
 	/* What was said of a disk that is gone says nothing of the new one. */
-	if (disk->was_lost && (!peer->link || peer->link->made.ns <= disk->lost_ns))
+	if (disk->was_lost && (!peer->link || peer->link->made.ns <= disk->lost_ns || !peer->link->flow.is_begun))
 		return;
 	check->counts.partial[4]++;
-	if (!vector_covers(&disk->vector, &peer->acked))
+	if (!chains_cover_all(&check->chains, &disk->vector, &peer->acked))
 		check_violate(check, 4, m, "machine %s acknowledged to it what is not on its disk",
 			      world_name(&check->world->machines[at]));
 }
@@ -332,11 +341,13 @@ void check_machine(struct check *check, struct machine *m)
 	check_stored_vector(check, m, txn);
 	check_records(check, m, txn);
 	check_revoked(check, m, txn);
+	check_others_revoked(check, m, txn);
 	if (m->core == &core_now) {
 		check_leases(check, m, txn);
 		check_logins(check, m, txn);
 	}
 	check_log(check, m, txn);
+	check_closings(check, m, txn);
 	check_stored_root(check, m, txn);
 	check_links(check, m);
 	check_memory(check, m);

@@ -12,17 +12,19 @@
 #include "crdt/state/apply.h"
 #include "crdt/state/index.h"
 #include "tests/sim/check.h"
-#include "tests/sim/check_map.h"
+#include "tests/sim/check_chain.h"
 
 enum { ROOTS = 1 << 13, NODES = 256 };
 
 /* What is known of one disk, over all processes that ran on it. */
 struct disk {
 	struct vector vector; /* that it holds at least */
+	struct vector acked;  /* what it acknowledged to clients, of its own streams */
+	struct vector healed; /* that it had when all was mended: everybody is to have it */
 	bool is_known;        /* a process of it was seen, so the vector is also the most */
 	uint64_t noted;       /* of mesh->recent */
 	bool may_fork;        /* another history of its streams may be about */
-	bool was_lost, is_damaged;
+	bool was_lost, is_damaged, is_evil;
 	uint64_t lost_ns;
 	uint64_t latest_ms; /* that its wall clock ever showed */
 	struct hlc hlc;     /* of its process, when last seen */
@@ -42,7 +44,7 @@ struct promise {
 	struct id id;
 	uint32_t machine;
 	uint64_t start;
-	uint64_t seqs[LANES];
+	struct end ends[LANES];
 };
 
 struct check {
@@ -58,7 +60,9 @@ struct check {
 	struct check_map members; /* what they are, by what the statements weigh */
 	struct check_map dead;    /* records that somebody saw dead */
 	struct check_map asked;   /* numbers of writes */
-	struct vector acked;      /* of each author, what it acknowledged to clients */
+	struct chains chains;
+	struct frontier *survivors; /* acknowledged on a disk that is gone, and on others still */
+	size_t survivors_count, survivors_room;
 	struct promise *promises;
 	size_t promises_count, promises_room, promises_at;
 	struct {
@@ -104,8 +108,10 @@ void check_record(struct check *check, struct machine *m, struct store_txn *txn,
 		  struct bytes stored);
 void check_changed_records(struct check *check, struct machine *m);
 
-/* Every key that was ever revoked on this disk. */
+/* Keys that were ever revoked: on this disk; on another, all of whose urgent lanes it has; at rest, on any member's. */
 void check_revoked(struct check *check, struct machine *m, struct store_txn *txn);
+void check_others_revoked(struct check *check, struct machine *m, struct store_txn *txn);
+void check_all_revoked(struct check *check, struct machine *m, struct store_txn *txn);
 
 /* The names that users answer to, against a list made here (6); the leases that stand (5). */
 void check_logins(struct check *check, struct machine *m, struct store_txn *txn);
@@ -118,7 +124,9 @@ void check_kept(struct check *check, struct machine *m);
 
 /* At rest: everybody has what was acknowledged (3). */
 void check_promises(struct check *check, struct machine *m, struct store_txn *txn);
-void check_forget_promises(struct check *check);
+
+/* A disk is gone: of what was acknowledged there the rest is to survive. */
+void check_forget_promises(struct check *check, uint32_t machine);
 
 /* --- A machine in full. */
 
@@ -135,6 +143,8 @@ void check_evicted_links(struct check *check, struct machine *m);
 
 /* --- Several machines. */
 
+/* A member by its own word, and nobody who is up knows better. */
+bool check_stands(const struct check *check, uint32_t machine);
 void check_same_records(struct check *check, struct machine *a, struct machine *b);
 
 #endif

@@ -72,6 +72,42 @@ void check_revoked(struct check *check, struct machine *m, struct store_txn *txn
 	}
 }
 
+/* All that is urgent on the other disk is here. */
+static bool has_urgent(const struct check *check, const struct vector *vector, const struct vector *other)
+{
+	for (size_t i = 0; i < other->count; i++)
+		if (other->all[i].stream.lane == LANE_URGENT &&
+		    !chains_cover(&check->chains, vector, other->all[i].stream, other->all[i].end))
+			return false;
+	return true;
+}
+
+static void check_their_revoked(struct check *check, struct machine *m, struct store_txn *txn, const struct disk *other)
+{
+	for (size_t i = 0; i < other->revoked_count; i++) {
+		check->counts.full[2]++;
+		check_revoked_key(check, m, txn, other->revoked[i]);
+	}
+}
+
+void check_others_revoked(struct check *check, struct machine *m, struct store_txn *txn)
+{
+	for (uint32_t i = 0; check->disks[m->at].was_lost && i < check->world->options.machines; i++) {
+		const struct disk *other = &check->disks[i];
+
+		if (i != m->at && !other->is_damaged && other->is_known &&
+		    has_urgent(check, &check_mesh(m)->vector, &other->vector))
+			check_their_revoked(check, m, txn, other);
+	}
+}
+
+void check_all_revoked(struct check *check, struct machine *m, struct store_txn *txn)
+{
+	for (uint32_t i = 0; i < check->world->options.machines; i++)
+		if (i != m->at && !check->disks[i].is_damaged && check_stands(check, i))
+			check_their_revoked(check, m, txn, &check->disks[i]);
+}
+
 static void learn_revoked(struct check *check, struct machine *m, struct store_txn *txn, uint32_t kind, struct id id,
 			  const struct record *record)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/state/state.h"
-#include "tests/sim/check_inside.h"
+#include "tests/sim/check_closing.h"
 #include "tests/sim/world_inside.h"
 
 #include <assert.h>
@@ -30,6 +30,30 @@ static void side_next(struct side *side)
 		side->key = side->value = bytes_of(NULL, 0);
 }
 
+static bool is_dead(const struct side *side)
+{
+	struct record *record = must_alloc(sizeof *record);
+	bool is_dead = !record_read(side->value, record, NULL) && record->is_dead;
+
+	free(record);
+	return is_dead;
+}
+
+/* Steps over marks of the dead that the other side has collected. False: they differ in more than that. */
+static bool meet(struct side *a, struct side *b)
+{
+	for (;;) {
+		int order = bytes_compare(a->key, b->key);
+		struct side *first = b->code || (!a->code && order < 0) ? a : b;
+
+		if (a->code == b->code && !order)
+			return bytes_equal(a->value, b->value);
+		if (first->code || !is_dead(first))
+			return false;
+		side_next(first);
+	}
+}
+
 /* Whether both tables of records have the same bytes; a damaged one is not judged. */
 static bool is_same(struct store_txn *a, struct store_txn *b)
 {
@@ -42,8 +66,7 @@ static bool is_same(struct store_txn *a, struct store_txn *b)
 		do {
 			side_next(&sides[0]);
 			side_next(&sides[1]);
-			is_same =
-				bytes_equal(sides[0].key, sides[1].key) && bytes_equal(sides[0].value, sides[1].value);
+			is_same = meet(&sides[0], &sides[1]);
 		} while (is_same && !sides[0].code && !sides[1].code);
 		for (size_t i = 0; i < 2; i++)
 			is_same |= sides[i].code && sides[i].code != E_ABSENT;
@@ -94,41 +117,26 @@ void check_full(struct check *check)
 /* --- All batches anew, in another order (1). */
 
 struct batches {
-	struct arena arena;
 	struct bytes *all;
-	size_t count, room;
-	struct check_map seen;
+	size_t count;
 };
 
-/* What is not merged where all is compared with does not count: an evicted member's last words. */
-static void add_batch(struct batches *batches, const struct vector *merged, struct bytes whole)
+/*
+ * All that was ever merged and is merged here, wherever it still lies. What is not merged here does not count: an
+ * evicted member's last words.
+ */
+static struct batches gather(const struct check *check, const struct vector *merged)
 {
-	struct batch batch;
-	struct check_item *item;
+	struct batches batches = { .all = must_alloc((check->chains.count + 1) * sizeof *batches.all) };
 
-	if (batch_read(whole, &batch, NULL) || vector_seq(merged, batch.stream) < batch.end.seq)
-		return;
-	item = check_map_put(&batches->seen, check_key(batch.end.hash, 0, 0));
-	if (item->words[0]++)
-		return;
-	if (batches->count == batches->room) {
-		batches->room = 2 * batches->room + 256;
-		batches->all = must_realloc(batches->all, batches->room * sizeof *batches->all);
+	for (size_t i = 0; i < check->chains.count; i++) {
+		struct batch batch;
+
+		if (!batch_read(check->chains.all[i], &batch, NULL) &&
+		    chains_cover(&check->chains, merged, batch.stream, batch.end))
+			batches.all[batches.count++] = check->chains.all[i];
 	}
-	batches->all[batches->count++] = arena_copy(&batches->arena, whole);
-}
-
-static void gather(struct batches *batches, const struct vector *merged, struct store_txn *txn)
-{
-	uint8_t table = TABLE_BATCH;
-	struct store_cursor *cursor;
-	struct bytes key, value;
-
-	if (!txn || store_range(txn, bytes_of(&table, 1), bytes_of(NULL, 0), &cursor, NULL))
-		return;
-	while (!store_next(cursor, &key, &value, NULL))
-		add_batch(batches, merged, value);
-	store_range_end(cursor);
+	return batches;
 }
 
 static void shuffle(struct batches *batches, uint64_t seed)
@@ -168,19 +176,11 @@ static void check_fold(struct check *check, struct machine *m)
 {
 	static const struct hash_key key = { "another disk's" };
 	struct mem_disk *disk = mem_disk_new();
-	struct batches batches = { 0 };
+	struct batches batches = gather(check, &check_mesh(m)->vector);
 	struct store_txn *anew, *theirs = check_snapshot(check, m);
 	struct store *store;
 	enum code code;
 
-	for (uint32_t i = 0; i < check->world->options.machines; i++) {
-		struct machine *other = &check->world->machines[i];
-		bool is_sound = other->node && !check->disks[i].is_damaged;
-		struct store_txn *txn = is_sound ? check_snapshot(check, other) : NULL;
-
-		gather(&batches, &check_mesh(m)->vector, txn);
-		store_end(txn);
-	}
 	shuffle(&batches, check->world->options.seed + check->steps);
 	code = mem_store_open(disk, &key, &store, NULL);
 	assert(!code);
@@ -195,15 +195,12 @@ static void check_fold(struct check *check, struct machine *m)
 	store_end(theirs);
 	store_close(store);
 	mem_disk_free(disk);
-	arena_done(&batches.arena);
-	check_map_done(&batches.seen);
 	free(batches.all);
 }
 
 /* --- At rest. */
 
-/* A member by its own word, and nobody who is up knows better. */
-static bool is_standing(const struct check *check, uint32_t machine)
+bool check_stands(const struct check *check, uint32_t machine)
 {
 	const struct world *world = check->world;
 	const struct mesh *own = world_mesh(world, machine);
@@ -230,7 +227,7 @@ static void check_one(struct check *check, struct machine *first, struct machine
 		const struct frontier *f = &a->vector.all[i];
 		const struct end *end = vector_find(&b->vector, f->stream);
 
-		if (!end || !end_equal(*end, f->end))
+		if (!vector_has(&b->vector, f->stream, f->end))
 			check_violate(check, 12, m, "of lane %u of %s%016llx it has %llu, machine %s has %llu",
 				      f->stream.lane, check_is_evicted(m, f->stream.node) ? "the evicted " : "",
 				      (unsigned long long)f->stream.node, (unsigned long long)(end ? end->seq : 0),
@@ -249,13 +246,16 @@ void check_rest(struct check *check)
 	for (uint32_t i = 0; i < world->options.machines && !check->violation[0]; i++) {
 		struct store_txn *txn;
 
-		if (!is_standing(check, i) || check->disks[i].is_damaged)
+		if (!check_stands(check, i) || check->disks[i].is_damaged)
 			continue;
 		if (!first)
 			first = &world->machines[i];
 		txn = check_snapshot(check, &world->machines[i]);
-		if (txn)
+		if (txn) {
 			check_promises(check, &world->machines[i], txn);
+			check_closed(check, &world->machines[i], txn);
+			check_all_revoked(check, &world->machines[i], txn);
+		}
 		store_end(txn);
 		check_one(check, first, &world->machines[i]);
 	}

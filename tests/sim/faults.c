@@ -19,16 +19,6 @@ static const char *const fault_names[] = {
 #undef X
 };
 
-/* How often one of a kind comes beside the others, where a seed has it at all. */
-static const uint8_t fault_weights[] = {
-	[FAULT_kill] = 6,     [FAULT_cut_power] = 6,      [FAULT_crash_at] = 6,    [FAULT_fail_at] = 3,
-	[FAULT_full_at] = 3,  [FAULT_limit] = 3,          [FAULT_flip] = 2,        [FAULT_lie] = 1,
-	[FAULT_slow] = 4,     [FAULT_stuck] = 4,          [FAULT_loss] = 4,        [FAULT_partition] = 10,
-	[FAULT_flap] = 3,     [FAULT_clock_jump] = 5,     [FAULT_clock_drift] = 3, [FAULT_clock_stop] = 3,
-	[FAULT_replay] = 4,   [FAULT_reflect] = 3,        [FAULT_garbage] = 3,     [FAULT_stranger_link] = 3,
-	[FAULT_stranger] = 2, [FAULT_invite_expired] = 2, [FAULT_invite_void] = 2, [FAULT_invite_twice] = 3,
-};
-
 void faults_complain(struct faults *f, const char *format, ...)
 {
 	va_list args;
@@ -45,15 +35,19 @@ struct faults *faults_new(struct world *world, struct check *check, struct peopl
 {
 	struct faults *f = must_alloc(sizeof *f);
 
-	assert(machines + STRANGERS == world->options.machines);
+	assert(machines + faults_slots(world->options.seed) == world->options.machines);
 	f->world = world;
 	f->check = check;
 	f->people = people;
 	f->machines = machines;
 	f->rng = rng_from_number(world->options.seed ^ UINT64_C(0x6661756c7473));
-	for (size_t i = 0; i < FAULTS_ALL; i++)
-		f->weights[i] = rng_below(&f->rng, 2) ? fault_weights[i] : 0;
+	faults_mix(world->options.seed, f->weights);
+	for (size_t i = 0; i < FAULT_restore; i++)
+		f->weights[i] = rng_below(&f->rng, 2) ? f->weights[i] : 0;
 	f->weights[FAULT_kill]++;
+	f->is_copied = f->weights[FAULT_restore] || f->weights[FAULT_clone] || f->weights[FAULT_fleet_cut];
+	f->evicts = f->weights[FAULT_evict] || f->weights[FAULT_evict_twice] || f->weights[FAULT_lose];
+	f->evil = faults_has_evil(world->options.seed) ? world->options.machines - 1 : WORLD_MACHINES_MAX;
 	f->pause_ns = (3 + rng_below(&f->rng, 20)) * SECOND;
 	f->is_mixed = rng_below(&f->rng, 3) == 0;
 	for (uint32_t i = 0; i < world->options.machines; i++)
@@ -63,6 +57,7 @@ struct faults *faults_new(struct world *world, struct check *check, struct peopl
 
 void faults_free(struct faults *f)
 {
+	faults_drop_copies(f);
 	free(f);
 }
 
@@ -71,7 +66,7 @@ void faults_later(struct faults *f, uint32_t what, uint64_t with, uint64_t in_ns
 	world_call(f->world, world_now(f->world) + in_ns, what, with);
 }
 
-static bool is_well(const struct faults *f, uint32_t machine)
+bool faults_is_well(const struct faults *f, uint32_t machine)
 {
 	return world_is_up(f->world, machine) && !f->state[machine].is_lost && !f->state[machine].is_tainted &&
 	       !f->state[machine].is_lying;
@@ -82,7 +77,7 @@ struct machine *faults_pick(struct faults *f)
 	uint32_t first = (uint32_t)rng_below(&f->rng, f->machines);
 
 	for (uint32_t i = 0; i < f->machines; i++)
-		if (is_well(f, (first + i) % f->machines))
+		if (faults_is_well(f, (first + i) % f->machines))
 			return &f->world->machines[(first + i) % f->machines];
 	return NULL;
 }
@@ -108,17 +103,22 @@ static void place_machines(struct faults *f)
 
 /* --- Machines that start and end. */
 
+bool faults_is_server(const struct faults *f, uint32_t machine)
+{
+	return machine < f->machines || f->world->machines[machine].is_clone;
+}
+
 /* May this one be lost for good? Most must stay. */
-static bool may_lose(const struct faults *f)
+bool faults_may_lose(const struct faults *f)
 {
 	uint32_t lost = 0;
 
 	for (uint32_t i = 0; i < f->machines; i++)
-		lost += f->state[i].is_lost || f->state[i].is_tainted || f->state[i].is_lying;
+		lost += f->state[i].is_lost || f->state[i].is_tainted || f->state[i].is_lying || f->state[i].is_evicted;
 	return lost < (f->machines - 1) / 3;
 }
 
-static void lose(struct faults *f, uint32_t machine)
+void faults_lose(struct faults *f, uint32_t machine)
 {
 	if (f->state[machine].is_lost)
 		return;
@@ -156,12 +156,12 @@ static void boot(struct faults *f, uint32_t machine)
 		return;
 	f->counts.does_not_start++;
 	if (m->died == E_DAMAGED)
-		lose(f, machine);
+		faults_lose(f, machine);
 	else if (!f->is_healed)
 		faults_later(f, CALL_BOOT, machine, 5 * SECOND);
 }
 
-static void boot_later(struct faults *f, uint32_t machine)
+void faults_boot_later(struct faults *f, uint32_t machine)
 {
 	uint64_t most = rng_below(&f->rng, 4) ? 20 : 120;
 
@@ -173,16 +173,16 @@ static void boot_later(struct faults *f, uint32_t machine)
 
 void faults_died(struct faults *f, struct machine *m)
 {
-	if (m->at >= f->machines)
+	if (!faults_is_server(f, m->at))
 		return;
 	if (m->died == E_FULL)
 		faults_complain(f, "a full disk ended the process of machine %u", m->at);
 	f->counts.died_io += m->died == E_IO;
 	f->counts.died_damaged += m->died == E_DAMAGED;
 	if (m->died == E_DAMAGED || f->state[m->at].is_lying)
-		lose(f, m->at);
+		faults_lose(f, m->at);
 	else if (!f->is_healed)
-		boot_later(f, m->at);
+		faults_boot_later(f, m->at);
 }
 
 static void join(struct faults *f, uint32_t machine)
@@ -200,7 +200,7 @@ static void join(struct faults *f, uint32_t machine)
 	world_say(f->world, "machine %u is invited by %u", machine, sponsor->at);
 	world_invite(f->world, machine, sponsor->at);
 	f->state[machine].has_joined = true;
-	boot_later(f, machine);
+	faults_boot_later(f, machine);
 }
 
 void faults_begin(struct faults *f, uint64_t until_ns)
@@ -219,6 +219,8 @@ void faults_begin(struct faults *f, uint64_t until_ns)
 	for (uint32_t i = f->founders; i < f->machines; i++)
 		faults_later(f, CALL_JOIN, i, rng_below(&f->rng, until_ns - 60 * SECOND));
 	faults_later(f, CALL_FAULT, 0, 10 * SECOND);
+	if (f->is_copied)
+		faults_later(f, CALL_COPY, 0, 5 * SECOND);
 }
 
 /* --- Disks. */
@@ -240,7 +242,7 @@ static void fault_disk(struct faults *f, enum fault fault, struct machine *m)
 /* Whatever it acknowledges from now on may be gone. */
 static bool damage(struct faults *f, enum fault fault, struct machine *m)
 {
-	if (!may_lose(f))
+	if (!faults_may_lose(f))
 		return false;
 	check_disk_damaged(f->check, m->at);
 	people_lost(f->people, m->at);
@@ -357,6 +359,17 @@ static void befall(struct faults *f, enum fault fault, struct machine *m)
 	case FAULT_clock_jump:
 	case FAULT_clock_drift:
 	case FAULT_clock_stop: fault_clock(f, fault, m); return;
+	case FAULT_restore:
+	case FAULT_clone:
+	case FAULT_clone_on:
+	case FAULT_fleet_cut: faults_befall_disk(f, fault, m); return;
+	case FAULT_evict:
+	case FAULT_evict_twice:
+	case FAULT_lose:
+	case FAULT_operator_named:
+	case FAULT_operator_removed:
+	case FAULT_level:
+	case FAULT_invite_back: faults_befall_member(f, fault, m); return;
 	default: faults_attack(f, fault); return;
 	}
 	faults_later(f, CALL_MEND, mend_with(fault, m->at), some);
@@ -419,6 +432,8 @@ void faults_called(struct faults *f, uint32_t what, uint64_t with)
 	case CALL_BOOT: boot(f, (uint32_t)with); return;
 	case CALL_JOIN: join(f, (uint32_t)with); return;
 	case CALL_FLAP: flap(f); return;
+	case CALL_COPY: faults_copy(f); return;
+	case CALL_EVICT: faults_evict(f, (uint32_t)with); return;
 	default: faults_attack_called(f, what, with);
 	}
 }
@@ -437,7 +452,7 @@ static void heal_machine(struct faults *f, uint32_t machine)
 	clock_go(&m->clock, world_now(f->world));
 	clock_set(&m->clock, world_now(f->world));
 	if (f->state[machine].is_tainted || f->state[machine].is_lying) {
-		lose(f, machine);
+		faults_lose(f, machine);
 		if (m->node)
 			world_kill(f->world, machine);
 	}
@@ -449,26 +464,33 @@ void faults_heal(struct faults *f)
 	unsplit(f);
 	net_lose(f->world->net, 0);
 	f->is_healed = true;
-	for (uint32_t i = 0; i < f->machines; i++)
-		heal_machine(f, i);
+	for (uint32_t i = 0; i < f->world->options.machines; i++)
+		if (faults_is_server(f, i))
+			heal_machine(f, i);
+	faults_stop_clones(f);
 	for (uint32_t i = 0; i < f->machines; i++) {
 		if (!f->state[i].has_joined)
 			join(f, i);
 		boot(f, i);
 	}
 	for (uint32_t i = f->machines; i < f->world->options.machines; i++)
-		if (world_is_up(f->world, i))
+		if (f->world->machines[i].is_clone)
+			boot(f, i);
+		else if (world_is_up(f->world, i))
 			world_kill(f->world, i);
+	faults_evict_lost(f);
+	check_healed(f->check);
 }
 
 bool faults_invite_rest(struct faults *f)
 {
 	bool is_done = true;
 
+	faults_evict_lost(f);
 	for (uint32_t i = 0; i < f->machines; i++) {
 		struct machine *m = &f->world->machines[i], *sponsor;
 
-		if (f->state[i].is_lost || (m->node && world_mesh(f->world, i)->is_member))
+		if (f->state[i].is_lost || faults_is_evicted(f, i) || (m->node && world_mesh(f->world, i)->is_member))
 			continue;
 		is_done = false;
 		f->counts.join_again++;
@@ -490,7 +512,7 @@ bool faults_invite_rest(struct faults *f)
 
 bool faults_is_lost(const struct faults *f, uint32_t machine)
 {
-	return machine >= f->machines || f->state[machine].is_lost;
+	return !faults_is_server(f, machine) || f->state[machine].is_lost;
 }
 
 const char *faults_violation(const struct faults *f)

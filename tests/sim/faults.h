@@ -12,7 +12,21 @@
 
 #include "tests/sim/people.h"
 
-enum { FAULTS_CALLS = 200, FAULTS_CALLS_END = 210, STRANGERS = 2 };
+enum { FAULTS_CALLS = 200, FAULTS_CALLS_END = 210, STRANGERS = 2, CLONES = 2 };
+
+/* What happens to members and to whole disks; which of these a seed has is drawn apart from the others. */
+#define FAULTS_OF_MEMBERS(X) \
+	X(restore)           \
+	X(clone)             \
+	X(clone_on)          \
+	X(fleet_cut)         \
+	X(evict)             \
+	X(evict_twice)       \
+	X(lose)              \
+	X(operator_named)    \
+	X(operator_removed)  \
+	X(level)             \
+	X(invite_back)
 
 #define FAULTS(X)         \
 	X(kill)           \
@@ -38,7 +52,29 @@ enum { FAULTS_CALLS = 200, FAULTS_CALLS_END = 210, STRANGERS = 2 };
 	X(stranger)       \
 	X(invite_expired) \
 	X(invite_void)    \
-	X(invite_twice)
+	X(invite_twice)   \
+	FAULTS_OF_MEMBERS(X)
+
+/* What comes of those of members. */
+#define FAULTS_OUTCOMES(X)     \
+	X(copied)              \
+	X(restored)            \
+	X(fleet_restored)      \
+	X(cloned)              \
+	X(clone_stopped)       \
+	X(cloned_stopped)      \
+	X(evicted)             \
+	X(evicted_down)        \
+	X(evicted_heir)        \
+	X(evicted_sponsor)     \
+	X(evicted_apart)       \
+	X(evicted_forked)      \
+	X(evicted_lost)        \
+	X(evicted_unlisted)    \
+	X(evicted_by_operator) \
+	X(eviction_undone)     \
+	X(heir_down)           \
+	X(level_behind)
 
 #define FAULTS_COUNTS(X)  \
 	FAULTS(X)         \
@@ -61,7 +97,8 @@ enum { FAULTS_CALLS = 200, FAULTS_CALLS_END = 210, STRANGERS = 2 };
 	X(does_not_start) \
 	X(lost)           \
 	X(regions)        \
-	X(lan)
+	X(lan)            \
+	FAULTS_OUTCOMES(X)
 
 struct faults_counts {
 #define X(name) uint64_t name;
@@ -70,6 +107,13 @@ struct faults_counts {
 };
 
 struct faults;
+
+/* How many machines a seed needs beside those of the cluster: strangers, clones, and at last the evil one. */
+uint32_t faults_slots(uint64_t seed);
+bool faults_has_evil(uint64_t seed);
+
+/* Whether any seed has it at all, by its name; of an outcome, whether what leads to it is. */
+bool faults_is_on(const char *name);
 
 struct faults *faults_new(struct world *world, struct check *check, struct people *people, uint32_t machines);
 void faults_free(struct faults *faults);

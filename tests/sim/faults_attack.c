@@ -90,7 +90,7 @@ static void inject(struct faults *f, enum fault fault)
 
 static uint32_t free_stranger(const struct faults *f)
 {
-	for (uint32_t i = f->machines; i < f->world->options.machines; i++)
+	for (uint32_t i = f->machines; i < f->machines + STRANGERS; i++)
 		if (!world_is_up(f->world, i))
 			return i;
 	return 0;

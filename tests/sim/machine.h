@@ -13,6 +13,14 @@
 enum { WORLD_LINKS_MAX = 256 };
 
 struct world;
+struct machine;
+struct net_event;
+
+/* What runs on a machine in the place of the node that ships. */
+struct program {
+	void *context;
+	void (*heard)(void *context, struct machine *machine, const struct net_event *event);
+};
 
 /* A stream of bytes as the machine's node knows it. */
 struct wire {
@@ -36,7 +44,10 @@ struct machine {
 	struct sim_clock clock;
 	struct joining joining;
 	bool is_joining;
-	bool has_key; /* made by a process before */
+	bool has_key;           /* made by a process before */
+	bool is_clone;          /* key and disk are copies of another machine's */
+	struct program program; /* zeroed: the node */
+	uint64_t next_process;  /* of its next start; 0: a fresh one */
 
 	/* While it is up. */
 	struct store *store;

@@ -23,6 +23,8 @@ struct people *people_new(struct world *world, struct check *check, uint32_t mac
 	p->world = world;
 	p->check = check;
 	p->machines = machines;
+	for (uint32_t i = 0; i < machines; i++)
+		p->places[i] = i;
 	p->rng = rng_from_number(world->options.seed ^ UINT64_C(0x70656f706c65));
 	for (uint32_t i = 0; i < CLIENTS; i++)
 		p->clients[i].machine = i % machines;
@@ -90,11 +92,21 @@ static bool is_there(const struct people *p, uint32_t machine)
 	return world_is_up(p->world, machine) && !p->is_lost[machine];
 }
 
+/* The one so many places behind that machine. */
+static uint32_t place_after(const struct people *p, uint32_t machine, uint32_t by)
+{
+	uint32_t at = 0;
+
+	while (p->places[at] != machine)
+		at++;
+	return p->places[(at + by) % p->machines];
+}
+
 /* The next one that is up; false: none is. */
 static bool move_on(struct people *p, struct client *c)
 {
-	for (uint32_t i = 1; i <= p->machines; i++) {
-		uint32_t next = (c->machine + i) % p->machines;
+	for (uint32_t i = 1, from = c->machine; i <= p->machines; i++) {
+		uint32_t next = place_after(p, from, i);
 
 		if (!is_there(p, next))
 			continue;
@@ -121,6 +133,45 @@ void people_lost(struct people *p, uint32_t machine)
 	p->is_lost[machine] = true;
 	for (uint32_t i = 0; i < CLIENTS; i++)
 		forget_token(&p->clients[i]);
+}
+
+static void uncover(struct people *p, uint32_t machine)
+{
+	for (uint32_t i = 0; i < CLIENTS; i++)
+		if (p->clients[i].machine == machine)
+			p->clients[i].is_covered = false;
+}
+
+void people_meet(struct people *p, uint32_t machine)
+{
+	p->places[p->machines++] = machine;
+	p->may_lose = true;
+}
+
+void people_left(struct people *p, uint32_t machine)
+{
+	p->is_lost[machine] = true;
+	people_restored(p, machine);
+}
+
+void people_restored(struct people *p, uint32_t machine)
+{
+	static const enum pool_name local[] = { POOL_REVOKED, POOL_USAGE };
+
+	p->may_lose = true;
+	uncover(p, machine);
+	for (size_t i = 0; i < COUNT(local); i++) {
+		struct pool *pool = &p->pools[local[i]];
+
+		for (size_t j = pool->count; j-- > 0;)
+			if (pool->all[j].machine == machine)
+				pool->all[j] = pool->all[--pool->count];
+	}
+}
+
+void people_may_lose(struct people *p)
+{
+	p->may_lose = true;
 }
 
 static void remember(struct people *p, uint64_t number, const struct client *c, uint32_t machine)
@@ -198,7 +249,7 @@ static void take_token(struct client *c, struct bytes token)
 static void await_answered(struct people *p, struct client *c, struct machine *m, const struct reply *reply)
 {
 	c->awaited = 0;
-	if (reply->code == E_LOST && c->token[0] == 1)
+	if (reply->code == E_LOST && c->token[0] == 1 && !p->may_lose)
 		people_complain(p, "a token was lost at machine %u: %s", m->at, reply->text);
 	if (reply->code) {
 		p->counts.strict_refused += reply->code == E_BUSY;
@@ -252,7 +303,7 @@ static void send_all(struct people *p, struct client *c)
 	job->waits = 1;
 	plan(p, c, CALL_LATE, ANSWER_WITHIN);
 	for (uint32_t i = 0, sent = 0; i < p->machines && sent < job->machines; i++) {
-		uint32_t at = (machine + i) % p->machines;
+		uint32_t at = place_after(p, machine, i);
 
 		if (!is_there(p, at))
 			continue;
@@ -357,6 +408,9 @@ static void refused(struct people *p, const struct client *c, const struct reply
 	uint64_t always = job_code(E_BUSY) | job_code(E_FULL) | job_code(E_IO) | job_code(E_DAMAGED);
 	const struct job *job = &c->job;
 
+	/* There were enough others for so many copies. */
+	if (job->copies && p->may_lose)
+		always |= job_code(E_VALUE);
 	p->counts.refused++;
 	if (!((job->refusals | always) & job_code(reply->code)))
 		people_complain(p, "machine %u refuses what it should not (%s): %s", machine, code_name(reply->code),

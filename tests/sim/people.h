@@ -95,6 +95,16 @@ void people_called(struct people *people, uint32_t what, uint64_t with);
 /* Nobody goes there any more, and what was seen there may be gone. */
 void people_lost(struct people *people, uint32_t machine);
 
+/* One more machine, which they go to from now on; one that nobody goes to any more, though others have what it had. */
+void people_meet(struct people *people, uint32_t machine);
+void people_left(struct people *people, uint32_t machine);
+
+/* A machine is as it was before: what is promised there is promised by tokens alone. */
+void people_restored(struct people *people, uint32_t machine);
+
+/* From now on a token may be lost, and there may be fewer members than there were. */
+void people_may_lose(struct people *people);
+
 /* NULL: they found nothing wrong. */
 const char *people_violation(const struct people *people);
 const struct people_counts *people_counts(const struct people *people);

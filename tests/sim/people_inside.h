@@ -92,10 +92,10 @@ struct query {
 struct people {
 	struct world *world;
 	struct check *check;
-	uint32_t machines;
+	uint32_t machines, places[WORLD_MACHINES_MAX]; /* that they go to */
 	struct rng rng;
 	uint64_t pause_ns, jobs, names;
-	bool is_lost[WORLD_MACHINES_MAX];
+	bool is_lost[WORLD_MACHINES_MAX], may_lose;
 	struct pool pools[POOLS];
 	struct client clients[CLIENTS];
 	struct query slots[SLOTS];

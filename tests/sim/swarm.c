@@ -14,6 +14,7 @@ struct swarm {
 	struct check *check;
 	struct people *people;
 	struct faults *faults;
+	struct evil *evil; /* NULL: nobody is */
 	uint32_t machines;
 	bool is_over;
 };
@@ -58,6 +59,8 @@ static void hook_called(void *context, uint32_t what, uint64_t with)
 		people_called(swarm->people, what, with);
 	else if (what >= FAULTS_CALLS && what < FAULTS_CALLS_END)
 		faults_called(swarm->faults, what, with);
+	else if (what >= EVIL_CALLS && what < EVIL_CALLS_END)
+		evil_called(swarm->evil, what, with);
 }
 
 static const struct world_hooks hooks = {
@@ -102,7 +105,7 @@ static void begin(struct swarm *swarm, const struct swarm_options *options)
 	struct world_options world = { .seed = options->seed, .hooks = hooks };
 
 	swarm->machines = choose_machines(&rng);
-	world.machines = swarm->machines + STRANGERS;
+	world.machines = swarm->machines + faults_slots(options->seed);
 	world.commit_ns = choose_commit(&rng);
 	world.cut_ppm = rng_below(&rng, 2) ? (uint32_t)rng_below(&rng, 400000) : 0;
 	world.jitter_ns = rng_below(&rng, 2) ? rng_below(&rng, 50000000) : 100000;
@@ -112,6 +115,10 @@ static void begin(struct swarm *swarm, const struct swarm_options *options)
 	swarm->check = check_new(swarm->world);
 	swarm->people = people_new(swarm->world, swarm->check, swarm->machines);
 	swarm->faults = faults_new(swarm->world, swarm->check, swarm->people, swarm->machines);
+	if (faults_has_evil(options->seed)) {
+		swarm->evil = evil_new(swarm->world, swarm->check, world.machines - 1, swarm->machines);
+		people_may_lose(swarm->people);
+	}
 	world_say(swarm->world, "seed %" PRIu64 ": %u machines", options->seed, swarm->machines);
 }
 
@@ -166,9 +173,13 @@ static bool live(struct swarm *swarm, uint32_t minutes)
 	uint64_t rest = (3 + log2_above(swarm->machines)) * 15 * SECOND + 45 * SECOND;
 
 	faults_begin(swarm->faults, faults);
+	if (swarm->evil)
+		evil_begin(swarm->evil, faults, 2 * SECOND);
 	people_pace(swarm->people, 9 * SECOND);
 	if (!run_until(swarm, faults))
 		return false;
+	if (swarm->evil)
+		evil_end(swarm->evil);
 	faults_heal(swarm->faults);
 	if (!settle(swarm, world_now(swarm->world)))
 		return false;
@@ -236,6 +247,8 @@ static void count(const struct swarm *swarm, struct swarm_counts *counts)
 	add(&counts->check, &check, sizeof check);
 	add(&counts->people, people_counts(swarm->people), sizeof counts->people);
 	add(&counts->faults, faults_counts(swarm->faults), sizeof counts->faults);
+	if (swarm->evil)
+		add(&counts->evil, evil_counts(swarm->evil), sizeof counts->evil);
 	for (uint32_t i = 0; i < swarm->world->options.machines; i++) {
 		struct mem_counts disk = mem_disk_counts(swarm->world->machines[i].disk);
 
@@ -258,6 +271,7 @@ bool swarm_seed(const struct swarm_options *options, struct swarm_counts *counts
 	check_free(swarm.check);
 	people_free(swarm.people);
 	faults_free(swarm.faults);
+	evil_free(swarm.evil);
 	world_free(swarm.world);
 	return is_good;
 }

@@ -3,10 +3,12 @@
 #define WARREN_SIM_SWARM_H
 
 /*
- * One seed: a world with people in it and things that go wrong, then all is mended, and what must hold is checked.
+ * One seed: a world with people in it, things that go wrong and in some an evil member; then all is mended, and what
+ * must hold is checked.
  */
 
 #include "tests/sim/check.h"
+#include "tests/sim/evil.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/people.h"
 
@@ -20,6 +22,7 @@ struct swarm_counts {
 	struct mem_counts disk;
 	struct people_counts people;
 	struct faults_counts faults;
+	struct evil_counts evil;
 	struct check_counts check;
 };
 

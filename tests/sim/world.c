@@ -97,14 +97,26 @@ static struct wire *add_wire(struct machine *m, uint64_t link, uint32_t side, ui
 	return &m->wires[m->wires_count++];
 }
 
+/* Of machines with one key, any that has power; where none has, the first. */
 static void effect_dial(void *context, uint64_t node)
 {
 	struct machine *m = context;
 	struct world *world = m->world;
+	uint32_t places[WORLD_MACHINES_MAX];
+	size_t count = 0, up = 0;
 
-	for (uint32_t i = 0; i < world->options.machines; i++)
-		if (world->machines[i].id == node)
-			add_wire(m, net_dial(world->net, m->at, i), 0, node);
+	for (uint32_t i = 0; i < world->options.machines; i++) {
+		if (world->machines[i].id != node || i == m->at)
+			continue;
+		if (world_is_up(world, i)) {
+			places[count++] = places[up];
+			places[up++] = i;
+		} else {
+			places[count++] = i;
+		}
+	}
+	if (count)
+		add_wire(m, net_dial(world->net, m->at, places[up > 1 ? rng_below(&world->rng, up) : 0]), 0, node);
 }
 
 static void effect_reply(void *context, const struct reply *reply)
@@ -333,6 +345,10 @@ void world_hear(void *context, const struct net_event *heard)
 	struct node_event event;
 	struct wire *wire;
 
+	if (m->program.heard) {
+		m->program.heard(m->program.context, m, heard);
+		return;
+	}
 	if (!m->node)
 		return;
 	wire = heard->what == NET_ACCEPTED ? add_wire(m, heard->link, heard->side, 0) : wire_of_link(m, heard->link);

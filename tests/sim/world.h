@@ -73,6 +73,12 @@ void world_call(struct world *world, uint64_t at_ns, uint32_t what, uint64_t wit
 bool world_boot(struct world *world, uint32_t machine);
 void world_kill(struct world *world, uint32_t machine);      /* the process ends, at once */
 void world_cut_power(struct world *world, uint32_t machine); /* and what was not yet durable is gone */
+
+/* A machine with the key and the name of another, and with that disk; whoever dials the node gets either. */
+void world_clone(struct world *world, uint32_t machine, uint32_t of, const struct mem_disk *disk);
+
+/* That program is on it from now on, and hears the network. */
+void world_program(struct world *world, uint32_t machine, struct program program);
 static inline bool world_is_up(const struct world *world, uint32_t machine)
 {
 	return world->machines[machine].node;
@@ -85,6 +91,12 @@ void world_found(struct world *world);
 
 /* An invite by the root operator, brought to the sponsor; the machine is to join with it when it boots. */
 void world_invite(struct world *world, uint32_t machine, uint32_t sponsor);
+
+/* The same, brought to any machine. */
+void world_invite_by(struct world *world, uint32_t machine, struct key32 sponsor, struct joining *ret_joining);
+
+/* As if it had joined by its sponsor: the statements are brought there. */
+void world_admit(struct world *world, uint32_t machine, uint32_t sponsor);
 
 /* Machines 0 to count - 1 are members from the start, and up. */
 void world_found_all(struct world *world, uint32_t count);

@@ -139,17 +139,18 @@ static bool open_store(struct machine *m, struct err *err)
 
 static bool open_node(struct machine *m, struct err *err)
 {
-	struct node_config config = { .is_new = !m->has_key,
+	struct node_config config = { .is_new = !m->has_key && !m->is_clone,
 				      .signer = &m->signer,
 				      .box_key = m->box_key,
 				      .cluster = m->world->cluster,
-				      .process = rng_u64(&m->world->rng),
+				      .process = m->next_process ? m->next_process : rng_u64(&m->world->rng),
 				      .store = m->store,
 				      .effects = &m->effects,
 				      .joining = m->is_joining ? &m->joining : NULL };
 
 	m->process = config.process;
 	m->has_key = true;
+	m->next_process = 0;
 	m->died = m->core->node_open(&config, (struct mono_time){ world_now(m->world) }, &m->node, err);
 	return !m->died;
 }
@@ -189,6 +190,32 @@ void world_cut_power(struct world *world, uint32_t machine)
 	world_say(world, "%s: loses power", world_name(m));
 	mem_disk_crash(m->disk);
 	world_end_process(m, false);
+}
+
+void world_clone(struct world *world, uint32_t machine, uint32_t of, const struct mem_disk *disk)
+{
+	struct machine *m = &world->machines[machine], *from = &world->machines[of];
+
+	assert(!m->node && machine != of);
+	m->core = from->core;
+	m->signer = from->signer;
+	m->id = from->id;
+	m->box_key = from->box_key;
+	m->joining = from->joining;
+	m->is_joining = from->is_joining;
+	m->clock = from->clock;
+	m->is_clone = true;
+	mem_disk_restore(m->disk, disk);
+	world_say(world, "%s: is a clone of %s", world_name(m), world_name(from));
+}
+
+void world_program(struct world *world, uint32_t machine, struct program program)
+{
+	struct machine *m = &world->machines[machine];
+
+	assert(!m->node);
+	m->program = program;
+	net_start(world->net, machine);
 }
 
 static struct bytes sign(struct world *world, const struct signer *signer, const struct kind *kind, const void *row,
@@ -280,6 +307,16 @@ static void admit(struct world *world, struct machine *m, const struct machine *
 	pair[1] = sign(world, &sponsor->signer, KIND_TABLE(admission), &row, arena);
 }
 
+void world_admit(struct world *world, uint32_t machine, uint32_t sponsor)
+{
+	struct arena arena = { 0 };
+	struct bytes pair[2];
+
+	admit(world, &world->machines[machine], &world->machines[sponsor], pair, &arena);
+	bring(world, sponsor, pair, 2);
+	arena_done(&arena);
+}
+
 void world_found_all(struct world *world, uint32_t count)
 {
 	struct bytes all[1 + 2 * WORLD_MACHINES_MAX];
@@ -302,18 +339,23 @@ void world_found(struct world *world)
 	world_found_all(world, 1);
 }
 
+void world_invite_by(struct world *world, uint32_t machine, struct key32 sponsor, struct joining *ret_joining)
+{
+	struct arena arena = { 0 };
+	struct bytes invite = invite_statement(world, sponsor, &ret_joining->one_time, &arena);
+
+	ret_joining->sponsor = sponsor;
+	ret_joining->invite = statement_id(invite);
+	bring(world, machine, &invite, 1);
+	arena_done(&arena);
+}
+
 void world_invite(struct world *world, uint32_t machine, uint32_t sponsor)
 {
 	struct machine *m = &world->machines[machine];
-	struct arena arena = { 0 };
-	struct bytes invite =
-		invite_statement(world, world->machines[sponsor].signer.key, &m->joining.one_time, &arena);
 
 	m->is_joining = true;
-	m->joining.sponsor = world->machines[sponsor].signer.key;
-	m->joining.invite = statement_id(invite);
-	bring(world, sponsor, &invite, 1);
-	arena_done(&arena);
+	world_invite_by(world, sponsor, world->machines[sponsor].signer.key, &m->joining);
 }
 
 uint64_t world_write(struct world *world, uint32_t machine, const struct asker *asker, const struct change *changes,
