@@ -297,7 +297,7 @@ static void assert_same_frontier(const struct frontier *a, const struct frontier
 	assert_true(end_equal(a->end, b->end));
 }
 
-/* What got no number because there is none left is named in full, again and frame_again. */
+/* What got no number because there is none left is named in full, again and again. */
 static void streams_beyond_the_last_number_travel_too(void **state)
 {
 	(void)state;

@@ -194,7 +194,7 @@ static void what_is_wrong_is_refused(void **state)
 	}
 }
 
-/* A stream that has a number is not named frame_again, and one that a refused frame named has none. */
+/* A stream that has a number is not named again, and one that a refused frame named has none. */
 static void numbers_are_given_once(void **state)
 {
 	struct frame frame;
