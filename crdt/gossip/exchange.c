@@ -133,8 +133,7 @@ static enum code fit_front(struct mesh *mesh, const struct batch *front, enum fi
 	return OK;
 }
 
-static enum code take_front(struct mesh *mesh, struct link *link, const struct batch *front, bool *ret_is_lacking,
-			    struct err *err)
+static enum code take_front(struct mesh *mesh, struct link *link, const struct batch *front, struct err *err)
 {
 	enum fit fit;
 	enum code code = fit_front(mesh, front, &fit, err);
@@ -147,8 +146,8 @@ static enum code take_front(struct mesh *mesh, struct link *link, const struct b
 	want(mesh, link, front->stream, front->end.seq);
 	if (closed_is(mesh, mesh->node, front->stream.start))
 		return OK;
-	*ret_is_lacking = true;
-	if (mesh->exchange.stage == EXCHANGE_OWN)
+	/* It is our own word that it is there: who shows less takes nothing of that back. */
+	if (mesh->exchange.stage == EXCHANGE_OWN && vector_seq(&mesh->exchange.target, front->stream) < front->end.seq)
 		vector_set(&mesh->exchange.target, front->stream, front->end);
 	return OK;
 }
@@ -163,28 +162,41 @@ static enum code read_front(struct mesh *mesh, struct bytes bytes, struct batch 
 	return code;
 }
 
+/* All of them first: who shows one that is none has shown nothing. */
+static enum code check_fronts(struct mesh *mesh, struct reader list, struct err *err)
+{
+	struct batch front;
+	struct bytes bytes;
+	enum code code = OK;
+
+	while (!code && frame_next_front(&list, &bytes))
+		code = read_front(mesh, bytes, &front, err);
+	return code;
+}
+
 enum code exchange_fronts(struct mesh *mesh, struct link *link, struct reader list, struct err *err)
 {
 	struct exchange *exchange = &mesh->exchange;
-	bool is_lacking = false;
 	struct bytes bytes;
-	enum code code = mesh_txn(mesh, err);
+	enum code code = check_fronts(mesh, list, err);
 
-	if (exchange->stage == EXCHANGE_OWN) {
-		vector_done(&exchange->target);
-		exchange->with = link->peer->node;
-		exchange->has_target = true;
-		exchange->asked = exchange->since = mesh->now;
-	}
+	if (!code)
+		code = mesh_txn(mesh, err);
 	while (!code && frame_next_front(&list, &bytes)) {
 		struct batch front;
 
-		code = read_front(mesh, bytes, &front, err);
+		code = batch_read_front(bytes, &front, err);
 		if (!code)
-			code = take_front(mesh, link, &front, &is_lacking, err);
+			code = take_front(mesh, link, &front, err);
 	}
+	if (code)
+		return code;
 	mesh->counts.fronts++;
-	return code;
+	if (exchange->stage == EXCHANGE_OWN && !exchange->has_target) {
+		exchange->has_target = true;
+		exchange->asked = mesh->now;
+	}
+	return OK;
 }
 
 void exchange_shown(struct mesh *mesh, struct link *link)
@@ -235,6 +247,9 @@ static enum code is_reached(struct mesh *mesh, bool *ret_is_reached, struct err 
 	for (size_t i = 0; !code && is_reached && i < exchange->target.count; i++) {
 		const struct frontier *frontier = &exchange->target.all[i];
 
+		/* Where our own start is closed, nothing of it is lacking: we go on in another. */
+		if (exchange->stage == EXCHANGE_OWN && closed_is(mesh, frontier->stream.node, frontier->stream.start))
+			continue;
 		if (exchange->stage != EXCHANGE_URGENT || frontier->stream.lane == LANE_URGENT)
 			code = is_here(mesh, frontier, &is_reached, err);
 	}
@@ -290,14 +305,47 @@ enum code exchange_step(struct mesh *mesh, struct err *err)
 	return code;
 }
 
-static void ask_again(struct mesh *mesh, struct link *link)
+void exchange_back(struct mesh *mesh, enum exchange_stage stage)
+{
+	struct exchange *exchange = &mesh->exchange;
+
+	if (exchange->stage == stage)
+		return;
+	exchange->stage = stage;
+	/* What was shown of our own is still known; what others have they say again. */
+	exchange->has_target = stage == EXCHANGE_OWN;
+}
+
+/* Any of those who have more of it, or else any. */
+static struct link *choose_link(struct mesh *mesh, struct stream stream)
+{
+	size_t from = mesh->peers_count ? (size_t)rng_below(&mesh->rng, mesh->peers_count) : 0;
+	struct link *any = NULL;
+
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		const struct peer *peer = mesh->peers[(from + i) % mesh->peers_count];
+
+		if (!peer->link || !link_is_open(mesh, peer->link))
+			continue;
+		if (vector_seq(&peer->acked, stream) > vector_seq(&mesh->vector, stream))
+			return peer->link;
+		any = peer->link;
+	}
+	return any;
+}
+
+static void ask_again(struct mesh *mesh)
 {
 	const struct vector *target = &mesh->exchange.target;
 
 	mesh->exchange.asked = mesh->now;
-	for (size_t i = 0; i < target->count; i++)
-		if (vector_seq(&mesh->vector, target->all[i].stream) < target->all[i].end.seq)
-			want(mesh, link, target->all[i].stream, target->all[i].end.seq);
+	for (size_t i = 0; i < target->count; i++) {
+		const struct frontier *lacking = &target->all[i];
+		struct link *link = choose_link(mesh, lacking->stream);
+
+		if (link && vector_seq(&mesh->vector, lacking->stream) < lacking->end.seq)
+			want(mesh, link, lacking->stream, lacking->end.seq);
+	}
 }
 
 void exchange_tick(struct mesh *mesh)
@@ -316,10 +364,15 @@ void exchange_tick(struct mesh *mesh)
 				 "evict members that will not return");
 		closed_changed(mesh);
 	}
+	if (!exchange->has_target)
+		return;
+	/* Of our own it is all the same who brings it. */
+	if (exchange->stage == EXCHANGE_OWN) {
+		if (mono_since_ns(mesh->now, exchange->asked) >= EXCHANGE_AGAIN)
+			ask_again(mesh);
+		return;
+	}
 	/* Whoever went away, or showed what it does not have, is not waited for. */
-	if (exchange->has_target && (!is_there || mono_since_ns(mesh->now, exchange->since) >= EXCHANGE_PATIENCE))
+	if (!is_there || mono_since_ns(mesh->now, exchange->since) >= EXCHANGE_PATIENCE)
 		exchange->has_target = false;
-	else if (exchange->has_target && exchange->stage == EXCHANGE_OWN &&
-		 mono_since_ns(mesh->now, exchange->asked) >= EXCHANGE_AGAIN)
-		ask_again(mesh, peer->link);
 }

@@ -31,8 +31,8 @@ struct exchange {
 	enum exchange_stage stage;
 	bool is_stale; /* nobody answered in time */
 	struct mono_time begun, since, asked;
-	uint64_t with;        /* the member whose word is waited for; 0: none yet */
-	struct vector target; /* where it stood, or our own streams did there */
+	uint64_t with;        /* the member whose word is waited for, after our own streams; 0: none yet */
+	struct vector target; /* where it stood; first of all, where our own streams stood with anybody */
 	bool has_target;
 };
 
@@ -65,6 +65,9 @@ void exchange_replaced(struct mesh *mesh);
 
 /* What was waited for may be here: once per commit. Failures of the store alone. */
 enum code exchange_step(struct mesh *mesh, struct err *err);
+
+/* That commit failed, and what was here is not. */
+void exchange_back(struct mesh *mesh, enum exchange_stage stage);
 void exchange_tick(struct mesh *mesh);
 
 #endif

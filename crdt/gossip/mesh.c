@@ -294,6 +294,7 @@ static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 
 static enum code commit(struct mesh *mesh, struct err *err)
 {
+	enum exchange_stage stage = mesh->exchange.stage;
 	enum code code = exchange_step(mesh, err);
 
 	if (!code && closed_is_due(mesh))
@@ -309,8 +310,10 @@ static enum code commit(struct mesh *mesh, struct err *err)
 	else
 		code = store_commit(mesh->txn, err);
 	mesh->txn = NULL;
-	if (code)
+	if (code) {
+		exchange_back(mesh, stage);
 		return roll_back(mesh, code, err);
+	}
 	settle(mesh);
 	forget_transaction(mesh);
 	return OK;

@@ -3,6 +3,7 @@
 
 #include "crdt/model/pack.h"
 #include "crdt/model/record.h"
+#include "crdt/state/closing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,9 +171,19 @@ void puppet_index(struct puppet *puppet, const struct vector *vector, bool is_an
 	put_frontiers(puppet, FRAME_INDEX, vector, is_answer);
 }
 
+void puppet_fronts(struct puppet *puppet, const struct bytes *all, size_t count)
+{
+	struct frame_list list = frame_begin_fronts(&puppet->frame);
+
+	for (size_t i = 0; i < count; i++)
+		assert_true(frame_put_front(&list, all[i]));
+	puppet_say(puppet);
+}
+
 void puppet_open(struct puppet *puppet, const struct vector *vector)
 {
 	puppet_agree(puppet);
+	puppet_fronts(puppet, NULL, 0);
 	puppet_index(puppet, vector, true);
 }
 
@@ -333,11 +344,25 @@ static struct op make_op(struct scene *scene, size_t size)
 	return op;
 }
 
+static struct bytes write_batch(struct chain *chain, struct bytes entries, uint32_t count)
+{
+	struct scene *scene = chain->scene;
+	struct buf out = buf_growing(BATCH_MAX);
+	struct batch batch;
+	struct bytes whole;
+
+	batch_write(&chain->signer, scene->cluster, chain->stream, chain->end, entries, count, &out);
+	whole = arena_copy(&scene->arena, buf_bytes(&out));
+	buf_done(&out);
+	assert_int_equal(batch_read(whole, &batch, NULL), OK);
+	chain->end = batch.end;
+	return whole;
+}
+
 struct bytes chain_next(struct chain *chain, uint32_t entries, size_t size)
 {
 	struct scene *scene = chain->scene;
-	struct buf all = buf_growing(ENTRY_MAX), out = buf_growing(BATCH_MAX);
-	struct batch batch;
+	struct buf all = buf_growing(ENTRY_MAX);
 	struct bytes whole;
 
 	for (uint32_t i = 0; i < entries; i++) {
@@ -345,11 +370,34 @@ struct bytes chain_next(struct chain *chain, uint32_t entries, size_t size)
 
 		entry_write(hlc_make(scene->wall.ms, 0), NULL, &op, 1, &all);
 	}
-	batch_write(&chain->signer, scene->cluster, chain->stream, chain->end, buf_bytes(&all), entries, &out);
-	whole = arena_copy(&scene->arena, buf_bytes(&out));
+	whole = write_batch(chain, buf_bytes(&all), entries);
 	buf_done(&all);
-	buf_done(&out);
-	assert_int_equal(batch_read(whole, &batch, NULL), OK);
-	chain->end = batch.end;
+	return whole;
+}
+
+struct bytes chain_row(struct chain *chain, uint32_t subject, uint64_t start, const struct vector *ends)
+{
+	struct scene *scene = chain->scene;
+	struct closed_start closed = { scene_node(scene, subject), start };
+	struct change change = closing_change(chain->stream.node, closed, ends, 0, &scene->arena);
+	struct record *record = arena_take(&scene->arena, sizeof *record);
+	struct buf map = buf_over(arena_take(&scene->arena, ENTRY_MAX), ENTRY_MAX), entry = buf_growing(ENTRY_MAX);
+	struct op op = { .kind = KIND_closing };
+	struct closing_row row;
+	struct bytes whole;
+	uint8_t nonce[8];
+
+	assert_int_equal(pack_read(&KIND_TABLE(closing)->shape, change.map, false, &row, NULL), OK);
+	scene->nonces++;
+	memcpy(nonce, &scene->nonces, sizeof nonce);
+	row.nonce = bytes_of(nonce, sizeof nonce);
+	row.has |= BIT(AT_closing_nonce);
+	pack_write(&KIND_TABLE(closing)->shape, &row, &map);
+	op.map = buf_bytes(&map);
+	assert_int_equal(record_from_op(op.map, (struct stamp){ hlc_make(1, 0), 1 }, record, NULL), OK);
+	op.id = record_id(KIND_closing, record);
+	entry_write(hlc_make(scene->wall.ms, 0), NULL, &op, 1, &entry);
+	whole = write_batch(chain, buf_bytes(&entry), 1);
+	buf_done(&entry);
 	return whole;
 }

@@ -43,7 +43,10 @@ void puppet_say(struct puppet *puppet);
 void puppet_push(struct puppet *puppet, struct bytes bytes); /* as they are */
 void puppet_hang_up(struct puppet *puppet);
 
-/* A member agrees on the statements, and says that it has what `vector` has (NULL: nothing). */
+/*
+ * A member agrees on the statements, shows that it has nothing of the node's own streams, and says that it has what
+ * `vector` has (NULL: nothing).
+ */
 void puppet_agree(struct puppet *puppet);
 void puppet_open(struct puppet *puppet, const struct vector *vector);
 
@@ -54,6 +57,7 @@ struct puppet *puppet_member(struct real *real, uint32_t key);
 void puppet_batch(struct puppet *puppet, struct bytes whole);
 void puppet_ack(struct puppet *puppet, struct stream stream, struct end end);
 void puppet_index(struct puppet *puppet, const struct vector *vector, bool is_answer);
+void puppet_fronts(struct puppet *puppet, const struct bytes *all, size_t count);
 void puppet_statements(struct puppet *puppet, const struct bytes *all, size_t count);
 void puppet_want(struct puppet *puppet, struct stream stream, uint64_t after, uint64_t until);
 void puppet_hint(struct puppet *puppet, enum hint_what what, uint64_t node);
@@ -90,5 +94,8 @@ struct chain chain_of(struct scene *scene, uint32_t key);
 
 /* The next batch, of so many settings of `size` bytes each; in the scene's arena. */
 struct bytes chain_next(struct chain *chain, uint32_t entries, size_t size);
+
+/* The next batch, of one row: its author had merged these ends of that start (0: of all that the evicted wrote). */
+struct bytes chain_row(struct chain *chain, uint32_t subject, uint64_t start, const struct vector *ends);
 
 #endif

@@ -399,11 +399,7 @@ bool real_has_alarm(const struct real *real, const char *text)
 
 void real_forget(struct real *real)
 {
-	real->replies_count = 0;
-	real->alarms_count = 0;
-	real->dials_count = 0;
-	real->sends = 0;
-	real->changes = 0;
+	real->replies_count = real->alarms_count = real->dials_count = real->sends = real->changes = 0;
 }
 
 struct id real_disk(const struct real *real)

@@ -31,7 +31,8 @@ static void nothing_is_said_before_the_commit(void **state)
 	assert_false(two->is_closed);
 	assert_int_equal(real_commit(real), OK);
 	assert_int_equal(real_answer(real, number)->code, OK);
-	assert_int_equal(puppet_count(one, FRAME_BATCH), 1);
+	/* What was written, and the row about the evicted. */
+	assert_int_equal(puppet_count(one, FRAME_BATCH), 2);
 	assert_true(puppet_heard_end(one, chain.stream, 1));
 	assert_true(puppet_was_told(two, BYE_EVICTED));
 	real_check(real);
@@ -311,6 +312,7 @@ static void a_restart_finds_everything(void **state)
 	struct real *real = real_boot(scene, 0);
 	struct puppet *puppet = puppet_member(real, 1);
 	struct chain chain = chain_of(scene, 1);
+	uint64_t number;
 	struct id disk;
 
 	(void)state;
@@ -321,6 +323,11 @@ static void a_restart_finds_everything(void **state)
 	real = real_boot(scene, 0);
 	assert_true(id_equal(real_disk(real), disk));
 	assert_int_equal(vector_seq(&real_mesh(real)->vector, chain.stream), 2);
+	number = real_write(real, 10, 0);
+	assert_string_equal(real_answer(real, number)->text,
+			    "this server has just started, and asks the others for what they have of it: try again");
+	assert_true(id_equal(real_disk(real), disk));
+	puppet_member(real, 1);
 	real_write(real, 10, 0);
 	assert_int_equal(vector_seq(&real_mesh(real)->vector, own_stream(real)), 2);
 	real_check(real);

@@ -95,6 +95,7 @@ static void what_is_covered_is_answered_at_once(void **state)
 	struct answered first;
 
 	(void)state;
+	puppet_member(real, 1);
 	number = real_write(real, 10, 0);
 	first = *real_answer(real, number);
 	real_write(real, 10, 0);
@@ -106,6 +107,30 @@ static void what_is_covered_is_answered_at_once(void **state)
 		assert_int_equal(real_answer(real, number)->code, OK);
 	}
 	assert_int_equal(real_mesh(real)->counts.await_covered, 4);
+	scene_free(scene);
+}
+
+/* It may have promised more before it started: who asks to be sure waits until it has heard all of that. */
+static void after_a_start_who_is_strict_waits_for_the_exchange(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet;
+	uint64_t loose, strict;
+
+	(void)state;
+	real_end(real);
+	real = real_boot(scene, 0);
+	loose = real_await(real, bytes_of(NULL, 0), false);
+	assert_int_equal(real_answer(real, loose)->code, OK);
+	strict = real_await(real, bytes_of(NULL, 0), true);
+	scene_pass(scene, 1000);
+	puppet = puppet_dial(real, &scene->keys[1], 7);
+	puppet_agree(puppet);
+	puppet_fronts(puppet, NULL, 0);
+	assert_null(real_answer(real, strict));
+	puppet_index(puppet, NULL, true);
+	assert_int_equal(real_answer(real, strict)->code, OK);
 	scene_free(scene);
 }
 
@@ -155,18 +180,23 @@ static void what_does_not_arrive_is_answered_as_behind_or_refused(void **state)
 
 static void what_is_lost_is_told_at_once(void **state)
 {
-	struct scene *scene = scene_new(2);
+	struct scene *scene = scene_new(3);
 	struct real *real = real_boot(scene, 0);
 	struct puppet *puppet = puppet_member(real, 1);
-	struct chain chain = chain_of(scene, 1), other;
+	struct chain chain = chain_of(scene, 2), rows = chain_of(scene, 1);
+	struct bytes eviction = scene_evict(scene, 2, 0);
+	struct vector none = { 0 };
 	const struct answered *answer;
 	uint64_t number;
 
 	(void)state;
-	puppet_batch(puppet, chain_next(&chain, 1, 10));
-	other = chain;
-	other.end.hash.bytes[0] ^= 1;
-	number = real_await(real, token_of(scene, &other), false);
+	/* What nobody had of an evicted member's. */
+	chain_next(&chain, 1, 10);
+	real_bring(real, &eviction, 1);
+	puppet_agree(puppet);
+	rows.stream.lane = LANE_URGENT;
+	puppet_batch(puppet, chain_row(&rows, 2, 0, &none));
+	number = real_await(real, token_of(scene, &chain), false);
 	answer = real_answer(real, number);
 	assert_int_equal(answer->code, E_LOST);
 	assert_true(answer->is_lost);
@@ -404,6 +434,7 @@ int main(void)
 		cmocka_unit_test(after_2_s_it_is_answered_with_what_there_is),
 		cmocka_unit_test(more_copies_than_members_are_refused),
 		cmocka_unit_test(what_is_covered_is_answered_at_once),
+		cmocka_unit_test(after_a_start_who_is_strict_waits_for_the_exchange),
 		cmocka_unit_test(what_arrives_in_time_is_waited_for),
 		cmocka_unit_test(what_does_not_arrive_is_answered_as_behind_or_refused),
 		cmocka_unit_test(what_is_lost_is_told_at_once),

@@ -231,6 +231,7 @@ static struct applying_one begin_application(uint32_t sponsor, uint64_t expires_
 	struct scene *scene = a.scene;
 
 	a.real = real_boot(scene, 0);
+	puppet_member(a.real, 1);
 	a.invite = scene_invite(scene, scene->keys[sponsor].key, scene->wall.ms + expires_in_ms, &a.one_time);
 	real_bring(a.real, &a.invite, 1);
 	a.key = scene->keys[STRANGER].key;
@@ -298,6 +299,34 @@ static void who_applies_again_gets_the_same_answer(void **state)
 	apply(&a);
 	puppet_ignored(a.puppet, disk);
 	assert_int_equal(puppet_count(a.puppet, FRAME_T0_REFUSE), 0);
+	scene_free(a.scene);
+}
+
+/* Until it has heard another member it may not know what was taken back. */
+static void a_sponsor_that_has_just_started_lets_nobody_in(void **state)
+{
+	static const char *const why =
+		"this server has just started, and lets nobody in before it has heard the others: try again";
+	struct applying_one a = begin_application(0, 100000);
+	struct id disk;
+
+	(void)state;
+	real_end(a.real);
+	a.real = real_boot(a.scene, 0);
+	disk = real_disk(a.real);
+	a.puppet = puppet_dial(a.real, &a.scene->keys[STRANGER], 7);
+	apply(&a);
+	puppet_ignored(a.puppet, disk);
+	assert_true(bytes_equal(puppet_last(a.puppet, FRAME_T0_REFUSE)->t0_refuse, bytes_text(why)));
+	/* Nor when it goes on without: what is spent once is not spent twice. */
+	scene_pass(a.scene, 21000);
+	assert_true(real_mesh(a.real)->exchange.is_stale);
+	apply(&a);
+	assert_int_equal(puppet_count(a.puppet, FRAME_T0_REFUSE), 2);
+	puppet_member(a.real, 1);
+	apply(&a);
+	assert_int_equal(puppet_count(a.puppet, FRAME_T0_REFUSE), 2);
+	assert_non_null(members_find(real_mesh(a.real)->t0.members, scene_node(a.scene, STRANGER)));
 	scene_free(a.scene);
 }
 
@@ -423,6 +452,7 @@ static void who_joins_dials_its_sponsor_applies_and_is_told_all(void **state)
 
 	(void)state;
 	real_bring(sponsor, &whole, 1);
+	puppet_member(sponsor, 1);
 	joining.invite = scene_statement_id(whole);
 	joiner = real_boot_joining(scene, 5, &joining);
 	scene_pass(scene, 2500);
@@ -473,6 +503,7 @@ int main(void)
 		cmocka_unit_test(a_stranger_is_shown_what_makes_us_a_member_and_no_more),
 		cmocka_unit_test(an_application_with_a_good_token_makes_a_member),
 		cmocka_unit_test(who_applies_again_gets_the_same_answer),
+		cmocka_unit_test(a_sponsor_that_has_just_started_lets_nobody_in),
 		cmocka_unit_test(an_expired_token_is_refused),
 		cmocka_unit_test(a_token_taken_back_is_refused),
 		cmocka_unit_test(a_used_token_is_refused),

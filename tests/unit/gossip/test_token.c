@@ -53,11 +53,13 @@ static void each_end_is_judged_by_the_log(void **state)
 	struct scene *scene = scene_new(3);
 	struct real *real = real_boot(scene, 0);
 	struct puppet *puppet = puppet_member(real, 1);
-	struct chain chain = chain_of(scene, 1), evicted = chain_of(scene, 2);
+	struct chain chain = chain_of(scene, 1), evicted = chain_of(scene, 2), rows = chain_of(scene, 1);
 	struct bytes eviction = scene_evict(scene, 2, 0);
+	struct vector none = { 0 };
 	struct end early, wrong;
 
 	(void)state;
+	rows.stream.lane = LANE_URGENT;
 	puppet_batch(puppet, chain_next(&chain, 2, 10));
 	early = chain.end;
 	puppet_batch(puppet, chain_next(&chain, 2, 10));
@@ -65,16 +67,22 @@ static void each_end_is_judged_by_the_log(void **state)
 	assert_int_equal(state_of_end(real, chain.stream, early), TOKEN_COVERED);
 	wrong = early;
 	wrong.hash.bytes[7] ^= 1;
-	assert_int_equal(state_of_end(real, chain.stream, wrong), TOKEN_LOST);
+	/* Two histories: nobody knows yet which of them stays. */
+	assert_int_equal(state_of_end(real, chain.stream, wrong), TOKEN_BEHIND);
 	/* Only the end of a batch was ever an end. */
 	wrong = early;
 	wrong.seq = 1;
-	assert_int_equal(state_of_end(real, chain.stream, wrong), TOKEN_LOST);
+	assert_int_equal(state_of_end(real, chain.stream, wrong), TOKEN_BEHIND);
 	chain_next(&chain, 1, 10);
 	assert_int_equal(state_of_end(real, chain.stream, chain.end), TOKEN_BEHIND);
 	chain_next(&evicted, 1, 10);
 	assert_int_equal(state_of_end(real, evicted.stream, evicted.end), TOKEN_BEHIND);
 	real_bring(real, &eviction, 1);
+	/* Another member may have it, until that one has said what it had. */
+	assert_int_equal(state_of_end(real, evicted.stream, evicted.end), TOKEN_BEHIND);
+	puppet_agree(puppet);
+	puppet_batch(puppet, chain_row(&rows, 2, 0, &none));
+	assert_int_equal(real_mesh(real)->counts.void_entry, 0);
 	assert_int_equal(state_of_end(real, evicted.stream, evicted.end), TOKEN_LOST);
 	scene_free(scene);
 }
@@ -84,18 +92,24 @@ static void what_is_lost_outweighs_what_is_behind(void **state)
 	struct scene *scene = scene_new(3);
 	struct real *real = real_boot(scene, 0);
 	struct puppet *puppet = puppet_member(real, 1);
-	struct chain one = chain_of(scene, 1), two = chain_of(scene, 2);
+	struct chain one = chain_of(scene, 1), two = chain_of(scene, 2), rows = chain_of(scene, 1);
+	struct bytes eviction = scene_evict(scene, 2, 0);
+	struct vector none = { 0 };
 
 	(void)state;
-	puppet_batch(puppet, chain_next(&one, 1, 10));
+	rows.stream.lane = LANE_URGENT;
+	chain_next(&one, 1, 10);
 	chain_next(&two, 1, 10);
+	real_bring(real, &eviction, 1);
+	puppet_agree(puppet);
 	for (int turn = 0; turn < 2; turn++) {
 		struct vector vector = { 0 };
 		struct buf out = buf_growing(TOKEN_MAX);
-		struct end wrong = one.end;
 
-		wrong.hash.bytes[0] ^= 1;
-		vector_set(&vector, one.stream, turn ? wrong : one.end);
+		/* Everybody has said what there is of it. */
+		if (turn)
+			puppet_batch(puppet, chain_row(&rows, 2, 0, &none));
+		vector_set(&vector, one.stream, one.end);
 		vector_set(&vector, two.stream, two.end);
 		token_write_vector(&vector, &out);
 		assert_int_equal(find_state(real, buf_bytes(&out)), turn ? TOKEN_LOST : TOKEN_BEHIND);
