@@ -87,7 +87,8 @@ static enum code read_forms(struct logged *logged, struct err *err)
 
 	if (read_number(&r, &logged->first) && !reader_left(&r)) {
 		logged->form = LOG_FOOTPRINT;
-		if (!logged->first || logged->first > logged->last || logged->last - logged->first >= BATCH_ENTRIES_MAX)
+		/* Also where it begins behind its end. */
+		if (!logged->first || logged->last - logged->first >= BATCH_ENTRIES_MAX)
 			return damaged(err);
 		return OK;
 	}

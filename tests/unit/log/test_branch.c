@@ -361,6 +361,7 @@ static void entries_that_are_none_are_found(void **state)
 	}
 	logbook_write(&book);
 	plant(key_at(TABLE_BATCH, stream, &(struct end){ 5000, { { 1 } } }), bytes_text("\x01"));
+	assert_int_equal(log_after(book.txn, stream, log_behind(4000), &logged, NULL), E_DAMAGED);
 	logbook_commit(&book);
 	assert_int_equal(logbook_findings(&book), 2);
 }

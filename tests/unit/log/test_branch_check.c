@@ -112,6 +112,30 @@ static void what_the_store_finds_itself_is_only_a_gap(void **state)
 	}
 }
 
+/* What the lowest of them followed nobody can say, so the others may have followed it too. */
+static void a_changed_lowest_entry_is_only_a_gap(void **state)
+{
+	struct logged lowest;
+	struct end end = { 0 };
+
+	(void)state;
+	logbook_write(&book);
+	grow(BATCHES, 3);
+	for (int i = 0; i < 3; i++)
+		grow(0, 3);
+	put_ends();
+	put_proof();
+	drop(0);
+	assert_int_equal(log_after(book.txn, stream, log_behind(0), &lowest, NULL), OK);
+	for (size_t i = 1; i < count; i++)
+		if (log_place_at(kept[i].batch.end).tail == lowest.tail)
+			end = kept[i].batch.end;
+	logbook_commit(&book);
+	logbook_expect(&book, 0, "");
+	mem_disk_poke(book.disk, key_at(TABLE_BATCH, stream, &end), bytes_text("rot"));
+	logbook_expect(&book, 0, "");
+}
+
 static void ends_that_are_no_tips_are_found(void **state)
 {
 	struct frontier tips[3];
@@ -306,6 +330,7 @@ int main(void)
 		TEST(branches_need_a_proof),
 		TEST(a_second_root_needs_a_proof),
 		TEST(any_missing_entry_is_found),
+		TEST(a_changed_lowest_entry_is_only_a_gap),
 		TEST(what_the_store_finds_itself_is_only_a_gap),
 		TEST(ends_that_are_no_tips_are_found),
 		TEST(less_above_more_is_found),
