@@ -19,13 +19,13 @@ struct said {
 	uint64_t author, subject, start;
 };
 
-struct closings {
+struct closed_starts {
 	struct frontier *named;
 	struct said *rows, *proofs;
 	size_t named_count, named_room, rows_count, rows_room, proofs_count, proofs_room;
 };
 
-static void closings_done(struct closings *closings)
+static void closings_done(struct closed_starts *closings)
 {
 	free(closings->named);
 	free(closings->rows);
@@ -41,7 +41,7 @@ static void add_said(struct said **all, size_t *count, size_t *room, struct said
 	(*all)[(*count)++] = said;
 }
 
-static void add_named(struct closings *closings, struct frontier f)
+static void add_named(struct closed_starts *closings, struct frontier f)
 {
 	if (closings->named_count == closings->named_room) {
 		closings->named_room = 2 * closings->named_room + 16;
@@ -50,7 +50,7 @@ static void add_named(struct closings *closings, struct frontier f)
 	closings->named[closings->named_count++] = f;
 }
 
-static void add_row(struct closings *closings, const struct closing_row *row)
+static void add_row(struct closed_starts *closings, const struct closing_row *row)
 {
 	struct reader items = reader_over(row->ends.items);
 	uint64_t start = row->has & BIT(AT_closing_start) ? row->start : ALL_STARTS;
@@ -76,7 +76,7 @@ static void add_row(struct closings *closings, const struct closing_row *row)
 
 static enum code add_proof(void *context, uint64_t node, uint64_t start, struct bytes proof, struct err *err)
 {
-	struct closings *closings = context;
+	struct closed_starts *closings = context;
 
 	(void)proof;
 	(void)err;
@@ -84,9 +84,9 @@ static enum code add_proof(void *context, uint64_t node, uint64_t start, struct 
 	return OK;
 }
 
-static struct closings read_closings(struct store_txn *txn)
+static struct closed_starts read_closings(struct store_txn *txn)
 {
-	struct closings closings = { 0 };
+	struct closed_starts closings = { 0 };
 	struct state_cursor *cursor;
 	struct closing_row row;
 	uint32_t kind;
@@ -102,7 +102,7 @@ static struct closings read_closings(struct store_txn *txn)
 	return closings;
 }
 
-static bool is_proven(const struct closings *closings, uint64_t node, uint64_t start)
+static bool is_proven(const struct closed_starts *closings, uint64_t node, uint64_t start)
 {
 	for (size_t i = 0; i < closings->proofs_count; i++)
 		if (closings->proofs[i].subject == node && closings->proofs[i].start == start)
@@ -110,7 +110,7 @@ static bool is_proven(const struct closings *closings, uint64_t node, uint64_t s
 	return false;
 }
 
-static bool has_row(const struct closings *closings, uint64_t author, uint64_t subject, uint64_t start)
+static bool has_row(const struct closed_starts *closings, uint64_t author, uint64_t subject, uint64_t start)
 {
 	for (size_t i = 0; i < closings->rows_count; i++)
 		if (closings->rows[i].author == author && closings->rows[i].subject == subject &&
@@ -120,7 +120,7 @@ static bool has_row(const struct closings *closings, uint64_t author, uint64_t s
 }
 
 /* Whether some row names it, or what comes behind it. */
-static bool is_named(const struct check *check, const struct closings *closings, const struct frontier *f)
+static bool is_named(const struct check *check, const struct closed_starts *closings, const struct frontier *f)
 {
 	for (size_t i = 0; i < closings->named_count; i++)
 		if (!stream_compare(&closings->named[i].stream, &f->stream) &&
@@ -132,7 +132,7 @@ static bool is_named(const struct check *check, const struct closings *closings,
 /* --- Invariant 7: nothing beyond a closing limit is merged. */
 
 /* Of a start that this member closed by a row of its own: whatever is merged of it, somebody named. */
-static void check_limit(struct check *check, struct machine *m, const struct closings *closings, struct said closed)
+static void check_limit(struct check *check, struct machine *m, const struct closed_starts *closings, struct said closed)
 {
 	const struct mesh *mesh = check_mesh(m);
 
@@ -155,7 +155,7 @@ static void check_limit(struct check *check, struct machine *m, const struct clo
 bool check_may_move(struct check *check, struct machine *m, const struct frontier *f)
 {
 	struct store_txn *txn = check_snapshot(check, m);
-	struct closings closings = txn ? read_closings(txn) : (struct closings){ 0 };
+	struct closed_starts closings = txn ? read_closings(txn) : (struct closed_starts){ 0 };
 	bool may = !txn || is_named(check, &closings, f);
 
 	store_end(txn);
@@ -173,7 +173,7 @@ static bool may_be_closed(const struct check *check, uint64_t node)
 	return false;
 }
 
-static void check_proofs(struct check *check, struct machine *m, const struct closings *closings)
+static void check_proofs(struct check *check, struct machine *m, const struct closed_starts *closings)
 {
 	for (size_t i = 0; i < closings->proofs_count; i++) {
 		check->counts.full[4]++;
@@ -186,7 +186,7 @@ static void check_proofs(struct check *check, struct machine *m, const struct cl
 
 void check_closings(struct check *check, struct machine *m, struct store_txn *txn)
 {
-	struct closings closings = read_closings(txn);
+	struct closed_starts closings = read_closings(txn);
 	const struct disk *disk = &check->disks[m->at];
 
 	check_proofs(check, m, &closings);
@@ -198,7 +198,7 @@ void check_closings(struct check *check, struct machine *m, struct store_txn *tx
 /* --- At rest. */
 
 /* Every member that stands has said what it had. */
-static void check_all_said(struct check *check, struct machine *m, const struct closings *closings, struct said closed)
+static void check_all_said(struct check *check, struct machine *m, const struct closed_starts *closings, struct said closed)
 {
 	size_t count;
 	const struct member *all = members_all(check_mesh(m)->t0.members, &count);
@@ -219,7 +219,7 @@ static void check_all_said(struct check *check, struct machine *m, const struct 
 
 void check_closed(struct check *check, struct machine *m, struct store_txn *txn)
 {
-	struct closings closings = read_closings(txn);
+	struct closed_starts closings = read_closings(txn);
 	const struct disk *disk = &check->disks[m->at];
 	const struct vector *vector = &check_mesh(m)->vector;
 

@@ -37,6 +37,7 @@ void people_free(struct people *p)
 		return;
 	for (uint32_t i = 0; i < CLIENTS; i++)
 		arena_done(&p->clients[i].job.arena);
+	check_map_done(&p->removed);
 	free(p);
 }
 
@@ -201,7 +202,8 @@ static void check_mine(struct people *p, const struct client *c, struct store_tx
 	for (size_t i = 0; i < c->mine_count; i++) {
 		struct bytes stored;
 
-		if (state_record(txn, c->mine[i].kind, c->mine[i].id, &stored, NULL) == E_ABSENT)
+		if (state_record(txn, c->mine[i].kind, c->mine[i].id, &stored, NULL) == E_ABSENT &&
+		    !check_map_find(&p->removed, check_key(c->mine[i].id, 0, 0)))
 			people_complain(p, "client %d does not find its own %s at machine %u", (int)(c - p->clients),
 					model_kind(c->mine[i].kind)->shape.name, machine);
 		p->counts.reads++;
@@ -288,6 +290,9 @@ static void send_to(struct people *p, struct client *c, uint32_t machine)
 	world_say(p->world, "client %d asks machine %u for %zu changes, the first of a %s (%" PRIu64 ")",
 		  (int)(c - p->clients), machine, job->count,
 		  model_kind(job->changes[0].kind) ? model_kind(job->changes[0].kind)->shape.name : "?", number);
+	for (size_t i = 0; i < job->count; i++)
+		if (job->changes[i].what == CHANGE_REMOVE)
+			check_map_put(&p->removed, check_key(job->changes[i].id, 0, 0));
 	world_write(p->world, machine, &job->asker, job->changes, job->count, job->copies,
 		    bytes_of(job->key, job->is_repeatable ? sizeof job->key : 0));
 }

@@ -7,6 +7,7 @@
  */
 
 #include "crdt/base/arena.h"
+#include "tests/sim/check_map.h"
 #include "tests/sim/people.h"
 
 enum { CLIENTS = 6, JOB_CHANGES = 6, POOL_MAX = 64, MINE_MAX = 8, SLOTS = 4096, AT_ONCE_MAX = 3 };
@@ -99,6 +100,7 @@ struct people {
 	struct pool pools[POOLS];
 	struct client clients[CLIENTS];
 	struct query slots[SLOTS];
+	struct check_map removed; /* what anybody ever asked to remove: it may have been forgotten since */
 	struct people_counts counts;
 	char violation[320];
 };
