@@ -336,6 +336,7 @@ static void end_look(struct mesh *mesh)
 enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 {
 	enum code code = failed;
+	bool is_installed = false;
 
 	/* What was looked at while events were handled is older than what is to be said now. */
 	end_look(mesh);
@@ -347,7 +348,10 @@ enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 		code = commit(mesh, err);
 	}
 	if (!code)
-		code = recover_install(mesh, err);
+		code = recover_install(mesh, &is_installed, err);
+	/* What our own log held beyond it is merged before anybody sees the state. */
+	if (!code && is_installed)
+		code = commit(mesh, err);
 	if (!code)
 		code = link_flush(mesh, err);
 	if (!code)

@@ -152,7 +152,7 @@ static void begin_anew(struct mesh *mesh)
 	}
 }
 
-enum code recover_install(struct mesh *mesh, struct err *err)
+enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
 	bool is_replaced = recovery->need == RECOVERY_REPLACE;
@@ -170,5 +170,6 @@ enum code recover_install(struct mesh *mesh, struct err *err)
 	if (is_replaced)
 		exchange_replaced(mesh);
 	begin_anew(mesh);
+	*ret_is_installed = true;
 	return OK;
 }

@@ -42,7 +42,7 @@ void recover_say(struct mesh *mesh, struct link *link);
 void recover_old(struct mesh *mesh, struct link *link, struct reader list);
 
 /* After a commit, when no transaction is open: puts a snapshot in place that is whole. E_IO, E_DAMAGED. */
-enum code recover_install(struct mesh *mesh, struct err *err);
+enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err);
 void recover_tick(struct mesh *mesh);
 
 #endif
