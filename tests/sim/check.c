@@ -277,7 +277,7 @@ static void follow_vector(struct check *check, struct machine *m)
 	vector_copy(&disk->vector, &mesh->vector);
 }
 
-static void check_vector(struct check *check, struct machine *m)
+void check_vector(struct check *check, struct machine *m)
 {
 	struct disk *disk = &check->disks[m->at];
 	const struct mesh *mesh = check_mesh(m);
@@ -406,6 +406,17 @@ static void check_others(struct check *check, struct machine *m)
 	}
 }
 
+/* What a process that died in a step made durable of its own, nobody else may know yet. */
+static void learn_own(struct check *check, struct machine *m)
+{
+	const struct vector *vector = &check_mesh(m)->vector;
+
+	for (size_t i = 0; i < vector->count; i++)
+		if (vector->all[i].stream.node == m->id &&
+		    !chains_know(&check->chains, vector->all[i].stream, vector->all[i].end))
+			learn_batches(check, m, vector->all[i].stream, 0);
+}
+
 void check_booted(struct check *check, struct machine *m)
 {
 	struct disk *disk = &check->disks[m->at];
@@ -418,6 +429,7 @@ void check_booted(struct check *check, struct machine *m)
 		return;
 	if (!disk->may_fork)
 		check_others(check, m);
+	learn_own(check, m);
 	check_kept(check, m);
 	check_statements(check, m);
 	check_vector(check, m);

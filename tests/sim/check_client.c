@@ -223,6 +223,8 @@ void check_read(struct check *check, uint32_t machine, struct bytes token)
 
 	if (!txn)
 		return;
+	check_statements(check, m);
+	check_vector(check, m);
 	check->counts.full[11]++;
 	while (form == TOKEN_VECTOR && reader_left(&r) && next_item(&r, &item)) {
 		if (!chains_cover(&check->chains, &check_mesh(m)->vector, item.stream, item.end))
@@ -279,7 +281,7 @@ static void check_arrived(struct check *check, struct machine *m, const struct f
 	for (size_t i = 0; i < count; i++) {
 		check->counts.full[3]++;
 		if (!chains_cover(&check->chains, &check_mesh(m)->vector, all[i].stream, all[i].end))
-			check_violate(check, 3, m, "it has not got what machine %s acknowledged of %016llx up to %llu",
+			check_violate(check, 3, m, "it has not got what machine %s had of %016llx up to %llu",
 				      from ? world_name(from) : "-", (unsigned long long)all[i].stream.node,
 				      (unsigned long long)all[i].end.seq);
 	}

@@ -80,7 +80,6 @@ struct check {
 
 /* A stored token of a commit is kept among so many. */
 enum { COMMITS = 256 };
-
 PRINTF(4, 5)
 void check_violate(struct check *check, uint32_t invariant, const struct machine *m, const char *format, ...);
 
@@ -89,8 +88,10 @@ static inline const struct mesh *check_mesh(const struct machine *m)
 	return m->core->node_mesh(m->node);
 }
 
-/* UINT32_MAX: none has that id. */
-uint32_t check_machine_of(const struct check *check, uint64_t node);
+uint32_t check_machine_of(const struct check *check, uint64_t node); /* UINT32_MAX: none has that id */
+
+/* Follows its vector to where it is now: answers are told before a step is over. */
+void check_vector(struct check *check, struct machine *m);
 
 /* Whether the machine takes the node for one that does not stand. */
 bool check_is_evicted(const struct machine *m, uint64_t node);

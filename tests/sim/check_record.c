@@ -39,8 +39,12 @@ static bool is_installable(struct store_txn *txn, struct id id, struct key32 key
 	       !is_revoked;
 }
 
-/* Whether a key that was revoked here still is (2). */
-static void check_revoked_key(struct check *check, struct machine *m, struct store_txn *txn, struct key32 key)
+/*
+ * Whether a key that was revoked, here or elsewhere, is (2). Where a device is known as dead before it is known who it
+ * is, its key is not among the revoked yet, and nobody could be let in with it.
+ */
+static void check_revoked_key(struct check *check, struct machine *m, struct store_txn *txn, struct key32 key,
+			      bool is_own)
 {
 	struct ids ids = { 0 };
 	struct err err = { 0 };
@@ -54,7 +58,7 @@ static void check_revoked_key(struct check *check, struct machine *m, struct sto
 		check_read_failed(check, 2, m, code, &err);
 		return;
 	}
-	if (!is_revoked)
+	if (!is_revoked && is_own)
 		check_violate(check, 2, m, "a key that was revoked on its disk is not any more");
 	for (size_t i = 0; i < ids.count; i++)
 		if (is_installable(txn, ids.all[i], key))
@@ -68,7 +72,7 @@ void check_revoked(struct check *check, struct machine *m, struct store_txn *txn
 
 	for (size_t i = 0; i < disk->revoked_count; i++) {
 		check->counts.full[2]++;
-		check_revoked_key(check, m, txn, disk->revoked[i]);
+		check_revoked_key(check, m, txn, disk->revoked[i], true);
 	}
 }
 
@@ -82,11 +86,12 @@ static bool has_urgent(const struct check *check, const struct vector *vector, c
 	return true;
 }
 
-static void check_their_revoked(struct check *check, struct machine *m, struct store_txn *txn, const struct disk *other)
+static void check_their_revoked(struct check *check, struct machine *m, struct store_txn *txn, const struct disk *other,
+				bool is_rest)
 {
 	for (size_t i = 0; i < other->revoked_count; i++) {
 		check->counts.full[2]++;
-		check_revoked_key(check, m, txn, other->revoked[i]);
+		check_revoked_key(check, m, txn, other->revoked[i], is_rest);
 	}
 }
 
@@ -97,7 +102,7 @@ void check_others_revoked(struct check *check, struct machine *m, struct store_t
 
 		if (i != m->at && !other->is_damaged && other->is_known &&
 		    has_urgent(check, &check_mesh(m)->vector, &other->vector))
-			check_their_revoked(check, m, txn, other);
+			check_their_revoked(check, m, txn, other, false);
 	}
 }
 
@@ -105,7 +110,7 @@ void check_all_revoked(struct check *check, struct machine *m, struct store_txn 
 {
 	for (uint32_t i = 0; i < check->world->options.machines; i++)
 		if (i != m->at && !check->disks[i].is_damaged && check_stands(check, i))
-			check_their_revoked(check, m, txn, &check->disks[i]);
+			check_their_revoked(check, m, txn, &check->disks[i], true);
 }
 
 static void learn_revoked(struct check *check, struct machine *m, struct store_txn *txn, uint32_t kind, struct id id,
@@ -126,7 +131,7 @@ static void learn_revoked(struct check *check, struct machine *m, struct store_t
 	check_map_put(&disk->marks, check_key(id, kind, field->number));
 	add_revoked(disk, &key);
 	check->counts.partial[2]++;
-	check_revoked_key(check, m, txn, key);
+	check_revoked_key(check, m, txn, key, true);
 }
 
 /* A value that only grows (13). Canonical values compare as bytes, and zeroes behind them change nothing. */
