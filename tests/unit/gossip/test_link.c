@@ -25,6 +25,11 @@ static void put_frame(struct puppet *puppet, enum frame_kind kind)
 	case FRAME_GONE: frame_begin_gone(out); return;
 	case FRAME_BUCKET: frame_begin_bucket(out, (struct sum){ 1, 2 }, 1, true); return;
 	case FRAME_BUCKET_ASK: frame_put_bucket_ask(out, true, 0); return;
+	case FRAME_SNAP_ASK: frame_put_snap_ask(out, 1, 1, &(struct snap_place){ .part = SNAP_STABLE }); return;
+	case FRAME_SNAP:
+		frame_put_snap(out, &(struct snap_front){ .part = SNAP_STABLE, .next.part = SNAP_PARTS },
+			       bytes_of(NULL, 0));
+		return;
 	case FRAME_ASK: frame_put_ask(out, 1, ASK_TOKEN, 1, bytes_text("\x01")); return;
 	case FRAME_ANSWER: frame_put_answer(out, 1, OK, bytes_of(NULL, 0)); return;
 	case FRAME_PROOFS: frame_begin_proofs(out); return;
