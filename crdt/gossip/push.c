@@ -298,6 +298,7 @@ static enum code find_next(struct mesh *mesh, struct stream stream, struct log_p
 			   struct err *err)
 {
 	bool is_closed = closed_is(mesh, stream.node, stream.start);
+	uint64_t everybody = vector_seq(&mesh->stable.vector, stream);
 	struct logged logged;
 	enum code code;
 
@@ -308,7 +309,7 @@ static enum code find_next(struct mesh *mesh, struct stream stream, struct log_p
 		if (!is_closed && logged.first != after.seq + 1)
 			return E_LOST;
 		after = log_place_of(&logged);
-	} while (is_closed && logged.form == LOG_FOOTPRINT);
+	} while (is_closed && logged.form != LOG_WHOLE && logged.last <= everybody);
 	return logged.form == LOG_WHOLE ? batch_read(logged.bytes, ret_batch, err) : E_LOST;
 }
 

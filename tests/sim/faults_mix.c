@@ -15,7 +15,7 @@ static const uint8_t fault_weights[FAULTS_ALL] = {
 
 /* The same of what happens to members and to whole disks. */
 static const uint8_t member_weights[FAULTS_ALL] = {
-	[FAULT_restore] = 0,   [FAULT_clone] = 0,          [FAULT_clone_on] = 0,
+	[FAULT_restore] = 6,   [FAULT_clone] = 0,          [FAULT_clone_on] = 0,
 	[FAULT_fleet_cut] = 0, [FAULT_evict] = 0,          [FAULT_evict_twice] = 0,
 	[FAULT_lose] = 0,      [FAULT_operator_named] = 0, [FAULT_operator_removed] = 0,
 	[FAULT_level] = 0,     [FAULT_invite_back] = 0,
