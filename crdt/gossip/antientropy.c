@@ -154,11 +154,14 @@ enum code antientropy_compare(struct mesh *mesh, struct link *link, bool is_answ
 void antientropy_gone(struct mesh *mesh, struct link *link, struct reader streams)
 {
 	struct stream stream;
+	bool lacks = false;
 
-	/* The link's peer is not asked for it again while others may have it. */
+	/* By now another may have given it. */
 	while (frame_next_gone(&streams, &stream))
-		vector_note(&link->peer->acked, stream, (struct end){ 0 });
-	recover_gone(mesh, link);
+		lacks |= find_gap(&mesh->gaps, stream) || stream.node == mesh->node ||
+			 vector_seq(&link->peer->acked, stream) > vector_seq(&mesh->vector, stream);
+	if (lacks)
+		recover_gone(mesh, link);
 }
 
 static bool is_closed(const struct mesh *mesh, const struct gap *gap)

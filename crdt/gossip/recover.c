@@ -3,6 +3,8 @@
 
 #include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 bool recover_is_old(const struct mesh *mesh)
 {
@@ -24,7 +26,10 @@ static void need(struct mesh *mesh, enum recovery_need need, uint64_t donor)
 
 void recover_gone(struct mesh *mesh, const struct link *link)
 {
-	need(mesh, RECOVERY_JOIN, link->peer->node);
+	const struct mono_time *joined = &mesh->recovery.joined;
+
+	if (!joined->ns || mono_since_ns(mesh->now, *joined) >= RECOVER_PAUSE)
+		need(mesh, RECOVERY_JOIN, link->peer->node);
 }
 
 /* --- Of others. */
@@ -128,14 +133,29 @@ void recover_tick(struct mesh *mesh)
 	donor = choose_donor(mesh);
 	recovery->tried = mesh->now;
 	if (donor) {
+		recovery->tries = 0;
 		snapshot_begin(mesh, donor);
 		return;
 	}
 	mesh->counts.no_donor++;
-	if (!recovery->is_told)
+	for (size_t i = 0; getenv("DBG") && i < mesh->peers_count; i++) {
+		const struct peer *q = mesh->peers[i];
+		const struct frontier *u = find_uncovered(mesh, q, 0);
+		fprintf(stderr,
+			"%llu me %llx need %d peer %llx link %d open %d shown %d uncovered %llx/%llu/%d seq %llu (peer "
+			"seq %llu, mine %llu closed %d)\n",
+			(unsigned long long)mesh->now.ns / 1000000, (unsigned long long)mesh->node, mesh->recovery.need,
+			(unsigned long long)q->node, !!q->link, q->link && link_is_open(mesh, q->link),
+			q->link && q->link->has_shown, u ? (unsigned long long)u->stream.node : 0,
+			u ? (unsigned long long)u->stream.start : 0, u ? (int)u->stream.lane : 0,
+			u ? (unsigned long long)u->end.seq : 0,
+			u ? (unsigned long long)vector_seq(&q->acked, u->stream) : 0,
+			u ? (unsigned long long)vector_seq(&mesh->vector, u->stream) : 0,
+			u ? closed_is(mesh, u->stream.node, u->stream.start) : 0);
+	}
+	if (++recovery->tries == RECOVER_TRIES)
 		mesh_alarm(mesh, "this server needs the state of another one and no one that is there has all that it "
 				 "should have: bring a further member back, or evict this one and let it join anew");
-	recovery->is_told = true;
 }
 
 /* Everything may be another: all is told and asked anew. */
@@ -167,6 +187,8 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 	mesh->counts.replaced += is_replaced;
 	mesh->counts.joined += !is_replaced;
 	*recovery = (struct recovery){ .begins_start = is_replaced };
+	if (!is_replaced)
+		recovery->joined = mesh->now;
 	if (is_replaced)
 		exchange_replaced(mesh);
 	begin_anew(mesh);

@@ -18,13 +18,19 @@ struct link;
 
 #define RECOVER_AGAIN (UINT64_C(2) * 1000000000)
 
+/* What a snapshot could not join is not to be tried without end. */
+#define RECOVER_PAUSE (UINT64_C(60) * 1000000000)
+
+/* After so many the operator is told. */
+enum { RECOVER_TRIES = 10 };
+
 enum recovery_need { RECOVERY_NONE, RECOVERY_JOIN, RECOVERY_REPLACE };
 
 struct recovery {
 	enum recovery_need need;
 	uint64_t donor; /* whoever said so, to be asked first */
-	struct mono_time tried;
-	bool is_told;      /* the operator, that nobody can help */
+	struct mono_time tried, joined;
+	uint32_t tries;    /* for which there was nobody */
 	bool begins_start; /* with the next transaction */
 };
 

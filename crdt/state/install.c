@@ -115,6 +115,7 @@ static enum code run(struct installing *installing, install_steps *steps, struct
 	if (!code)
 		code = steps(&in, err);
 	free(in.proven);
+	vector_done(&in.apart);
 	if (!code)
 		*ret_installed = installed;
 	return code;

@@ -15,6 +15,7 @@ struct installer {
 		uint64_t node, start;
 	} * proven; /* starts that a proof closes, of here and of the gift */
 	size_t proven_count, proven_room;
+	struct vector apart; /* streams of which our end does not lie on the donor's chain, and no proof can be made */
 };
 
 typedef enum code install_steps(struct installer *in, struct err *err);

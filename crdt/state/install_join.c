@@ -90,6 +90,79 @@ static enum code join_entry(struct installer *in, const struct gift_entry *entry
 	return code;
 }
 
+/* Whether our end of an open stream, behind which the donor is, lies on the donor's chain; below its log it does. */
+static bool is_below_theirs(const struct installer *in, const struct frontier *ours)
+{
+	const struct gift_entry *at =
+		gift_entry_from(in->with->gift, ours->stream, (struct log_place){ .seq = ours->end.seq });
+	struct log_place own = log_place_at(ours->end);
+	struct batch next;
+
+	if (!at || (at->logged.last == own.seq && at->logged.tail == own.tail))
+		return true;
+	if (at->logged.first <= ours->end.seq)
+		return false;
+	return at->logged.first != ours->end.seq + 1 || !install_read_front(&at->logged, &next) ||
+	       id_equal(next.before, ours->end.hash);
+}
+
+static enum code is_apart(struct installer *in, struct stream stream, bool *ret_is_apart, struct err *err)
+{
+	const struct end *ours = vector_find(in->with->vector, stream);
+	const struct end *theirs = vector_find(&in->with->gift->vector, stream);
+	struct logged logged;
+	uint64_t horizon;
+	enum code code;
+
+	*ret_is_apart = false;
+	if (!ours || !theirs || end_equal(*ours, *theirs) || install_is_closed(in, stream))
+		return OK;
+	if (theirs->seq > ours->seq) {
+		*ret_is_apart = !is_below_theirs(in, &(struct frontier){ stream, *ours });
+		return OK;
+	}
+	code = log_find(in->with->txn, stream, *theirs, &logged, err);
+	if (code && code != E_ABSENT)
+		return code;
+	*ret_is_apart = code;
+	code = log_horizon(in->with->txn, stream, &horizon, err);
+	*ret_is_apart = *ret_is_apart && theirs->seq > horizon;
+	return code;
+}
+
+/* A proof closes the start where one can be made; else the stream stays as it is here, until its author is asked. */
+static enum code judge_stream(struct installer *in, struct stream stream, size_t first, struct err *err)
+{
+	const struct gift *gift = in->with->gift;
+	bool stands_apart;
+	enum code code = is_apart(in, stream, &stands_apart, err);
+
+	for (size_t i = first; !code && stands_apart && i < gift->entries_count; i++)
+		if (stream_compare(&gift->entries[i].logged.stream, &stream))
+			break;
+		else if (gift->entries[i].is_merged)
+			code = look_for_fork(in, &gift->entries[i], err);
+	if (!code && stands_apart && !install_is_closed(in, stream))
+		vector_note(&in->apart, stream, (struct end){ .seq = 1 });
+	return code;
+}
+
+static enum code judge_streams(struct installer *in, struct err *err)
+{
+	const struct gift *gift = in->with->gift;
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < gift->entries_count; i++)
+		if (!i || stream_compare(&gift->entries[i - 1].logged.stream, &gift->entries[i].logged.stream))
+			code = judge_stream(in, gift->entries[i].logged.stream, i, err);
+	return code;
+}
+
+static bool stands_apart(const struct installer *in, struct stream stream)
+{
+	return vector_seq(&in->apart, stream);
+}
+
 static enum code join_log(struct installer *in, struct err *err)
 {
 	const struct gift *gift = in->with->gift;
@@ -101,7 +174,7 @@ static enum code join_log(struct installer *in, struct err *err)
 		bool is_last =
 			i + 1 == gift->entries_count || stream_compare(&gift->entries[i + 1].logged.stream, &stream);
 
-		if (gift->entries[i].is_merged)
+		if (gift->entries[i].is_merged && !stands_apart(in, stream))
 			code = join_entry(in, &gift->entries[i], &shrunk, err);
 		if (!code && is_last && shrunk) {
 			code = shrink_below(in, stream, shrunk, err);
@@ -174,7 +247,8 @@ static enum code join_vector(struct installer *in, struct err *err)
 	enum code code = OK;
 
 	for (size_t i = 0; !code && i < theirs->count; i++)
-		if (!i || stream_compare(&theirs->all[i - 1].stream, &theirs->all[i].stream))
+		if ((!i || stream_compare(&theirs->all[i - 1].stream, &theirs->all[i].stream)) &&
+		    !stands_apart(in, theirs->all[i].stream))
 			code = join_stream(in, theirs->all[i].stream, err);
 	return code;
 }
@@ -229,6 +303,8 @@ static enum code join_stable(struct installer *in, struct err *err)
 		bool is_first = !i || stream_compare(&theirs->all[i - 1].stream, &at->stream);
 		uint64_t ours = vector_seq(&stable, at->stream), further = vector_seq(theirs, at->stream);
 
+		if (stands_apart(in, at->stream))
+			continue;
 		if (further > ours && is_first)
 			vector_set(&stable, at->stream, at->end);
 		else if (further >= ours && !vector_has(&stable, at->stream, at->end))
@@ -244,6 +320,8 @@ enum code install_join_steps(struct installer *in, struct err *err)
 {
 	enum code code = judge_cover(in, err);
 
+	if (!code)
+		code = judge_streams(in, err);
 	if (!code)
 		code = join_log(in, err);
 	if (!code)
