@@ -112,6 +112,35 @@ static enum code let_in(struct mesh *mesh, const struct batch *batch, struct err
 	return code ? code : push_merge(mesh, batch, err);
 }
 
+static enum code drop(struct mesh *mesh, const struct logged *logged, struct err *err)
+{
+	mesh->counts.waiting_dropped++;
+	return log_drop_waiting(mesh->txn, logged, err);
+}
+
+/* A batch of an open stream that does not go on from its end: merged already, too far on, or another history. */
+static enum code drop_or_contradict(struct mesh *mesh, const struct batch *batch, const struct logged *waits,
+				    struct err *err)
+{
+	struct logged logged;
+	uint64_t horizon;
+	enum code code = log_find(mesh->txn, batch->stream, batch->end, &logged, err);
+
+	if (!code || batch->first > vector_seq(&mesh->vector, batch->stream) + 1)
+		return drop(mesh, waits, err);
+	if (code == E_ABSENT)
+		code = log_horizon(mesh->txn, batch->stream, &horizon, err);
+	if (code)
+		return code;
+	if (batch->end.seq <= horizon)
+		return drop(mesh, waits, err);
+	code = closed_contradict(mesh, batch, err);
+	/* Then it waits for a row that names it, as others do. */
+	if (code || closed_is(mesh, batch->stream.node, batch->stream.start))
+		return code;
+	return drop(mesh, waits, err);
+}
+
 static enum code let_in_or_drop(struct mesh *mesh, const struct logged *logged, struct err *err)
 {
 	const struct end *end = vector_find(&mesh->vector, logged->stream);
@@ -123,8 +152,7 @@ static enum code let_in_or_drop(struct mesh *mesh, const struct logged *logged, 
 		return code;
 	if (batch.first == have.seq + 1 && id_equal(batch.before, have.hash))
 		return let_in(mesh, &batch, err);
-	mesh->counts.waiting_dropped++;
-	return log_drop_waiting(mesh->txn, logged, err);
+	return drop_or_contradict(mesh, &batch, logged, err);
 }
 
 /* Of an open stream nothing waits: what goes on from its end is merged, and the rest is asked for anew. */
@@ -337,12 +365,13 @@ enum code closed_finish(struct mesh *mesh, struct err *err)
 
 	if (!closed_is_due(mesh))
 		return OK;
-	if (closings->is_changed) {
+	/* What waits in open streams may close one of them. */
+	while (!code && closings->is_changed) {
+		closings->is_changed = false;
 		closings->has_news = true;
 		code = apply_closings(mesh, err);
 		if (!code)
 			code = for_all_waiting(mesh, leave, let_in_open, err);
-		closings->is_changed = false;
 	}
 	while (!code && closings->has_news) {
 		closings->has_news = false;

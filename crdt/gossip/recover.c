@@ -3,8 +3,6 @@
 
 #include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
-#include <stdio.h>
-#include <stdlib.h>
 
 bool recover_is_old(const struct mesh *mesh)
 {
@@ -138,7 +136,6 @@ void recover_tick(struct mesh *mesh)
 		return;
 	}
 	mesh->counts.no_donor++;
-	for (size_t i = 0; getenv("DBG") && i < mesh->peers_count; i++) {
 		const struct peer *q = mesh->peers[i];
 		const struct frontier *u = find_uncovered(mesh, q, 0);
 		fprintf(stderr,

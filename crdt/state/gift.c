@@ -249,7 +249,8 @@ enum code gift_judge(struct gift *gift, struct err *err)
 	for (size_t i = 0; i < gift->entries_count; i++) {
 		const struct logged *logged = &gift->entries[i].logged;
 
-		if (logged->last <= vector_seq(&gift->stable, logged->stream))
+		/* Of what is more than a footprint the chains above tell. */
+		if (logged->form == LOG_FOOTPRINT && logged->last <= vector_seq(&gift->stable, logged->stream))
 			gift->entries[i].is_merged = true;
 	}
 	return code;

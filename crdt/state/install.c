@@ -105,6 +105,29 @@ enum code install_put_ends(struct installer *in, uint8_t table, const struct vec
 	return code;
 }
 
+enum code install_keep_later(struct installer *in, struct err *err)
+{
+	const struct gift *gift = in->with->gift;
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < gift->entries_count; i++) {
+		const struct gift_entry *entry = &gift->entries[i];
+		struct logged logged;
+		struct batch batch;
+
+		if (entry->is_merged || entry->logged.form != LOG_WHOLE)
+			continue;
+		code = batch_read(entry->logged.bytes, &batch, err);
+		if (!code)
+			code = log_find(in->with->txn, batch.stream, batch.end, &logged, err);
+		if (code == E_ABSENT) {
+			code = log_put_waiting(in->with->txn, &batch, err);
+			in->installed->waiting++;
+		}
+	}
+	return code;
+}
+
 static enum code run(struct installing *installing, install_steps *steps, struct installed *ret_installed,
 		     struct err *err)
 {

@@ -29,6 +29,12 @@ enum code install_fork(struct installer *in, const struct batch *one, const stru
 /* False of a footprint. The bytes are borrowed as those of the entry are. */
 bool install_read_front(const struct logged *logged, struct batch *ret_batch);
 
+/*
+ * What the donor merged after it had said what its vector is waits: its records may show it already, and by them alone
+ * two members with equal vectors would differ.
+ */
+enum code install_keep_later(struct installer *in, struct err *err);
+
 /* All ends of a vector into a table. */
 enum code install_put_ends(struct installer *in, uint8_t table, const struct vector *vector, struct err *err);
 

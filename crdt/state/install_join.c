@@ -328,5 +328,7 @@ enum code install_join_steps(struct installer *in, struct err *err)
 		code = join_vector(in, err);
 	if (!code)
 		code = join_records(in, err);
+	if (!code)
+		code = install_keep_later(in, err);
 	return code ? code : join_stable(in, err);
 }

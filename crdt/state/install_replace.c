@@ -139,6 +139,8 @@ enum code install_replace_steps(struct installer *in, struct err *err)
 	if (!code)
 		code = install_put_ends(in, TABLE_STABLE, &gift->stable, err);
 	if (!code)
+		code = install_keep_later(in, err);
+	if (!code)
 		take_vector(in->with->vector, &gift->vector);
 	return code;
 }
