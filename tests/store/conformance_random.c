@@ -159,7 +159,7 @@ static struct pair random_pair(struct run *run)
 	return (struct pair){ .is_there = true, .size = (uint32_t)size, .seed = rng_u64(&run->rng) };
 }
 
-/* Either way of putting, and the second may give up after its look. */
+/* Each way of putting, and the last may give up after its look. */
 static void put_one(struct run *run, struct store_txn *txn, struct pairs *pairs, size_t i)
 {
 	struct pair was = pairs->pairs[i], pair = random_pair(run);
@@ -169,6 +169,8 @@ static void put_one(struct run *run, struct store_txn *txn, struct pairs *pairs,
 
 	if (rng_below(&run->rng, 2)) {
 		assert_fine(store_put(txn, run->keys[i], value_of(run, pair), &err), err);
+	} else if (!was.is_there && rng_below(&run->rng, 2)) {
+		assert_fine(store_add(txn, run->keys[i], value_of(run, pair), &err), err);
 	} else {
 		assert_fine(store_look(txn, run->keys[i], &found, &seen, &err), err);
 		assert_int_equal(seen.is_there, was.is_there);
