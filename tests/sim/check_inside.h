@@ -92,7 +92,6 @@ uint32_t check_machine_of(const struct check *check, uint64_t node); /* UINT32_M
 
 /* Follows its vector to where it is now: answers are told before a step is over. */
 void check_vector(struct check *check, struct machine *m);
-
 /* Whether the machine takes the node for one that does not stand. */
 bool check_is_evicted(const struct machine *m, uint64_t node);
 
