@@ -61,8 +61,6 @@ struct check {
 	struct check_map dead;    /* records that somebody saw dead */
 	struct check_map asked;   /* numbers of writes */
 	struct chains chains;
-	struct frontier *survivors; /* acknowledged on a disk that is gone, and on others still */
-	size_t survivors_count, survivors_room;
 	struct promise *promises;
 	size_t promises_count, promises_room, promises_at;
 	struct {
@@ -124,9 +122,6 @@ void check_kept(struct check *check, struct machine *m);
 
 /* At rest: everybody has what was acknowledged (3). */
 void check_promises(struct check *check, struct machine *m, struct store_txn *txn);
-
-/* A disk is gone: of what was acknowledged there the rest is to survive. */
-void check_forget_promises(struct check *check, uint32_t machine);
 
 /* --- A machine in full. */
 
