@@ -79,7 +79,6 @@ void check_free(struct check *check)
 	check_map_done(&check->dead);
 	check_map_done(&check->asked);
 	chains_done(&check->chains);
-	free(check->survivors);
 	arena_done(&check->arena);
 	free(check->promises);
 	free(check->commits);
@@ -185,7 +184,7 @@ static void check_origin(struct check *check, struct machine *m, const struct fr
 	learn_batches(check, m, now->stream, before && before->seq < now->end.seq ? before->seq : 0);
 }
 
-/* A stream of somebody, here, goes on and never back (8). */
+/* A stream of somebody, here, goes on and never back (8), unless the disk is an old one, which may be replaced. */
 static void check_move(struct check *check, struct machine *m, struct stream stream)
 {
 	struct disk *disk = &check->disks[m->at];
@@ -195,7 +194,7 @@ static void check_move(struct check *check, struct machine *m, struct stream str
 		if (!stream_compare(&now->all[i].stream, &stream))
 			check_origin(check, m, &now->all[i]);
 	check->counts.partial[8]++;
-	for (size_t i = 0; i < disk->vector.count; i++) {
+	for (size_t i = 0; !disk->was_lost && i < disk->vector.count; i++) {
 		const struct frontier *was = &disk->vector.all[i];
 
 		if (!stream_compare(&was->stream, &stream) && !chains_cover(&check->chains, now, stream, was->end))
@@ -272,7 +271,7 @@ static void follow_vector(struct check *check, struct machine *m)
 		return;
 	for (size_t i = 0; i < mesh->vector.count; i++)
 		check_move(check, m, mesh->vector.all[i].stream);
-	if (!chains_cover_all(&check->chains, &mesh->vector, &disk->vector))
+	if (!disk->was_lost && !chains_cover_all(&check->chains, &mesh->vector, &disk->vector))
 		check_violate(check, 8, m, "its vector went back");
 	vector_copy(&disk->vector, &mesh->vector);
 }
@@ -455,7 +454,6 @@ void check_disk_lost(struct check *check, uint32_t machine)
 {
 	struct disk *disk = &check->disks[machine];
 
-	check_forget_promises(check, machine);
 	disk_done(disk);
 	*disk = (struct disk){
 		.may_fork = true, .was_lost = true, .lost_ns = world_now(check->world), .latest_ms = disk->latest_ms

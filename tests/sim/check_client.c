@@ -282,24 +282,15 @@ static void check_arrived(struct check *check, struct machine *m, const struct f
 		check->counts.full[3]++;
 		if (!chains_cover(&check->chains, &check_mesh(m)->vector, all[i].stream, all[i].end))
 			check_violate(check, 3, m, "it has not got what machine %s had of %016llx up to %llu",
-				      from ? world_name(from) : "-", (unsigned long long)all[i].stream.node,
+				      world_name(from), (unsigned long long)all[i].stream.node,
 				      (unsigned long long)all[i].end.seq);
 	}
-}
-
-/* What a disk that is gone acknowledged, and others kept, unless it lies beyond the closing of an evicted node. */
-static void check_survivors(struct check *check, struct machine *m)
-{
-	for (size_t i = 0; i < check->survivors_count; i++)
-		if (!check_is_evicted(m, check->survivors[i].stream.node))
-			check_arrived(check, m, &check->survivors[i], 1, NULL);
 }
 
 void check_promises(struct check *check, struct machine *m, struct store_txn *txn)
 {
 	struct check_map ids = all_ids(txn);
 
-	check_survivors(check, m);
 	for (uint32_t i = 0; i < check->world->options.machines; i++) {
 		const struct disk *disk = &check->disks[i];
 		struct machine *from = &check->world->machines[i];
@@ -320,37 +311,4 @@ void check_promises(struct check *check, struct machine *m, struct store_txn *tx
 				      world_name(&check->world->machines[promise->machine]));
 	}
 	check_map_done(&ids);
-}
-
-/* --- Disks that are gone. */
-
-/* As much of a chain as a disk that is still there has. False: nothing. */
-static bool cut_back(const struct check *check, uint32_t gone, struct frontier *f)
-{
-	do {
-		for (uint32_t i = 0; i < check->world->options.machines; i++)
-			if (i != gone && !check->disks[i].is_damaged &&
-			    chains_cover(&check->chains, &check->disks[i].vector, f->stream, f->end))
-				return true;
-	} while (chains_before(&check->chains, f->stream, f->end, &f->end));
-	return false;
-}
-
-void check_forget_promises(struct check *check, uint32_t machine)
-{
-	const struct vector *acked = &check->disks[machine].acked;
-	size_t count = check->survivors_count + acked->count, kept = 0;
-
-	if (count > check->survivors_room) {
-		check->survivors_room = 2 * count;
-		check->survivors = must_realloc(check->survivors, check->survivors_room * sizeof *check->survivors);
-	}
-	for (size_t i = 0; i < count; i++) {
-		size_t old = check->survivors_count;
-		struct frontier f = i < old ? check->survivors[i] : acked->all[i - old];
-
-		if (cut_back(check, machine, &f))
-			check->survivors[kept++] = f;
-	}
-	check->survivors_count = kept;
 }

@@ -132,7 +132,8 @@ static bool is_named(const struct check *check, const struct closed_starts *clos
 /* --- Invariant 7: nothing beyond a closing limit is merged. */
 
 /* Of a start that this member closed by a row of its own: whatever is merged of it, somebody named. */
-static void check_limit(struct check *check, struct machine *m, const struct closed_starts *closings, struct said closed)
+static void check_limit(struct check *check, struct machine *m, const struct closed_starts *closings,
+			struct said closed)
 {
 	const struct mesh *mesh = check_mesh(m);
 
@@ -198,7 +199,8 @@ void check_closings(struct check *check, struct machine *m, struct store_txn *tx
 /* --- At rest. */
 
 /* Every member that stands has said what it had. */
-static void check_all_said(struct check *check, struct machine *m, const struct closed_starts *closings, struct said closed)
+static void check_all_said(struct check *check, struct machine *m, const struct closed_starts *closings,
+			   struct said closed)
 {
 	size_t count;
 	const struct member *all = members_all(check_mesh(m)->t0.members, &count);

@@ -61,8 +61,6 @@ struct check {
 	struct check_map dead;    /* records that somebody saw dead */
 	struct check_map asked;   /* numbers of writes */
 	struct chains chains;
-	struct frontier *survivors; /* acknowledged on a disk that is gone, and on others still */
-	size_t survivors_count, survivors_room;
 	struct promise *promises;
 	size_t promises_count, promises_room, promises_at;
 	struct {
@@ -92,7 +90,6 @@ uint32_t check_machine_of(const struct check *check, uint64_t node); /* UINT32_M
 
 /* Follows its vector to where it is now: answers are told before a step is over. */
 void check_vector(struct check *check, struct machine *m);
-
 /* Whether the machine takes the node for one that does not stand. */
 bool check_is_evicted(const struct machine *m, uint64_t node);
 
@@ -125,9 +122,6 @@ void check_kept(struct check *check, struct machine *m);
 
 /* At rest: everybody has what was acknowledged (3). */
 void check_promises(struct check *check, struct machine *m, struct store_txn *txn);
-
-/* A disk is gone: of what was acknowledged there the rest is to survive. */
-void check_forget_promises(struct check *check, uint32_t machine);
 
 /* --- A machine in full. */
 
