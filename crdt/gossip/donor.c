@@ -312,7 +312,7 @@ enum code donor_asked(struct mesh *mesh, struct link *link, const struct frame *
 
 	if (from->part == SNAP_LOG && from->key.size && !read_place(from->key, &stream, &place))
 		return fail(err, E_FORM, "this is no place in a log");
-	link->snap_debt = snap_debt_of(frame);
+	link->peer->snap_debt = snap_debt_of(frame);
 	link_owe(mesh, link, OWED_SNAP);
 	return OK;
 }
@@ -326,7 +326,7 @@ enum code donor_flush(struct mesh *mesh, struct link *link, struct err *err)
 		return OK;
 	code = mesh_look(mesh, err);
 	if (!code)
-		code = donor_read(&window, mesh->look, &link->snap_debt, err);
+		code = donor_read(&window, mesh->look, &link->peer->snap_debt, err);
 	if (code)
 		return code;
 	for (size_t i = 0; i < window.count; i++) {

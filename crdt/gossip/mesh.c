@@ -276,6 +276,7 @@ static void settle(struct mesh *mesh)
 /* Memory had gone ahead of a disk that did not follow. */
 static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 {
+	uint64_t start = mesh->author.start;
 	struct err why = { 0 };
 	enum code loaded;
 
@@ -286,7 +287,8 @@ static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 	if (code != E_FULL)
 		return code;
 	loaded = mesh_load(mesh, &why);
-	push_restart(mesh);
+	if (mesh->author.start != start)
+		push_restart(mesh);
 	if (loaded)
 		*err = why;
 	return loaded;

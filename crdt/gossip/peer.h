@@ -66,7 +66,6 @@ struct link {
 	struct telling telling;
 	struct stream_table told, named;
 	struct flow flow;
-	struct snap_debt snap_debt;
 	uint8_t bucket_asked, bucket_wanted; /* which, of the two last kinds of debt */
 };
 
@@ -86,6 +85,7 @@ struct peer {
 	bool has_more_gaps;
 	struct hints hints; /* that are owed to it, and answers */
 	struct asked asked;
+	struct snap_debt snap_debt; /* what of a snapshot it asked for last */
 };
 
 #endif

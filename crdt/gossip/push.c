@@ -306,7 +306,8 @@ static enum code find_next(struct mesh *mesh, struct stream stream, struct log_p
 		code = log_after(mesh->look, stream, after, &logged, err);
 		if (code)
 			return code;
-		if (!is_closed && logged.first != after.seq + 1)
+		/* One that begins before the place shows to whoever stands there that there are two histories. */
+		if (!is_closed && logged.first > after.seq + 1)
 			return E_LOST;
 		after = log_place_of(&logged);
 	} while (is_closed && logged.form != LOG_WHOLE && logged.last <= everybody);

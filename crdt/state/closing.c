@@ -71,9 +71,10 @@ struct gathering {
 	struct stream stream;
 	struct arena *arena;
 	struct end *ends;
-	size_t count;
+	size_t count, room;
 };
 
+/* All of them, however many: what was left out would be merged by some members and not by others. */
 static bool gather(void *context, const struct closing_row *row, const struct frontier *end)
 {
 	struct gathering *g = context;
@@ -81,13 +82,14 @@ static bool gather(void *context, const struct closing_row *row, const struct fr
 	(void)row;
 	if (stream_compare(&end->stream, &g->stream))
 		return true;
-	for (size_t i = 0; i < g->count; i++)
-		if (end_equal(g->ends[i], end->end))
-			return true;
-	if (g->count == CLOSING_ENDS_MAX)
-		return false;
-	if (!g->ends)
-		g->ends = arena_take(g->arena, CLOSING_ENDS_MAX * sizeof *g->ends);
+	if (g->count == g->room) {
+		struct end *ends = g->ends;
+
+		g->room = 2 * g->room + 16;
+		g->ends = arena_take(g->arena, g->room * sizeof *g->ends);
+		if (g->count)
+			memcpy(g->ends, ends, g->count * sizeof *ends);
+	}
 	g->ends[g->count++] = end->end;
 	return true;
 }
@@ -106,14 +108,18 @@ enum code closing_ends(struct store_txn *txn, struct stream stream, struct arena
 {
 	struct gathering g = { .stream = stream, .arena = arena };
 	struct walk walk = { txn, arena, stream.node, NULL, gather, &g };
+	size_t kept = 0;
 	enum code code = walk_rows(&walk, err);
 
 	if (code)
 		return code;
 	if (g.count > 1)
 		qsort(g.ends, g.count, sizeof *g.ends, compare_ends);
+	for (size_t i = 0; i < g.count; i++)
+		if (!kept || !end_equal(g.ends[kept - 1], g.ends[i]))
+			g.ends[kept++] = g.ends[i];
 	*ret_ends = g.ends;
-	*ret_count = g.count;
+	*ret_count = kept;
 	return OK;
 }
 

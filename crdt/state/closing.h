@@ -15,9 +15,6 @@
 #include "crdt/state/judge.h"
 #include "crdt/store.h"
 
-/* Of one lane of one start; whoever names more names them for nothing. */
-enum { CLOSING_ENDS_MAX = 64 };
-
 /* What is closed: a start of a node, or with 0 all of them, by eviction. */
 struct closed_start {
 	uint64_t node, start;

@@ -91,7 +91,7 @@ static void a_frame_of_no_form_ends_the_link(void **state)
 	(void)state;
 	buf_put_byte(&puppet->frame, FRAME_KINDS);
 	puppet_say(puppet);
-	puppet_refused(puppet, disk, "a frame is of kind 21, which this version does not know");
+	puppet_refused(puppet, disk, "a frame is of kind 23, which this version does not know");
 	scene_free(scene);
 }
 

@@ -1,168 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/state/world.h"
-
-#include "crdt/log/log.h"
-#include "crdt/model/pack.h"
-#include "crdt/state/author.h"
 #include "tests/unit/base/check.h"
-
-#include <stdio.h>
+#include "tests/unit/state/desk.h"
 
 /* This member as an author: what is asked is merged at once, and one transaction's entries are one batch per lane. */
-
-static const struct id cluster = { { 1, 2, 3, 4 } };
-
-/* A member's author, its store, and the transaction at hand. */
-struct desk {
-	struct world world;
-	struct rng rng;
-	struct signer signer;
-	struct author author;
-	struct vector vector;
-	struct root root;
-	struct changes changes;
-	struct arena arena;
-	struct applying applying;
-	uint64_t now_ms;
-	struct judged judged;
-	struct place place;
-	struct err err;
-};
-
-static void open_author(struct desk *desk)
-{
-	struct store_txn *txn;
-
-	vector_done(&desk->vector);
-	assert_int_equal(store_snapshot(desk->world.store, &txn, NULL), OK);
-	assert_int_equal(log_read_vector(txn, TABLE_VECTOR, &desk->vector, NULL), OK);
-	assert_int_equal(root_read(txn, cluster, &desk->root, NULL), OK);
-	assert_int_equal(author_open(&desk->author, &desk->signer, cluster, &desk->vector, txn, NULL), OK);
-	store_end(txn);
-}
-
-static void desk_begin(struct desk *desk)
-{
-	*desk = (struct desk){ .rng = rng_from_number(1),
-			       .signer = signer_from_seed((const uint8_t[32]){ 9 }),
-			       .now_ms = 1000000 };
-	world_start(&desk->world, 1);
-	open_author(desk);
-}
-
-static void desk_end(struct desk *desk)
-{
-	author_done(&desk->author);
-	vector_done(&desk->vector);
-	changes_done(&desk->changes);
-	arena_done(&desk->arena);
-	world_end(&desk->world);
-}
-
-static void begin_step(struct desk *desk)
-{
-	desk->applying = (struct applying){ .root = &desk->root, .changes = &desk->changes, .arena = &desk->arena };
-	assert_int_equal(store_begin(desk->world.store, &desk->applying.txn, NULL), OK);
-}
-
-/* As a member ends a step: batches, ends, root. */
-static enum code end_step(struct desk *desk)
-{
-	enum code code = author_finish(&desk->author, &desk->applying, &desk->err);
-
-	for (size_t i = 0; !code && i < desk->author.closed_count; i++) {
-		const struct batch *batch = &desk->author.closed[i];
-
-		vector_set(&desk->vector, batch->stream, batch->end);
-		code = log_put_ends(desk->applying.txn, TABLE_VECTOR, batch->stream,
-				    &(struct frontier){ batch->stream, batch->end }, 1, &desk->err);
-	}
-	if (!code)
-		code = root_put(desk->applying.txn, &desk->root, &desk->err);
-	if (code)
-		store_end(desk->applying.txn);
-	else
-		code = store_commit(desk->applying.txn, &desk->err);
-	return code;
-}
-
-static void forget_step(struct desk *desk)
-{
-	author_forget(&desk->author, &desk->vector);
-	changes_clear(&desk->changes);
-	arena_reset(&desk->arena);
-}
-
-static void finish(struct desk *desk)
-{
-	if (end_step(desk))
-		fail_msg("%s", desk->err.text);
-}
-
-static enum code ask(struct desk *desk, const struct change *change, uint8_t writes, const char *action)
-{
-	struct judging judging = { .rng = &desk->rng, .now = { desk->now_ms }, .action = bytes_text(action) };
-	struct asker asker = { .writes = writes };
-
-	return author_ask(&desk->author, &desk->applying, &judging, &asker, change, 1, &desk->judged, &desk->place,
-			  &desk->err);
-}
-
-static struct bytes pack(struct desk *desk, const struct kind *kind, const void *row)
-{
-	struct buf map = buf_growing(RECORD_MAX);
-	struct bytes kept;
-
-	pack_write(&kind->shape, row, &map);
-	kept = arena_copy(&desk->arena, buf_bytes(&map));
-	buf_done(&map);
-	return kept;
-}
-
-static enum code set(struct desk *desk, size_t size)
-{
-	static uint8_t text[4000];
-	static unsigned names;
-	char name[32];
-	struct setting_row row = { .has = BIT(AT_setting_name) | BIT(AT_setting_value), .value = bytes_of(text, size) };
-	struct change change = { .what = CHANGE_CREATE, .kind = KIND_setting };
-
-	memset(text, 'z', sizeof text);
-	snprintf(name, sizeof name, "name-%u", names++);
-	row.name = bytes_text(name);
-	change.map = pack(desk, KIND_TABLE(setting), &row);
-	return ask(desk, &change, BY_OWNER, "setting.create");
-}
-
-static void must(struct desk *desk, enum code code)
-{
-	if (code)
-		fail_msg("%s: %s", code_name(code), desk->err.text);
-}
-
-static void found_wrong(void *context, struct bytes key, const char *text)
-{
-	size_t *count = context;
-
-	(void)key;
-	/* There are no members here. */
-	if (!strcmp(text, "this batch's signature is not that of a member"))
-		return;
-	print_error("%s\n", text);
-	++*count;
-}
-
-static void check(struct desk *desk)
-{
-	struct store_txn *txn;
-	size_t wrong = 0;
-
-	assert_int_equal(store_snapshot(desk->world.store, &txn, NULL), OK);
-	log_check(txn, found_wrong, &wrong, NULL);
-	state_check(txn, found_wrong, &wrong, NULL);
-	assert_int_equal(wrong, 0);
-	store_end(txn);
-}
 
 /* --- One step, one batch. */
 
@@ -173,22 +13,22 @@ static void what_is_asked_in_one_step_is_one_batch(void **state)
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
+	desk_step(&desk);
 	for (uint64_t seq = 1; seq <= 5; seq++) {
-		must(&desk, set(&desk, 10));
+		desk_must(&desk, desk_set(&desk, 10));
 		assert_int_equal(desk.place.seq, seq);
 		assert_int_equal(desk.place.stream.lane, LANE_PEOPLE);
 		/* It is there before the batch is. */
 		assert_int_equal(state_row(desk.applying.txn, KIND_TABLE(setting), desk.judged.ids[0], &row, NULL), OK);
 	}
-	finish(&desk);
+	desk_finish(&desk);
 	assert_int_equal(desk.author.closed_count, 1);
 	assert_int_equal(desk.author.closed[0].count, 5);
 	assert_int_equal(desk.author.closed[0].first, 1);
 	assert_true(batch_is_signed(&desk.author.closed[0], desk.signer.key));
-	forget_step(&desk);
+	desk_forget(&desk);
 	assert_int_equal(desk.author.closed_count, 0);
-	check(&desk);
+	desk_check(&desk);
 	desk_end(&desk);
 }
 
@@ -201,16 +41,16 @@ static void step_after_step_is_one_chain_also_over_a_restart(void **state)
 	desk_begin(&desk);
 	for (uint64_t step = 1; step <= 6; step++) {
 		if (step == 4)
-			open_author(&desk);
-		begin_step(&desk);
-		must(&desk, set(&desk, 10));
-		finish(&desk);
+			desk_open(&desk);
+		desk_step(&desk);
+		desk_must(&desk, desk_set(&desk, 10));
+		desk_finish(&desk);
 		assert_int_equal(desk.author.closed[0].end.seq, step);
 		assert_true(id_equal(desk.author.closed[0].before, before));
 		before = desk.author.closed[0].end.hash;
-		forget_step(&desk);
+		desk_forget(&desk);
 	}
-	check(&desk);
+	desk_check(&desk);
 	desk_end(&desk);
 }
 
@@ -220,17 +60,17 @@ static void more_than_a_batch_holds_is_several(void **state)
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
+	desk_step(&desk);
 	for (int i = 0; i < 60; i++)
-		must(&desk, set(&desk, 3900));
+		desk_must(&desk, desk_set(&desk, 3900));
 	assert_int_equal(desk.place.seq, 60);
-	finish(&desk);
+	desk_finish(&desk);
 	assert_in_range(desk.author.closed_count, 4, 6);
 	for (size_t i = 0; i < desk.author.closed_count; i++)
 		assert_true(desk.author.closed[i].whole.size <= BATCH_MAX);
 	assert_int_equal(desk.author.closed[desk.author.closed_count - 1].end.seq, 60);
-	forget_step(&desk);
-	check(&desk);
+	desk_forget(&desk);
+	desk_check(&desk);
 	desk_end(&desk);
 }
 
@@ -240,10 +80,10 @@ static void a_step_without_a_word_has_no_batch(void **state)
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
-	finish(&desk);
+	desk_step(&desk);
+	desk_finish(&desk);
 	assert_int_equal(desk.author.closed_count, 0);
-	forget_step(&desk);
+	desk_forget(&desk);
 	desk_end(&desk);
 }
 
@@ -257,24 +97,24 @@ static void each_lane_is_a_chain_of_its_own(void **state)
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
-	change.map = pack(&desk, KIND_TABLE(user), &user);
-	must(&desk, ask(&desk, &change, BY_OWNER, "user.create"));
+	desk_step(&desk);
+	change.map = desk_pack(&desk, KIND_TABLE(user), &user);
+	desk_must(&desk, desk_ask(&desk, &change, BY_OWNER, "user.create"));
 	assert_int_equal(desk.place.stream.lane, LANE_PEOPLE);
 	change = (struct change){ .what = CHANGE_REMOVE, .kind = KIND_user, .id = desk.judged.ids[0] };
-	must(&desk, ask(&desk, &change, BY_OWNER, "user.remove"));
+	desk_must(&desk, desk_ask(&desk, &change, BY_OWNER, "user.remove"));
 	assert_int_equal(desk.place.stream.lane, LANE_URGENT);
 	assert_int_equal(desk.place.seq, 1);
-	must(&desk, set(&desk, 10));
+	desk_must(&desk, desk_set(&desk, 10));
 	assert_int_equal(desk.place.seq, 2);
-	finish(&desk);
+	desk_finish(&desk);
 	assert_int_equal(desk.author.closed_count, 2);
 	assert_int_equal(desk.author.closed[0].stream.lane, LANE_URGENT);
 	assert_int_equal(desk.author.closed[0].count, 1);
 	assert_int_equal(desk.author.closed[1].stream.lane, LANE_PEOPLE);
 	assert_int_equal(desk.author.closed[1].count, 2);
-	forget_step(&desk);
-	check(&desk);
+	desk_forget(&desk);
+	desk_check(&desk);
 	desk_end(&desk);
 }
 
@@ -287,18 +127,18 @@ static void what_a_member_notes_of_itself_is_bulk_without_an_audit_row(void **st
 	(void)state;
 	desk_begin(&desk);
 	row.node = desk.author.node;
-	begin_step(&desk);
-	must(&desk, set(&desk, 10));
-	change.map = pack(&desk, KIND_TABLE(gateway_fact), &row);
-	must(&desk, ask(&desk, &change, BY_MEMBER, ""));
+	desk_step(&desk);
+	desk_must(&desk, desk_set(&desk, 10));
+	change.map = desk_pack(&desk, KIND_TABLE(gateway_fact), &row);
+	desk_must(&desk, desk_ask(&desk, &change, BY_MEMBER, ""));
 	assert_int_equal(desk.place.stream.lane, LANE_BULK);
 	assert_int_equal(desk.author.audit_seq, 1);
-	finish(&desk);
+	desk_finish(&desk);
 	assert_int_equal(desk.author.closed_count, 2);
-	forget_step(&desk);
-	open_author(&desk);
+	desk_forget(&desk);
+	desk_open(&desk);
 	assert_int_equal(desk.author.audit_seq, 1);
-	check(&desk);
+	desk_check(&desk);
 	desk_end(&desk);
 }
 
@@ -312,24 +152,24 @@ static void a_repeat_writes_nothing_and_names_the_same(void **state)
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
-	change.map = pack(&desk, KIND_TABLE(setting), &row);
+	desk_step(&desk);
+	change.map = desk_pack(&desk, KIND_TABLE(setting), &row);
 	for (int i = 0; i < 3; i++) {
 		struct judging judging = { .rng = &desk.rng,
 					   .now = { desk.now_ms },
 					   .idempotency = bytes_text("the same request"),
 					   .action = bytes_text("setting.create") };
 
-		must(&desk, author_ask(&desk.author, &desk.applying, &judging, &asker, &change, 1, &desk.judged,
-				       &desk.place, &desk.err));
+		desk_must(&desk, author_ask(&desk.author, &desk.applying, &judging, &asker, &change, 1, &desk.judged,
+					    &desk.place, &desk.err));
 		assert_int_equal(desk.place.seq, i ? 0 : 1);
 		assert_true(!i || id_equal(made, desk.judged.ids[0]));
 		made = desk.judged.ids[0];
 	}
 	assert_int_equal(desk.author.audit_seq, 1);
-	finish(&desk);
+	desk_finish(&desk);
 	assert_int_equal(desk.author.closed[0].count, 1);
-	forget_step(&desk);
+	desk_forget(&desk);
 	desk_end(&desk);
 }
 
@@ -346,15 +186,15 @@ static void a_start_that_was_chosen_is_gone_on_with(void **state)
 	assert_int_equal(store_begin(desk.world.store, &txn, NULL), OK);
 	assert_int_equal(store_put(txn, bytes_of(key, sizeof key), bytes_of(start, sizeof start), NULL), OK);
 	assert_int_equal(store_commit(txn, NULL), OK);
-	open_author(&desk);
-	begin_step(&desk);
-	must(&desk, set(&desk, 10));
+	desk_open(&desk);
+	desk_step(&desk);
+	desk_must(&desk, desk_set(&desk, 10));
 	assert_int_equal(desk.place.stream.start, UINT64_C(0x010203040506));
 	assert_int_equal(state_row(desk.applying.txn, KIND_TABLE(audit), desk.judged.audit_hash, &row, NULL), OK);
 	assert_int_equal(row.start, UINT64_C(0x010203040506));
-	finish(&desk);
-	forget_step(&desk);
-	check(&desk);
+	desk_finish(&desk);
+	desk_forget(&desk);
+	desk_check(&desk);
 	desk_end(&desk);
 }
 
@@ -368,17 +208,17 @@ static void what_is_refused_leaves_nothing(void **state)
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
-	must(&desk, set(&desk, 10));
+	desk_step(&desk);
+	desk_must(&desk, desk_set(&desk, 10));
 	audit = desk.author.audit_seq;
 	desk.place.seq = 4711;
-	assert_int_equal(ask(&desk, &change, BY_OWNER, "setting.remove"), E_ABSENT);
+	assert_int_equal(desk_ask(&desk, &change, BY_OWNER, "setting.remove"), E_ABSENT);
 	assert_int_equal(desk.place.seq, 4711);
 	assert_int_equal(desk.author.audit_seq, audit);
-	finish(&desk);
+	desk_finish(&desk);
 	assert_int_equal(desk.author.closed[0].count, 1);
-	forget_step(&desk);
-	check(&desk);
+	desk_forget(&desk);
+	desk_check(&desk);
 	desk_end(&desk);
 }
 
@@ -389,8 +229,8 @@ static void a_clock_at_the_end_of_time_is_refused(void **state)
 	(void)state;
 	desk_begin(&desk);
 	desk.author.hlc = hlc_make(WALL_MAX_MS, UINT16_MAX);
-	begin_step(&desk);
-	assert_int_equal(set(&desk, 10), E_VALUE);
+	desk_step(&desk);
+	assert_int_equal(desk_set(&desk, 10), E_VALUE);
 	assert_string_equal(desk.err.text, "this server's clock is beyond the year 6429: set it right");
 	store_end(desk.applying.txn);
 	desk_end(&desk);
@@ -403,15 +243,15 @@ static void stamps_ascend_though_the_clock_stands_or_goes_back(void **state)
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
+	desk_step(&desk);
 	for (int i = 0; i < 20; i++) {
 		desk.now_ms -= i > 10 ? 1000 : 0;
-		must(&desk, set(&desk, 10));
+		desk_must(&desk, desk_set(&desk, 10));
 		assert_true(hlc_compare(desk.judged.hlc, last) > 0);
 		last = desk.judged.hlc;
 	}
-	finish(&desk);
-	forget_step(&desk);
+	desk_finish(&desk);
+	desk_forget(&desk);
 	desk_end(&desk);
 }
 
@@ -425,21 +265,21 @@ static void a_stamp_that_was_raised_is_gone_on_from(void **state)
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
+	desk_step(&desk);
 	desk.now_ms += 5000;
-	must(&desk, set(&desk, 10));
+	desk_must(&desk, desk_set(&desk, 10));
 	desk.now_ms -= 5000;
 	/* As if another member had written it. */
 	desk.author.hlc = (struct hlc){ 0 };
 	change.id = desk.judged.ids[0];
-	change.map = pack(&desk, KIND_TABLE(setting), &row);
-	must(&desk, ask(&desk, &change, BY_OWNER, "setting.set"));
+	change.map = desk_pack(&desk, KIND_TABLE(setting), &row);
+	desk_must(&desk, desk_ask(&desk, &change, BY_OWNER, "setting.set"));
 	raised = desk.judged.hlc;
 	assert_true(hlc_ms(raised) >= desk.now_ms + 5000);
-	must(&desk, set(&desk, 10));
+	desk_must(&desk, desk_set(&desk, 10));
 	assert_true(hlc_compare(desk.judged.hlc, raised) > 0);
-	finish(&desk);
-	forget_step(&desk);
+	desk_finish(&desk);
+	desk_forget(&desk);
 	desk_end(&desk);
 }
 
@@ -451,28 +291,28 @@ static void the_audit_chain_is_what_the_disk_has(void **state)
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
-	must(&desk, set(&desk, 10));
-	must(&desk, set(&desk, 10));
-	finish(&desk);
-	forget_step(&desk);
+	desk_step(&desk);
+	desk_must(&desk, desk_set(&desk, 10));
+	desk_must(&desk, desk_set(&desk, 10));
+	desk_finish(&desk);
+	desk_forget(&desk);
 	assert_int_equal(desk.author.audit_seq, 2);
 	hash = desk.author.audit_hash;
 	assert_true(id_equal(hash, desk.judged.audit_hash));
-	begin_step(&desk);
-	must(&desk, set(&desk, 10));
+	desk_step(&desk);
+	desk_must(&desk, desk_set(&desk, 10));
 	assert_int_equal(desk.author.audit_seq, 3);
 	store_end(desk.applying.txn);
-	forget_step(&desk);
-	open_author(&desk);
+	desk_forget(&desk);
+	desk_open(&desk);
 	assert_int_equal(desk.author.audit_seq, 2);
 	assert_true(id_equal(desk.author.audit_hash, hash));
-	begin_step(&desk);
-	must(&desk, set(&desk, 10));
+	desk_step(&desk);
+	desk_must(&desk, desk_set(&desk, 10));
 	assert_int_equal(desk.place.seq, 3);
-	finish(&desk);
-	forget_step(&desk);
-	check(&desk);
+	desk_finish(&desk);
+	desk_forget(&desk);
+	desk_check(&desk);
 	desk_end(&desk);
 }
 
@@ -483,18 +323,18 @@ static void an_audit_chain_does_not_begin_with_a_step_that_was_given_up(void **s
 
 	(void)state;
 	desk_begin(&desk);
-	begin_step(&desk);
-	must(&desk, set(&desk, 10));
+	desk_step(&desk);
+	desk_must(&desk, desk_set(&desk, 10));
 	store_end(desk.applying.txn);
-	forget_step(&desk);
-	open_author(&desk);
-	begin_step(&desk);
-	must(&desk, set(&desk, 10));
+	desk_forget(&desk);
+	desk_open(&desk);
+	desk_step(&desk);
+	desk_must(&desk, desk_set(&desk, 10));
 	assert_int_equal(state_row(desk.applying.txn, KIND_TABLE(audit), desk.judged.audit_hash, &row, NULL), OK);
 	assert_int_equal(row.seq, 1);
 	assert_true(bytes_equal(row.before, bytes_of((const uint8_t[16]){ 0 }, 16)));
-	finish(&desk);
-	forget_step(&desk);
+	desk_finish(&desk);
+	desk_forget(&desk);
 	desk_end(&desk);
 }
 
@@ -506,25 +346,25 @@ static void a_step_that_finds_the_disk_full_never_was(void **state)
 		struct desk desk;
 
 		desk_begin(&desk);
-		begin_step(&desk);
-		must(&desk, set(&desk, 10));
-		finish(&desk);
-		forget_step(&desk);
-		begin_step(&desk);
-		must(&desk, set(&desk, 10));
+		desk_step(&desk);
+		desk_must(&desk, desk_set(&desk, 10));
+		desk_finish(&desk);
+		desk_forget(&desk);
+		desk_step(&desk);
+		desk_must(&desk, desk_set(&desk, 10));
 		assert_int_equal(desk.place.seq, 2);
 		mem_disk_full_at(desk.world.disk, change);
-		assert_int_equal(end_step(&desk), E_FULL);
+		assert_int_equal(desk_end_step(&desk), E_FULL);
 		mem_disk_full_at(desk.world.disk, 0);
-		forget_step(&desk);
-		open_author(&desk);
-		begin_step(&desk);
-		must(&desk, set(&desk, 10));
+		desk_forget(&desk);
+		desk_open(&desk);
+		desk_step(&desk);
+		desk_must(&desk, desk_set(&desk, 10));
 		assert_int_equal(desk.place.seq, 2);
-		finish(&desk);
+		desk_finish(&desk);
 		assert_int_equal(desk.author.closed[0].end.seq, 2);
-		forget_step(&desk);
-		check(&desk);
+		desk_forget(&desk);
+		desk_check(&desk);
 		desk_end(&desk);
 	}
 }
@@ -539,7 +379,8 @@ static void a_damaged_end_of_the_audit_chain_is_told(void **state)
 	desk_begin(&desk);
 	assert_int_equal(store_begin(desk.world.store, &txn, NULL), OK);
 	assert_int_equal(store_put(txn, bytes_of(key, sizeof key), bytes_text("short"), NULL), OK);
-	assert_int_equal(author_open(&desk.author, &desk.signer, cluster, &desk.vector, txn, &desk.err), E_DAMAGED);
+	assert_int_equal(author_open(&desk.author, &desk.signer, desk_cluster, &desk.vector, txn, &desk.err),
+			 E_DAMAGED);
 	store_end(txn);
 	desk_end(&desk);
 }
