@@ -115,6 +115,7 @@ static void whoever_is_always_ahead_counts_too(void **state)
 			yard_merge_to(yard, 0, i - 3);
 		yard_ack(yard, 1, 0, i > 3 ? i - 3 : 0);
 		yard_look(yard);
+		assert_in_range(yard->mesh->stable.ahead[0].ends.count, 1, 1);
 	}
 	assert_in_range(stable_seq(yard, 0), 1, 5);
 	/* Unless it went back: then nothing that it said before counts. */
