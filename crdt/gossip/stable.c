@@ -552,10 +552,6 @@ void stable_closing(struct mesh *mesh)
 
 void stable_replaced(struct mesh *mesh)
 {
-	struct stable *stable = &mesh->stable;
-
 	stable_went_back(mesh);
-	free(stable->trim.state.all);
-	stable->trim.state = (struct trim_state){ 0 };
-	stable->trim.bytes = 0;
+	trim_anew(&mesh->stable.trim);
 }

@@ -425,8 +425,10 @@ static void whoever_comes_and_whatever_closes_starts_again(void **state)
 	yard_ack(yard, 0, 0, 2);
 	yard_look(yard);
 	assert_true(yard_is_there(yard, &dead));
+	/* It closes what is the evicted one's, in a row that is to be everywhere, too. */
 	all[0] = scene_evict(yard->scene, 5, 0);
 	real_bring(yard->real, all, 1);
+	yard_ack_own(yard);
 	yard_look(yard);
 	assert_false(yard_is_there(yard, &dead));
 	yard_free(yard);
