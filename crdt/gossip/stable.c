@@ -152,23 +152,52 @@ static enum code wait_for(struct look *look, size_t at, struct sight *sight, str
 }
 
 /* What a peer named and this member does not have is part of what there is, and may yet come. */
-static enum code look_ahead(struct look *look, size_t at, struct err *err)
+static enum code look_ahead(struct look *look, size_t at, struct sight *sight, struct err *err)
+{
+	size_t count;
+	const struct frontier *ends = vector_ends(&look->mesh->peers[at]->acked, sight->stream, &count);
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < count; i++) {
+		bool is_on;
+
+		code = is_here(sight, ends[i].end, &is_on, err);
+		if (code || is_on)
+			continue;
+		vector_note_more(&look->joined, sight->stream, ends[i].end);
+		code = wait_for(look, at, sight, ends[i].end, err);
+	}
+	return code;
+}
+
+static enum code look_at(struct look *look, struct stream stream, struct err *err)
+{
+	struct sight sight = see(look, stream);
+	enum code code = OK;
+
+	for (size_t i = 0; i < sight.own_count; i++)
+		vector_note_more(&look->joined, stream, sight.own[i].end);
+	if (sight.own_count == 1)
+		code = look_along(look, &sight, err);
+	else
+		look_across(look, &sight);
+	for (size_t i = 0; !code && i < look->mesh->peers_count; i++)
+		code = look_ahead(look, i, &sight, err);
+	return code;
+}
+
+/* Streams of which this member has nothing yet. */
+static enum code look_beyond(struct look *look, size_t at, struct err *err)
 {
 	const struct vector *acked = &look->mesh->peers[at]->acked;
-	struct sight sight = { 0 };
 	enum code code = OK;
 
 	for (size_t i = 0; !code && i < acked->count; i++) {
 		struct stream stream = acked->all[i].stream;
-		bool is_on;
+		struct sight sight = see(look, stream);
 
-		if (!i || stream_compare(&stream, &sight.stream))
-			sight = see(look, stream);
-		code = is_here(&sight, acked->all[i].end, &is_on, err);
-		if (code || is_on)
-			continue;
-		vector_note_more(&look->joined, stream, acked->all[i].end);
-		code = wait_for(look, at, &sight, acked->all[i].end, err);
+		if (!sight.own_count && (!i || stream_compare(&acked->all[i - 1].stream, &stream)))
+			code = look_ahead(look, at, &sight, err);
 	}
 	return code;
 }
@@ -178,20 +207,11 @@ static enum code look_around(struct look *look, struct err *err)
 	const struct vector *own = &look->mesh->vector;
 	enum code code = OK;
 
-	for (size_t i = 0; !code && i < own->count; i++) {
-		struct sight sight;
-
-		vector_note_more(&look->joined, own->all[i].stream, own->all[i].end);
-		if (i && !stream_compare(&own->all[i - 1].stream, &own->all[i].stream))
-			continue;
-		sight = see(look, own->all[i].stream);
-		if (sight.own_count == 1)
-			code = look_along(look, &sight, err);
-		else
-			look_across(look, &sight);
-	}
+	for (size_t i = 0; !code && i < own->count; i++)
+		if (!i || stream_compare(&own->all[i - 1].stream, &own->all[i].stream))
+			code = look_at(look, own->all[i].stream, err);
 	for (size_t i = 0; !code && i < look->mesh->peers_count; i++)
-		code = look_ahead(look, i, err);
+		code = look_beyond(look, i, err);
 	return code;
 }
 
@@ -552,10 +572,6 @@ void stable_closing(struct mesh *mesh)
 
 void stable_replaced(struct mesh *mesh)
 {
-	struct stable *stable = &mesh->stable;
-
 	stable_went_back(mesh);
-	free(stable->trim.state.all);
-	stable->trim.state = (struct trim_state){ 0 };
-	stable->trim.bytes = 0;
+	trim_anew(&mesh->stable.trim);
 }

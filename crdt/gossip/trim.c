@@ -99,6 +99,12 @@ void trim_done(struct trim *trim)
 	free(trim->before.all);
 }
 
+void trim_anew(struct trim *trim)
+{
+	trim_done(trim);
+	*trim = (struct trim){ .budget = trim->budget };
+}
+
 bool trim_is_counting(const struct trim *trim)
 {
 	return !trim->state.is_counted;

@@ -66,6 +66,9 @@ enum code trim_step(struct trim *trim, const struct trimming *trimming, struct e
 /* The transaction is durable, or came to nothing. */
 void trim_settle(struct trim *trim);
 void trim_take_back(struct trim *trim);
+
+/* The log is another one: it is counted and gone through anew. */
+void trim_anew(struct trim *trim);
 void trim_done(struct trim *trim);
 
 #endif

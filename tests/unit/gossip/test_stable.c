@@ -115,6 +115,7 @@ static void whoever_is_always_ahead_counts_too(void **state)
 			yard_merge_to(yard, 0, i - 3);
 		yard_ack(yard, 1, 0, i > 3 ? i - 3 : 0);
 		yard_look(yard);
+		assert_in_range(yard->mesh->stable.ahead[0].ends.count, 1, 1);
 	}
 	assert_in_range(stable_seq(yard, 0), 1, 5);
 	/* Unless it went back: then nothing that it said before counts. */
@@ -322,7 +323,7 @@ static void the_budget_is_kept(void **state)
 	yard_free(yard);
 }
 
-/* Also across starts, of a log that takes several steps to count, while more comes. */
+/* At a start, and also of a log that takes several steps to count, while more comes. */
 static void bytes_are_counted_in_steps(void **state)
 {
 	enum { MANY = 3 * TRIM_LOOKS / 2 };
@@ -335,12 +336,17 @@ static void bytes_are_counted_in_steps(void **state)
 	for (size_t i = 0; i < MANY; i++) {
 		batch = yard_batch(yard, 0, end, 10);
 		assert_int_equal(log_put_batch(yard->mesh->txn, &batch, NULL), OK);
-		mesh_move(yard->mesh, batch.stream, end = batch.end);
+		mesh_move(yard->mesh, &batch);
+		end = batch.end;
 	}
 	assert_int_equal(real_commit(yard->real), OK);
 	write_some(yard, 1, 40, 10);
 	yard_merge_to(yard, 1, 10);
 	yard_restart(yard);
+	assert_false(trim_is_counting(&yard->mesh->stable.trim));
+	yard_check(yard);
+	/* As after a snapshot was put in place. */
+	stable_replaced(yard->mesh);
 	for (size_t i = 11; i <= 40; i++) {
 		struct batch more = yard_batch(yard, 0, end, 10);
 
@@ -348,7 +354,8 @@ static void bytes_are_counted_in_steps(void **state)
 		if (i % 2) {
 			assert_int_equal(log_put_batch((mesh_txn(yard->mesh, NULL), yard->mesh->txn), &more, NULL), OK);
 			trim_grew(&yard->mesh->stable.trim, &more);
-			mesh_move(yard->mesh, more.stream, end = more.end);
+			mesh_move(yard->mesh, &more);
+			end = more.end;
 			assert_int_equal(real_commit(yard->real), OK);
 		}
 		if (i % 10 == 4) {

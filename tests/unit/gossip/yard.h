@@ -54,6 +54,9 @@ size_t yard_has(const struct yard *yard, size_t chain);
 /* Another one acknowledges so many batches of a chain. */
 void yard_ack(struct yard *yard, size_t other, size_t chain, size_t count);
 void yard_ack_all(struct yard *yard);
+
+/* All others acknowledge what the node itself wrote. */
+void yard_ack_own(struct yard *yard);
 struct peer *yard_peer(struct yard *yard, size_t other);
 
 /* Time for one look, and for all the steps that follow. */
