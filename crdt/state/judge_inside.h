@@ -35,8 +35,10 @@ struct request {
 	const struct asker *asker;
 	size_t count;
 	struct wish wishes[JUDGE_CHANGES_MAX];
-	struct hlc hlc; /* of the entry */
-	struct id dry;  /* the pool that has no address left here, where that ended the request */
+	struct hlc hlc;       /* of the entry */
+	struct id dry;        /* the pool that has no address left here, where that ended the request */
+	struct block_map map; /* of the pool that was looked at last */
+	bool has_map;
 	struct record scratch;
 	struct buf buf; /* for one op */
 };

@@ -25,14 +25,27 @@ static enum code look_pool(struct request *request, const struct wish *wish, str
 	return state_row(request->judging->txn, KIND_TABLE(pool), pool, ret_row, err);
 }
 
+/* A request of many leases makes the map once: it writes nothing before it is judged. */
+static enum code find_map(struct request *request, const struct pool_row *pool, struct err *err)
+{
+	const struct judging *judging = request->judging;
+	enum code code;
+
+	if (request->has_map && id_equal(request->map.pool, pool->id))
+		return OK;
+	code = block_map(judging->txn, judging->members, pool, judging->arena, &request->map, err);
+	request->has_map = !code;
+	return code;
+}
+
 /* What this member may lease of a pool, but for what earlier changes lease. */
 static enum code begin_owner(struct request *request, const struct wish *wish, const struct pool_row *pool,
-			     struct block_map *map, struct block_owner *ret_owner, struct err *err)
+			     struct block_owner *ret_owner, struct err *err)
 {
 	const struct judging *judging = request->judging;
 	struct address *spoken = arena_take(judging->arena, wish->position * sizeof *spoken);
 	size_t count = 0;
-	enum code code = block_map(judging->txn, judging->members, pool, judging->arena, map, err);
+	enum code code = find_map(request, pool, err);
 
 	for (size_t i = 0; i < wish->position; i++) {
 		const struct lease_row *other = request->wishes[i].row;
@@ -45,7 +58,7 @@ static enum code begin_owner(struct request *request, const struct wish *wish, c
 		.txn = judging->txn,
 		.arena = judging->arena,
 		.rng = judging->rng,
-		.map = map,
+		.map = &request->map,
 		.node = judging->node,
 		.start = judging->start,
 		.gates = judging->gates,
@@ -59,7 +72,6 @@ enum code judge_address(struct request *request, struct wish *wish, struct err *
 {
 	struct lease_row *row = wish->row;
 	struct block_owner owner;
-	struct block_map map;
 	struct pool_row pool;
 	enum code code = look_pool(request, wish, row->pool, &pool, err);
 
@@ -67,7 +79,7 @@ enum code judge_address(struct request *request, struct wish *wish, struct err *
 	if (is_gone(code) || (!code && !(pool.has & BIT(AT_pool_network4))) || row->has & BIT(AT_lease_address))
 		return OK;
 	if (!code)
-		code = begin_owner(request, wish, &pool, &map, &owner, err);
+		code = begin_owner(request, wish, &pool, &owner, err);
 	if (!code)
 		code = block_choose(&owner, &row->address, NULL);
 	wish->is_dry = code == E_DRY;
@@ -84,13 +96,12 @@ static enum code check_address(struct request *request, const struct wish *wish,
 	const struct lease_row *row = wish->row;
 	const struct block *block;
 	struct block_owner owner;
-	struct block_map map;
 	bool is_free;
-	enum code code = begin_owner(request, wish, pool, &map, &owner, err);
+	enum code code = begin_owner(request, wish, pool, &owner, err);
 
 	if (code)
 		return code;
-	block = block_of(&map, row->address);
+	block = block_of(&request->map, row->address);
 	if (!block)
 		return at_field(field, fail(err, E_VALUE, "is none that the pool has for devices: leave it out"), err);
 	if (!block_may_use(&owner, block))
