@@ -221,7 +221,7 @@ enum code block_round_next(struct block_round *round, uint32_t *ret_address, boo
 			   struct err *err)
 {
 	const struct block_usable *usable = round->usable;
-	bool follows = round->next && round->next < usable->all[round->part].end, leased, is_free = false;
+	bool follows = round->next < usable->all[round->part].end, leased, is_free = false;
 	uint32_t address;
 	enum code code = OK;
 

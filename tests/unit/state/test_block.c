@@ -164,8 +164,9 @@ static void what_is_no_transfer_changes_nothing(void **state)
 	first = estate_give(&e, &other, 1, 2, base + 10, base + 20, NULL);
 	estate_give(&e, &pool, 2, 3, base + 10, base + 20, &first); /* after one of another pool */
 	wide.pool = pool.id;
+	wide.first = block_address(base + 10);
+	wide.last = block_address(base + 20);
 	wide.first.size = wide.last.size = 16; /* of another version of IP */
-	memset(wide.last.bytes, 255, 16);
 	put_row(&e.p, KIND_TABLE(transfer), &wide, 1);
 	map = estate_map(&e, &pool);
 	assert_int_equal(map.count, 1);

@@ -323,12 +323,13 @@ static void pools_that_overlap_on_one_gateway(void **state)
 	put_dead(&e.p, KIND_TABLE(interface), interface);
 	assert_true(is_standing(&a) && is_standing(&b));
 	/* A gateway's own is there without an interface. */
-	b = estate_pool(&e, "10.0.0.0/16", 1, fra);
-	assert_int_equal(is_standing(&b), is_smaller(b.id, a.id) && is_smaller(b.id, c.id));
-	if (!is_standing(&a))
-		assert_true(is_smaller(b.id, a.id));
-	put_dead(&e.p, KIND_TABLE(pool), b.id);
-	assert_true(is_standing(&a) && is_standing(&c));
+	for (int i = 0; i < 12; i++) {
+		b = estate_pool(&e, "10.0.0.0/16", 1, fra);
+		assert_int_equal(is_standing(&b), is_smaller(b.id, a.id) && is_smaller(b.id, c.id));
+		assert_int_equal(is_standing(&a), is_smaller(a.id, b.id));
+		put_dead(&e.p, KIND_TABLE(pool), b.id);
+		assert_true(is_standing(&a) && is_standing(&c));
+	}
 	b = estate_pool(&e, "10.0.0.0/16", 1, put_gateway("lon-1"));
 	assert_true(is_standing(&a) && is_standing(&b) && is_standing(&c));
 	estate_end(&e);

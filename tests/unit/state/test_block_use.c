@@ -126,7 +126,9 @@ static void own_something(const struct pool_row *pool, uint32_t base, struct pla
 	for (uint64_t taker = 2; taker <= 3; taker++) {
 		uint32_t first = 2 + (uint32_t)dice_below(200), last = first + (uint32_t)dice_below(50);
 
+		/* In two blocks, one behind the other. */
 		estate_give(&e, pool, 1, taker, base + first, base + last, NULL);
+		estate_give(&e, pool, 1, taker, base + last + 1, base + last + 4, NULL);
 	}
 	map = estate_map(&e, pool);
 	for (uint32_t at = 0; at < SIZE; at++) {
