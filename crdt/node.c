@@ -73,7 +73,8 @@ static enum code ask(struct mesh *mesh, const struct node_event *event, struct j
 	struct judging judging = { .rng = &mesh->rng,
 				   .now = event->wall,
 				   .idempotency = event->write.idempotency,
-				   .action = event->write.action };
+				   .action = event->write.action,
+				   .members = mesh->t0.members };
 	struct applying applying;
 	const char *refusal = refuse_writes(mesh);
 	enum code code;

@@ -12,20 +12,21 @@
 #include "crdt/base/base.h"
 
 /* The one list: name, number, HTTP status, what it means. */
-#define ERR_CODES(X)                                   \
-	X(OK, 0, 200, "ok")                            \
-	X(E_FORM, -1, 400, "not well-formed")          \
-	X(E_VALUE, -2, 422, "a value is not allowed")  \
-	X(E_LIMIT, -3, 413, "too big")                 \
-	X(E_ABSENT, -4, 404, "not there")              \
-	X(E_DENIED, -5, 403, "not permitted")          \
-	X(E_NEWER, -6, 501, "made by a newer version") \
-	X(E_BUSY, -7, 503, "in use")                   \
-	X(E_FULL, -8, 507, "the disk is full")         \
-	X(E_DAMAGED, -9, 500, "damaged on disk")       \
-	X(E_IO, -10, 500, "the disk failed")           \
-	X(E_TAKEN, -11, 409, "taken by another")       \
-	X(E_LOST, -12, 410, "can no longer be promised")
+#define ERR_CODES(X)                                     \
+	X(OK, 0, 200, "ok")                              \
+	X(E_FORM, -1, 400, "not well-formed")            \
+	X(E_VALUE, -2, 422, "a value is not allowed")    \
+	X(E_LIMIT, -3, 413, "too big")                   \
+	X(E_ABSENT, -4, 404, "not there")                \
+	X(E_DENIED, -5, 403, "not permitted")            \
+	X(E_NEWER, -6, 501, "made by a newer version")   \
+	X(E_BUSY, -7, 503, "in use")                     \
+	X(E_FULL, -8, 507, "the disk is full")           \
+	X(E_DAMAGED, -9, 500, "damaged on disk")         \
+	X(E_IO, -10, 500, "the disk failed")             \
+	X(E_TAKEN, -11, 409, "taken by another")         \
+	X(E_LOST, -12, 410, "can no longer be promised") \
+	X(E_DRY, -13, 503, "no address is free here")
 
 enum code {
 #define X(name, number, http, text) name = (number),

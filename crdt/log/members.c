@@ -26,7 +26,8 @@ struct members {
 	struct invite_view *invites; /* ascending by id */
 	struct mark *marks;          /* ascending by hash */
 	struct switched *switches;
-	size_t count, standing, invites_count, marks_count, switches_count;
+	struct grant_view *grants; /* ascending by node */
+	size_t count, standing, invites_count, marks_count, switches_count, grants_count;
 	size_t voids; /* invites and operators */
 	uint64_t level;
 	struct arena arena;
@@ -200,6 +201,35 @@ static void keep_rules(struct members *members, const struct facts *facts)
 	}
 }
 
+static int compare_grants(const void *a, const void *b)
+{
+	const struct grant_view *one = a, *other = b;
+
+	if (one->node != other->node)
+		return one->node < other->node ? -1 : 1;
+	return memcmp(one->hash.bytes, other->hash.bytes, sizeof one->hash.bytes);
+}
+
+/* One for each node. */
+static void keep_grants(struct members *members, const struct facts *facts)
+{
+	size_t count = 0;
+
+	members->grants = arena_take(&members->arena, (facts->count + (size_t)1) * sizeof *members->grants);
+	for (uint32_t i = 0; i < facts->count; i++) {
+		const struct fact *fact = &facts->all[i];
+
+		if (fact->stands && fact->said->kind == KIND_grant)
+			members->grants[count++] =
+				(struct grant_view){ node_of_key(fact->row.grant.key),
+						     node_of_key(fact->row.grant.heir), fact->said->hash };
+	}
+	qsort(members->grants, count, sizeof *members->grants, compare_grants);
+	for (size_t i = 0; i < count; i++)
+		if (!i || members->grants[i].node != members->grants[members->grants_count - 1].node)
+			members->grants[members->grants_count++] = members->grants[i];
+}
+
 static void keep_marks(struct members *members, const struct facts *facts)
 {
 	members->marks = arena_take(&members->arena, (facts->count + (size_t)1) * sizeof *members->marks);
@@ -270,6 +300,7 @@ struct members *members_make(struct id cluster, const struct statement *all, siz
 	keep_members(members, &facts, &nodes);
 	keep_invites(members, &nodes);
 	keep_rules(members, &facts);
+	keep_grants(members, &facts);
 	keep_marks(members, &facts);
 	count_voids(members, &facts);
 	arena_done(&facts.arena);
@@ -346,6 +377,20 @@ uint64_t members_switch(const struct members *members, struct bytes name)
 		bsearch(&name, members->switches, members->switches_count, sizeof *members->switches, compare_name);
 
 	return one ? one->value : 0;
+}
+
+static int compare_grantor(const void *node, const void *one)
+{
+	uint64_t sought = *(const uint64_t *)node, here = ((const struct grant_view *)one)->node;
+
+	return (sought > here) - (sought < here);
+}
+
+const struct grant_view *members_grant(const struct members *members, uint64_t node)
+{
+	if (!members->grants_count)
+		return NULL;
+	return bsearch(&node, members->grants, members->grants_count, sizeof *members->grants, compare_grantor);
 }
 
 bool members_stands(const struct members *members, struct id statement)

@@ -40,6 +40,12 @@ struct member {
 	bool is_evicted;
 };
 
+/* What becomes of a frozen block, by the word of an operator. */
+struct grant_view {
+	uint64_t node, heir;
+	struct id hash; /* of the statement */
+};
+
 struct invite_view {
 	struct id id;
 	struct key32 key, sponsor;
@@ -75,6 +81,9 @@ uint64_t members_level(const struct members *members);
 
 /* The value of a cluster-wide switch, 0 when it was never set. */
 uint64_t members_switch(const struct members *members, struct bytes name);
+
+/* Who was granted what the node owned, as far as nobody inherits it: of several the smallest hash. NULL: nobody. */
+const struct grant_view *members_grant(const struct members *members, uint64_t node);
 
 /* Whether the statement counts (by its hash); an admission does while its node stands by it. */
 bool members_stands(const struct members *members, struct id statement);

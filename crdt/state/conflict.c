@@ -4,6 +4,7 @@
 #include "crdt/base/text.h"
 #include "crdt/model/pack.h"
 #include "crdt/model/record.h"
+#include "crdt/state/block_lease.h"
 #include "crdt/state/claim.h"
 #include "crdt/state/found.h"
 #include "crdt/state/limit.h"
@@ -126,6 +127,82 @@ static void find_off(struct walk *walk, struct id device)
 		tell(walk, CONFLICT_LIMIT, KIND_TABLE(device), NULL, device, NULL, 0);
 }
 
+static enum code find_sharing(struct walk *walk, enum conflict_what what, const struct lease_row *row, size_t place,
+			      struct err *err)
+{
+	struct id *ids;
+	size_t count;
+	enum code code = lease_sharing(walk->txn, row, place, &walk->arena, &ids, &count, err);
+
+	if (!code && count > 1 && id_equal(ids[0], row->id))
+		tell(walk, what, KIND_TABLE(lease), &KIND_TABLE(lease)->shape.fields[place], row->id, ids + 1,
+		     count - 1);
+	return code;
+}
+
+/* Whether a lease that lives is the device's first of its pool, and does not stand. */
+static enum code is_lost(struct walk *walk, struct id lease, bool *ret_is_lost, struct err *err)
+{
+	bool stands = true, is_first = false;
+	struct lease_row row;
+	struct id *ids;
+	size_t count;
+	enum code code = live_row(walk->txn, KIND_TABLE(lease), lease, &row, err);
+
+	if (is_gone(code)) {
+		*ret_is_lost = false;
+		return OK;
+	}
+	if (!code)
+		code = lease_sharing(walk->txn, &row, AT_lease_device, &walk->arena, &ids, &count, err);
+	is_first = !code && count && id_equal(ids[0], lease);
+	if (is_first)
+		code = lease_stands(walk->txn, lease, &walk->arena, &stands, err);
+	if (!code)
+		*ret_is_lost = is_first && !stands;
+	return code;
+}
+
+static enum code find_lost(struct walk *walk, struct id device, struct err *err)
+{
+	bool lost = false;
+	struct ids ids;
+	enum code code =
+		ids_find(walk->txn, KIND_TABLE(lease), FIELD_TABLE(lease, device), &device, &walk->arena, &ids, err);
+
+	for (size_t i = 0; !code && !lost && i < ids.count; i++)
+		code = is_lost(walk, ids.all[i], &lost, err);
+	if (!code && lost)
+		tell(walk, CONFLICT_LOST, KIND_TABLE(device), NULL, device, NULL, 0);
+	return code;
+}
+
+static enum code find_pool(struct walk *walk, struct id pool, struct err *err)
+{
+	bool stands = true;
+	struct id other;
+	enum code code = pool_stands(walk->txn, pool, &walk->arena, &stands, &other, err);
+
+	if (!code && !stands)
+		tell(walk, CONFLICT_POOL, KIND_TABLE(pool), NULL, pool, &other, 1);
+	return code;
+}
+
+static enum code find_addresses(struct walk *walk, const struct kind *kind, struct id id, const void *row,
+				struct err *err)
+{
+	enum code code = OK;
+
+	switch (kind->number) {
+	case KIND_lease:
+		code = find_sharing(walk, CONFLICT_ADDRESS, row, AT_lease_address, err);
+		return code ? code : find_sharing(walk, CONFLICT_LEASES, row, AT_lease_device, err);
+	case KIND_device: return find_lost(walk, id, err);
+	case KIND_pool: return find_pool(walk, id, err);
+	}
+	return code;
+}
+
 /* All about a record that lives, in the order of enum conflict_what. */
 static enum code find_all(struct walk *walk, const struct kind *kind, struct id id, const void *row, struct err *err)
 {
@@ -142,7 +219,7 @@ static enum code find_all(struct walk *walk, const struct kind *kind, struct id 
 		code = note_off(walk, id, err);
 	if (!code && kind == KIND_TABLE(device))
 		find_off(walk, id);
-	return code;
+	return code ? code : find_addresses(walk, kind, id, row, err);
 }
 
 /* One whose identity has not arrived yet is not there, rather than invalid. */
@@ -211,44 +288,49 @@ static void describe_who(const struct conflict *conflict, char *room, size_t siz
 			 conflict->count == 1 ? "" : "s");
 }
 
+/* What is said of those who are in conflict, where it needs no more; NULL: it does. */
+static const char *saying(enum conflict_what what)
+{
+	switch (what) {
+	case CONFLICT_KEY: return "have one public key, and none is let in: remove them and enrol with new keys";
+	case CONFLICT_LIMIT:
+		return "is one more than its owner's plan allows, and is off: remove a device or change the plan";
+	case CONFLICT_INVALID:
+		return "breaks this version's limits, and counts as absent: update this server or remove it";
+	case CONFLICT_ADDRESS: return "share one address, which is the first one's: the others get new ones";
+	case CONFLICT_LEASES: return "are of one device and pool, and the first one counts: the others end";
+	case CONFLICT_LOST: return "lost its address to another device: it gets a new one, and needs a new config";
+	case CONFLICT_POOL:
+		return "overlap on one gateway, where the first of these counts as absent: remove one of them";
+	case CONFLICT_NAME:
+	case CONFLICT_VALUE:
+	case CONFLICT_POLICY:
+	case CONFLICT_KINDS: break;
+	}
+	return NULL;
+}
+
 void conflict_describe(const struct conflict *conflict, char *room, size_t size)
 {
-	const char *field = conflict->field ? conflict->field->name : "";
+	const char *field = conflict->field ? conflict->field->name : "", *text = saying(conflict->what);
 	struct conflict alone = *conflict;
 	char who[128], one[128];
 
 	alone.count = 0;
 	describe_who(conflict, who, sizeof who);
 	describe_who(&alone, one, sizeof one);
-	switch (conflict->what) {
-	case CONFLICT_NAME:
+	if (text)
+		snprintf(room, size, "%s %s", who, text);
+	else if (conflict->what == CONFLICT_NAME)
 		snprintf(room, size, "%s have one `%s`, which now means none of them: rename all but one", who, field);
-		return;
-	case CONFLICT_KEY:
-		snprintf(room, size, "%s have one public key, and none is let in: remove them and enrol with new keys",
-			 who);
-		return;
-	case CONFLICT_VALUE:
+	else if (conflict->what == CONFLICT_VALUE)
 		snprintf(room, size, "%s was given two values of `%s` at once, and grants the least: set it again", one,
 			 field);
-		return;
-	case CONFLICT_POLICY:
-		if (conflict->count)
-			snprintf(room, size, "%s was saved %zu times at once, and all of them hold: save it again", one,
-				 conflict->count);
-		else
-			snprintf(room, size, "%s has no rules, and lets nothing pass: save it", one);
-		return;
-	case CONFLICT_LIMIT:
-		snprintf(room, size,
-			 "%s is one more than its owner's plan allows, and is off: remove a device or change the plan",
-			 one);
-		return;
-	case CONFLICT_INVALID:
-		snprintf(room, size,
-			 "%s breaks this version's limits, and counts as absent: update this server or remove it", one);
-		return;
-	case CONFLICT_KINDS: break;
-	}
-	snprintf(room, size, "%s", one);
+	else if (conflict->what == CONFLICT_POLICY && conflict->count)
+		snprintf(room, size, "%s was saved %zu times at once, and all of them hold: save it again", one,
+			 conflict->count);
+	else if (conflict->what == CONFLICT_POLICY)
+		snprintf(room, size, "%s has no rules, and lets nothing pass: save it", one);
+	else
+		snprintf(room, size, "%s", one);
 }

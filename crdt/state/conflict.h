@@ -18,13 +18,17 @@ enum conflict_what {
 	CONFLICT_POLICY,  /* a policy has several heads, or none */
 	CONFLICT_LIMIT,   /* a device beyond what its owner's plan allows: it is off */
 	CONFLICT_INVALID, /* a live record that breaks this version's limits: treated as absent */
+	CONFLICT_ADDRESS, /* live leases of one pool share an address: the smallest id stands, the others are to end */
+	CONFLICT_LEASES,  /* a device has several live leases of one pool: as above */
+	CONFLICT_LOST,    /* a device that lost its only lease of a pool to another one */
+	CONFLICT_POOL,    /* overlaps a pool with a smaller id on one gateway: treated as absent */
 	CONFLICT_KINDS,
 };
 
 struct conflict {
 	enum conflict_what what;
 	const struct kind *kind;
-	const struct field *field; /* of a name or value; else NULL */
+	const struct field *field; /* of a name, a value or a lease; else NULL */
 	struct id id;              /* of several the smallest */
 	struct id *others;
 	size_t count; /* of the others */

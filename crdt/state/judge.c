@@ -296,5 +296,7 @@ enum code judge(const struct judging *judging, const struct asker *asker, const 
 	buf_done(&request->buf);
 	if (!code)
 		*ret_judged = judged;
+	if (code == E_DRY)
+		ret_judged->pool = request->dry;
 	return code;
 }

@@ -11,6 +11,7 @@
 #include "crdt/base/rng.h"
 #include "crdt/log/batch.h"
 #include "crdt/model/model.h"
+#include "crdt/state/block.h"
 #include "crdt/store.h"
 
 enum change_what { CHANGE_CREATE, CHANGE_SET, CHANGE_REMOVE };
@@ -61,6 +62,8 @@ struct judging {
 	struct bytes action;      /* for the audit row, such as "device.create"; empty: no row, for own rows alone */
 	uint64_t audit_seq;       /* of the audit row */
 	struct id audit_before;   /* the hash of the one before it */
+	const struct members *members;   /* who owns which addresses; NULL: nobody any */
+	const struct block_gates *gates; /* NULL: nothing is in the way of leasing */
 };
 
 struct judged {
@@ -70,17 +73,22 @@ struct judged {
 	struct id ids[JUDGE_IDS_MAX]; /* of the changes, in order */
 	struct id audit_hash;         /* the id of its audit row, for the next one */
 	bool is_repeat;               /* it came true before, or changes nothing: there is no entry, only ids */
+	struct id pool;               /* after E_DRY, which sets nothing else: the one that has no address left here */
 };
 
 /*
- * E_DENIED (who asks may not), E_TAKEN (a name, a key), E_ABSENT, E_LIMIT, E_VALUE, E_FORM: each says which change and
- * field, and what to do. An audit row is part of every entry.
+ * E_DENIED (who asks may not), E_TAKEN (a name, a key, an address), E_ABSENT, E_LIMIT, E_VALUE, E_FORM, E_DRY: each
+ * says which change and field, and what to do. An audit row is part of every entry.
+ *
+ * A lease in a pool with IPv4 gets an address that this member owns (block.h), unless it brings one along that this
+ * member may lease. E_DRY when there is none: all else about the request was in order, and it may be asked again once
+ * another member gave addresses of that pool.
  *
  * A record's nonce is random, or 16 bytes that follow from `idempotency`: then the same request makes the same ids at
  * any member, unless the identity names the member or the time (pools, leases, secrets spent at home). It is a repeat
  * when a record of such an id was ever made; one of natural ids alone when all live as they are asked for. Set here
- * unless given: the ordinal of a device, what a policy's version replaces, who, and when (not where the time is part of
- * an identity that `idempotency` makes, unless it must be there).
+ * unless given: the ordinal of a device, what a policy's version replaces, a lease's address, who, and when (not where
+ * the time is part of an identity that `idempotency` makes, unless it must be there).
  */
 enum code judge(const struct judging *judging, const struct asker *asker, const struct change *changes, size_t count,
 		struct judged *ret_judged, struct err *err);

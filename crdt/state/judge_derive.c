@@ -21,7 +21,9 @@ static const struct {
 	{                                                     \
 		KIND_TABLE(owner), AT_##owner##_##field, what \
 	}
+	/* clang-format off */
 	DERIVE(pool, maker, DERIVED_NODE),
+	DERIVE(pool, start, DERIVED_START),
 	DERIVE(lease, author, DERIVED_NODE),
 	DERIVE(enrolment_token, home, DERIVED_NODE),
 	DERIVE(one_time_link, home, DERIVED_NODE),
@@ -38,6 +40,7 @@ static const struct {
 	DERIVE(hold, made, DERIVED_NOW),
 	DERIVE(session, made, DERIVED_NOW),
 	DERIVE(api_key, made, DERIVED_NOW),
+/* clang-format on */
 #undef DERIVE
 };
 

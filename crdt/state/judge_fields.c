@@ -177,6 +177,8 @@ static enum code begin_create(struct request *request, struct wish *wish, struct
 	}
 	judge_derive(request, wish);
 	code = check_required(wish, err);
+	if (!code && wish->kind == KIND_TABLE(lease))
+		code = judge_address(request, wish, err);
 	if (!code && wish->kind == KIND_TABLE(policy_version) && !(wish->given & BIT(AT_policy_version_replaces)))
 		code = judge_heads(request, wish, err);
 	if (!code && !wish->is_nothing)

@@ -25,6 +25,7 @@ struct wish {
 	struct bytes stored; /* the record, when anything of it is there */
 	uint64_t places;     /* that the op writes */
 	bool is_nothing;     /* all is as it should be already */
+	bool is_dry;         /* a lease for which no address is free here */
 	bool is_bound;       /* the id would be another at another member, or at another time */
 	struct bytes map;    /* of the op */
 };
@@ -34,7 +35,10 @@ struct request {
 	const struct asker *asker;
 	size_t count;
 	struct wish wishes[JUDGE_CHANGES_MAX];
-	struct hlc hlc; /* of the entry */
+	struct hlc hlc;       /* of the entry */
+	struct id dry;        /* the pool that has no address left here, where that ended the request */
+	struct block_map map; /* of the pool that was looked at last */
+	bool has_map;
 	struct record scratch;
 	struct buf buf; /* for one op */
 };
@@ -63,11 +67,19 @@ enum code judge_ordinal(struct request *request, struct wish *wish, struct err *
 /* What is stored, and what will be. */
 enum code judge_stored(struct request *request, struct wish *wish, struct err *err);
 
+/* The address of a lease that brings none along. Whether none is free is judged once all else is: judge_lease. */
+enum code judge_address(struct request *request, struct wish *wish, struct err *err);
+
 /* Whether who asks may: E_DENIED. */
 enum code judge_rights(struct request *request, struct wish *wish, struct err *err);
 
 /* Parents, references, names, keys, limits: E_ABSENT, E_TAKEN, E_LIMIT. */
 enum code judge_rules(struct request *request, struct wish *wish, struct err *err);
+
+/* Leases: the pool, that the device has none there yet, the address. Interfaces and pools: that no two overlap. */
+enum code judge_lease(struct request *request, const struct wish *wish, struct err *err);
+enum code judge_interface(struct request *request, const struct wish *wish, struct err *err);
+enum code judge_pool(struct request *request, const struct wish *wish, struct err *err);
 
 /* The op's map, {field: value} of the wish's places. */
 enum code judge_map(struct request *request, struct wish *wish, struct err *err);

@@ -316,5 +316,12 @@ enum code judge_rules(struct request *request, struct wish *wish, struct err *er
 		code = check_claim(request, wish, err);
 	if (!code && wish->kind == KIND_TABLE(device))
 		code = check_device(request, wish, err);
-	return code;
+	if (code || wish->change->what != CHANGE_CREATE)
+		return code;
+	switch (wish->kind->number) {
+	case KIND_pool: return judge_pool(request, wish, err);
+	case KIND_interface: return judge_interface(request, wish, err);
+	case KIND_lease: return judge_lease(request, wish, err);
+	}
+	return OK;
 }

@@ -372,6 +372,23 @@ static void compare_member(struct key32 key, const struct members *members, size
 	assert_true(member->heir == (eviction ? node_of_key(eviction->row.eviction.heir) : 0));
 }
 
+/* Of the standing grants of a node that with the smallest hash. */
+static void compare_grant(const struct members *members, uint64_t node)
+{
+	const struct grant_view *grant = members_grant(members, node);
+	const struct said *best = NULL;
+
+	for (size_t i = 0; i < said_count; i++)
+		if (said[i].statement.kind == KIND_grant && node_of_key(said[i].row.grant.key) == node &&
+		    is_right(&said[i]) && (!best || is_smaller(said[i].statement.hash, best->statement.hash)))
+			best = &said[i];
+	assert_int_equal(grant != NULL, best != NULL);
+	if (!best)
+		return;
+	assert_true(grant->node == node && grant->heir == node_of_key(best->row.grant.heir));
+	assert_true(id_equal(grant->hash, best->statement.hash));
+}
+
 static void compare_nodes(const struct members *members)
 {
 	size_t count, standing = 0, found = 0;
@@ -393,6 +410,10 @@ static void compare_nodes(const struct members *members)
 	assert_int_equal(members_standing(members), standing);
 	for (size_t i = 1; i < count; i++)
 		assert_true(all[i - 1].node <= all[i].node);
+	for (size_t i = 0; i < said_count; i++)
+		if (said[i].statement.kind == KIND_grant)
+			compare_grant(members, node_of_key(said[i].row.grant.key));
+	compare_grant(members, UINT64_MAX);
 }
 
 /* Whether the set ever led to this key as an operator's, by statements that may no longer stand. */

@@ -117,7 +117,8 @@ static void say_rule(const struct signer *by)
 
 	row.name = bytes_text(below(2) ? "strict" : "short");
 	taken.invite = some_invite(&sponsor);
-	grant.key = grant.heir = some_node().key;
+	grant.key = some_node().key;
+	grant.heir = some_node().key;
 	switch (below(4)) {
 	case 0: realm_say(&realm, by, KIND_TABLE(level), &level); break;
 	case 1: realm_say(&realm, by, KIND_TABLE(switch), &row); break;

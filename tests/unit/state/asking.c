@@ -133,6 +133,10 @@ enum code asked(struct asking *a)
 	struct judged judged = a->judged;
 	enum code code = judge(&a->judging, &a->asker, a->changes, a->count, &judged, &a->err);
 
+	if (code == E_DRY) {
+		a->dry = judged.pool;
+		judged.pool = a->judged.pool;
+	}
 	if (code) {
 		assert_memory_equal(&judged, &a->judged, sizeof judged);
 		a->count = 0;

@@ -21,6 +21,7 @@ struct asking {
 	struct change changes[JUDGE_CHANGES_MAX + 1];
 	size_t count;
 	struct judged judged; /* of the last request that was taken */
+	struct id dry;        /* the pool that the last request with E_DRY found none in */
 	struct err err;
 };
 

@@ -295,6 +295,98 @@ static void pairs_say_the_same(void **state)
 	}
 }
 
+static struct id put_pool(const char *network)
+{
+	struct pool_row row = { .has = BIT(AT_pool_network4) | BIT(AT_pool_maker) | BIT(AT_pool_name),
+				.maker = 1,
+				.name = bytes_text(network) };
+
+	assert_int_equal(network_parse(bytes_text(network), &row.network4, NULL), OK);
+	return put_row(&p, KIND_TABLE(pool), &row, 1);
+}
+
+static struct id put_lease(struct id device, struct id pool, uint8_t last)
+{
+	struct lease_row row = { .has = BIT(AT_lease_device) | BIT(AT_lease_pool) | BIT(AT_lease_address) |
+					BIT(AT_lease_author),
+				 .device = device,
+				 .pool = pool,
+				 .address = { 4, { 10, 0, 0, last } },
+				 .author = 1 };
+
+	return put_row(&p, KIND_TABLE(lease), &row, 1);
+}
+
+static void leases_that_share(void **state)
+{
+	struct id anna, phone, tablet, pool, other, a, b, c;
+	const struct conflict *found;
+	struct seen seen;
+
+	(void)state;
+	putting_start(&p, 7);
+	anna = put_user(&p, "anna", 0, none);
+	phone = put_device(&p, anna, "phone", 1, 1);
+	tablet = put_device(&p, anna, "tablet", 2, 2);
+	pool = put_pool("10.0.0.0/24");
+	other = put_pool("10.0.0.0/25");
+	a = put_lease(phone, pool, 7);
+	put_lease(tablet, other, 7);
+	put_lease(phone, other, 8);
+	assert_int_equal(look().count, 0);
+	b = put_lease(tablet, pool, 7);
+	seen = look();
+	assert_int_equal(seen.count, 2);
+	found = about(&seen, CONFLICT_ADDRESS, smaller(a, b));
+	assert_non_null(found);
+	assert_ptr_equal(found->field, FIELD_TABLE(lease, address));
+	assert_int_equal(found->count, 1);
+	assert_non_null(about(&seen, CONFLICT_LOST, id_equal(smaller(a, b), a) ? tablet : phone));
+	put_dead(&p, KIND_TABLE(lease), b);
+	assert_int_equal(look().count, 0);
+	c = put_lease(phone, pool, 9);
+	seen = look();
+	assert_int_equal(seen.count, 1);
+	found = about(&seen, CONFLICT_LEASES, smaller(a, c));
+	assert_non_null(found);
+	assert_ptr_equal(found->field, FIELD_TABLE(lease, device));
+	/* A device that is gone shares nothing. */
+	put_dead(&p, KIND_TABLE(device), phone);
+	assert_int_equal(look().count, 0);
+	putting_end(&p);
+}
+
+static void pools_that_overlap(void **state)
+{
+	struct gateway_row gateway = { .has = BIT(AT_gateway_name), .name = bytes_text("fra-1") };
+	struct interface_row row = { .has = BIT(AT_interface_gateway) | BIT(AT_interface_pool) |
+					    BIT(AT_interface_name) | BIT(AT_interface_port),
+				     .name = bytes_text("wg0"),
+				     .port = 51820 };
+	struct id pools[2];
+	const struct conflict *found;
+	struct seen seen;
+	int later;
+
+	(void)state;
+	putting_start(&p, 8);
+	row.gateway = put_row(&p, KIND_TABLE(gateway), &gateway, 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(look().count, 0);
+		row.pool = pools[i] = put_pool(i ? "10.0.0.0/24" : "10.0.0.0/16");
+		put_row(&p, KIND_TABLE(interface), &row, 1);
+	}
+	later = id_equal(smaller(pools[0], pools[1]), pools[0]);
+	seen = look();
+	assert_int_equal(seen.count, 1);
+	found = about(&seen, CONFLICT_POOL, pools[later]);
+	assert_non_null(found);
+	assert_true(found->count == 1 && id_equal(found->others[0], pools[!later]));
+	put_dead(&p, KIND_TABLE(pool), pools[!later]);
+	assert_int_equal(look().count, 0);
+	putting_end(&p);
+}
+
 static void descriptions_fit_any_room(void **state)
 {
 	struct conflict conflict = { .kind = KIND_TABLE(enrolment_approval),
@@ -319,9 +411,14 @@ static void descriptions_fit_any_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_and_keys_that_two_have), cmocka_unit_test(values_at_one_generation),
-		cmocka_unit_test(policies_without_one_head),    cmocka_unit_test(devices_that_are_off),
-		cmocka_unit_test(records_that_break_limits),    cmocka_unit_test(pairs_say_the_same),
+		cmocka_unit_test(names_and_keys_that_two_have),
+		cmocka_unit_test(values_at_one_generation),
+		cmocka_unit_test(policies_without_one_head),
+		cmocka_unit_test(devices_that_are_off),
+		cmocka_unit_test(records_that_break_limits),
+		cmocka_unit_test(pairs_say_the_same),
+		cmocka_unit_test(leases_that_share),
+		cmocka_unit_test(pools_that_overlap),
 		cmocka_unit_test(descriptions_fit_any_room),
 	};
 
