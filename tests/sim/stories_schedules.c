@@ -81,7 +81,7 @@ void tell_forked_and_restored_again(void)
 	story_settle(story, 30);
 	story_show(story, view_users, nobody);
 	story_must_all_show(story, view_users, nobody, "\"bea\", \"bob\"");
-	MUST(story, story_start(story, B) == 2 && story_is_closed(story, A, B, 1) && story_is_settled(story, A, B, 1));
+	MUST(story, story_start(story, B) > 1 && story_is_closed(story, A, B, 1) && story_is_settled(story, A, B, 1));
 	story_note(story, "The same copy a second time, and a third one on another machine that runs beside it.");
 	story_kill(story, B);
 	story_put_back(story, B);

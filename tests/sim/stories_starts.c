@@ -21,8 +21,7 @@ struct story_starts {
 		size_t proofs;
 		uint32_t evicted; /* a bit for each machine */
 		enum exchange_stage stage;
-		bool is_old;
-		uint64_t waiting, let_in, dropped;
+		uint64_t waiting, let_in, dropped, replaced, joined;
 		struct id rows[8]; /* that it wrote in this commit */
 		size_t rows_count;
 	} seen[STORY_MACHINES];
@@ -99,17 +98,30 @@ static void put_ends(const struct frontier *ends, size_t count, struct buf *out)
 	}
 }
 
-/* "start 1: urgent up to 1, others up to 3; start 2: others up to 1" */
+/* Those of one start follow each other: where they end. */
+static size_t end_of(const struct frontier *ends, size_t count, size_t from)
+{
+	size_t to = from + 1;
+
+	while (to < count && ends[to].stream.start == ends[from].stream.start)
+		to++;
+	return to;
+}
+
+/* "start 1: urgent up to 1, others up to 3; start 2: others up to 1", by the story's numbers. */
 static void put_starts(struct story *story, const struct frontier *ends, size_t count, struct buf *out)
 {
-	for (size_t from = 0, to; from < count; from = to) {
-		const struct stream *first = &ends[from].stream;
+	bool is_first = true;
 
-		for (to = from + 1; to < count && ends[to].stream.start == first->start;)
-			to++;
-		put_format(out, "%sstart %" PRIu32 ": ", from ? "; " : "", number_of(story, first->node, first->start));
-		put_ends(ends + from, to - from, out);
-	}
+	for (uint32_t number = FIRST_START; number <= STARTS_MAX; number++)
+		for (size_t from = 0, to; from < count; from = to) {
+			to = end_of(ends, count, from);
+			if (number_of(story, ends[from].stream.node, ends[from].stream.start) != number)
+				continue;
+			put_format(out, "%sstart %" PRIu32 ": ", is_first ? "" : "; ", number);
+			put_ends(ends + from, to - from, out);
+			is_first = false;
+		}
 	if (!count)
 		buf_put_text(out, "nothing");
 }
@@ -235,11 +247,22 @@ static void tell_exchange(struct story *story, uint32_t at, const struct exchang
 		hear(story, at, "has all that it ever wrote", "have all that they ever wrote", &text);
 	if (seen->stage < EXCHANGE_DONE && exchange->stage == EXCHANGE_DONE)
 		hear(story, at, "has all that it was shown", "have all that they were shown", &text);
-	if (exchange->is_old && !seen->is_old)
-		hear(story, at, "hears that its disk is older than what everybody had",
-		     "hear that their disks are older than what everybody had", &text);
 	seen->stage = exchange->stage;
-	seen->is_old = exchange->is_old;
+	buf_done(&text);
+}
+
+static void tell_recovery(struct story *story, uint32_t at, const struct mesh_counts *counts, struct seen *seen)
+{
+	struct buf text = buf_growing(STORY_TEXT_MAX);
+
+	if (counts->replaced > seen->replaced)
+		hear(story, at, "has put another member's state in the place of its own",
+		     "have put another member's state in the place of their own", &text);
+	if (counts->joined > seen->joined)
+		hear(story, at, "has joined another member's state with its own",
+		     "have joined another member's state with their own", &text);
+	seen->replaced = counts->replaced;
+	seen->joined = counts->joined;
 	buf_done(&text);
 }
 
@@ -307,6 +330,7 @@ void story_starts_stepped(struct story *story, const struct machine *machine)
 	tell_exchange(story, machine->at, &mesh->exchange, seen);
 	tell_evictions(story, machine->at, mesh, &seen->evicted);
 	tell_proofs(story, machine->at, &mesh->proofs, &seen->proofs);
+	tell_recovery(story, machine->at, &mesh->counts, seen);
 	tell_start(story, machine, mesh->author.start, &seen->start);
 	tell_rows(story, machine, seen);
 	tell_waiting(story, machine, mesh, seen);
@@ -322,7 +346,6 @@ static void begin(struct story *story, const struct machine *machine)
 	*seen = (struct seen){ .start = mesh->author.start,
 			       .proofs = mesh->proofs.count,
 			       .stage = mesh->exchange.stage,
-			       .is_old = mesh->exchange.is_old,
 			       .waiting = count_waiting(story, machine) };
 	for (uint32_t i = 0; i < story->world->options.machines; i++) {
 		const struct member *member = members_find(mesh->t0.members, story->world->machines[i].id);
