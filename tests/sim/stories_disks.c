@@ -97,6 +97,15 @@ void story_cut_all(struct story *story)
 			world_cut_power(story->world, i);
 }
 
+void story_shrink_log(struct story *story, uint32_t machine)
+{
+	struct mesh *mesh = (struct mesh *)(uintptr_t)world_mesh(story->world, machine);
+
+	MUST(story, mesh);
+	story_say(story, "%c's log may take next to no room from now on", 'A' + (int)machine);
+	mesh->stable.trim.budget = 1;
+}
+
 void story_block(struct story *story, uint32_t from, uint32_t to)
 {
 	story_say(story, "nothing gets from %c to %c any more", 'A' + (int)from, 'A' + (int)to);

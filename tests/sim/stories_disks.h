@@ -20,6 +20,9 @@ void story_clone_copy(struct story *story, uint32_t from, uint32_t to);
 /* Whoever is up loses power; all come back. */
 void story_cut_all(struct story *story);
 
+/* While its process lives, it drops from the log whatever it may. */
+void story_shrink_log(struct story *story, uint32_t machine);
+
 /* Nothing gets from one to the other, or does again; the way back is as it was. */
 void story_block(struct story *story, uint32_t from, uint32_t to);
 void story_unblock(struct story *story, uint32_t from, uint32_t to);

@@ -410,12 +410,43 @@ static void view_streams(struct story *story, struct store_txn *txn, struct id w
 	vector_done(&vector);
 }
 
-void story_show_streams(struct story *story, uint32_t whose)
+static void view_log(struct story *story, struct store_txn *txn, struct id whose, struct buf *out)
+{
+	size_t counts[LOG_FOOTPRINT + 1] = { 0 };
+	struct stream stream = { 0 };
+	struct logged logged;
+	uint64_t node;
+
+	memcpy(&node, whose.bytes, sizeof node);
+	while (!log_next_stream(txn, TABLE_BATCH, &stream, &stream, NULL)) {
+		struct log_place place = { 0 };
+
+		while (stream.node == node && !log_after(txn, stream, place, &logged, NULL)) {
+			counts[logged.form]++;
+			place = log_place_of(&logged);
+		}
+	}
+	put_format(out, "in the log, of %c: %zu whole, %zu header%s, %zu footprint%s",
+		   'A' + (int)machine_of(story, node), counts[LOG_WHOLE], counts[LOG_HEADER],
+		   counts[LOG_HEADER] == 1 ? "" : "s", counts[LOG_FOOTPRINT], counts[LOG_FOOTPRINT] == 1 ? "" : "s");
+}
+
+static void show_of(struct story *story, story_view *view, uint32_t whose)
 {
 	struct id id = { { 0 } };
 
 	memcpy(id.bytes, &story->world->machines[whose].id, sizeof story->world->machines[whose].id);
-	story_show(story, view_streams, id);
+	story_show(story, view, id);
+}
+
+void story_show_log(struct story *story, uint32_t whose)
+{
+	show_of(story, view_log, whose);
+}
+
+void story_show_streams(struct story *story, uint32_t whose)
+{
+	show_of(story, view_streams, whose);
 }
 
 bool story_is_settled(struct story *story, uint32_t at, uint32_t whose, uint32_t start)

@@ -25,6 +25,9 @@ uint32_t story_start(struct story *story, uint32_t machine);
 /* Each machine that is up says what it has of a node, start by start. */
 void story_show_streams(struct story *story, uint32_t whose);
 
+/* And what its log holds of that node: whole batches, headers alone, footprints alone. */
+void story_show_log(struct story *story, uint32_t whose);
+
 /* Whether that machine finds a closing settled; start 0: that of an eviction. */
 bool story_is_settled(struct story *story, uint32_t at, uint32_t whose, uint32_t start);
 
