@@ -40,7 +40,6 @@ struct story_client {
 	const char *key;
 };
 #define AT(machine) ((struct story_client){ .at = (machine) })
-
 /* What several machines do or see in the same millisecond is one line. */
 struct story_news {
 	uint32_t machines; /* a bit each */
@@ -70,7 +69,9 @@ struct story {
 	struct story_news news[STORY_NEWS_MAX];
 	size_t news_count;
 	uint64_t news_ms;
-	struct key32 key; /* the public key that the story is about */
+	struct key32 key;            /* the public key that the story is about */
+	struct story_starts *starts; /* NULL: what becomes of starts is not told */
+	struct story_copies *copies; /* of disks */
 	struct story_noticed {
 		bool is_member;
 		uint32_t silent; /* a bit for each machine */
@@ -145,5 +146,4 @@ struct change change_of(struct story *story, enum change_what what, const struct
 
 /* Hands a told story to whoever compares it, and frees it. */
 void story_end(struct story *story);
-
 #endif

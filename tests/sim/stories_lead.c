@@ -2,13 +2,14 @@
 #include "crdt/model/pack.h"
 #include "crdt/state/root.h"
 #include "tests/sim/stories_inside.h"
+#include "tests/sim/stories_operators.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 
 /* --- Requests. */
 
-static void say_answer(struct story *story, const char *begin, const struct story_asked *asked)
+static void put_answer(const char *begin, const struct story_asked *asked, char out[STORY_TEXT_MAX])
 {
 	char copies[64] = "";
 
@@ -16,18 +17,19 @@ static void say_answer(struct story *story, const char *begin, const struct stor
 		snprintf(copies, sizeof copies, ", and %" PRIu32 " other%s it", asked->copies,
 			 asked->copies == 1 ? " has" : "s have");
 	if (asked->code)
-		story_say(story, "%s %s (%d): %s", begin,
-			  asked->code == E_FULL || asked->code == E_IO ? "failed" : "refused", code_http(asked->code),
-			  asked->text);
+		snprintf(out, STORY_TEXT_MAX, "%s %s (%d): %s", begin,
+			 asked->code == E_FULL || asked->code == E_IO ? "failed" : "refused", code_http(asked->code),
+			 asked->text);
 	else
-		story_say(story, "%s done%s%s", begin, copies, asked->is_behind ? ", marked as behind" : "");
+		snprintf(out, STORY_TEXT_MAX, "%s done%s%s", begin, copies,
+			 asked->is_behind ? ", marked as behind" : "");
 }
 
 void story_replied(void *context, struct machine *machine, const struct reply *reply)
 {
 	struct story *story = context;
 	struct story_asked *asked = &story->asks[reply->number];
-	char begin[32];
+	char begin[32], text[STORY_TEXT_MAX];
 
 	check_replied(story->check, machine, reply);
 	MUST(story, reply->number < STORY_ASKS_MAX && !asked->is_answered);
@@ -43,32 +45,31 @@ void story_replied(void *context, struct machine *machine, const struct reply *r
 	asked->is_behind = reply->is_behind;
 	asked->token = arena_copy(&story->arena, reply->token);
 	snprintf(begin, sizeof begin, "%c answers:", 'A' + (int)machine->at);
+	put_answer(begin, asked, text);
 	if (asked->is_late)
-		say_answer(story, begin, asked);
+		story_say(story, "%s", text);
 }
 
-/* Says what was asked, and the answer if it is there already. */
+/* Says what was asked, and the answer if it is there already; what came of it is told behind that. */
 static const struct story_asked *end_ask(struct story *story, uint64_t number, const char *what)
 {
 	struct story_asked *asked = &story->asks[number];
-	char begin[STORY_TEXT_MAX];
+	char begin[STORY_TEXT_MAX / 2], text[STORY_TEXT_MAX];
 
 	story->asking = STORY_MACHINES;
 	if (!world_is_up(story->world, asked->at)) {
-		story_say(story, "%s -> no answer: %c loses power", what, 'A' + (int)asked->at);
-		return asked;
+		snprintf(text, sizeof text, "%s -> no answer: %c loses power", what, 'A' + (int)asked->at);
+	} else if (asked->is_answered) {
+		snprintf(begin, sizeof begin, "%s ->", what);
+		put_answer(begin, asked, text);
+	} else if (asked->wanted) {
+		snprintf(text, sizeof text, "%s -> waits until %" PRIu32 " other%s it", what, asked->wanted,
+			 asked->wanted == 1 ? " has" : "s have");
+	} else {
+		snprintf(text, sizeof text, "%s -> waits", what);
 	}
-	if (!asked->is_answered) {
-		if (asked->wanted)
-			story_say(story, "%s -> waits until %" PRIu32 " other%s it", what, asked->wanted,
-				  asked->wanted == 1 ? " has" : "s have");
-		else
-			story_say(story, "%s -> waits", what);
-		asked->is_late = true;
-		return asked;
-	}
-	snprintf(begin, sizeof begin, "%s ->", what);
-	say_answer(story, begin, asked);
+	asked->is_late = !asked->is_answered;
+	story_say_first(story, text);
 	return asked;
 }
 
@@ -91,6 +92,7 @@ static uint64_t begin_ask(struct story *story, uint32_t at)
 	uint64_t number = story->world->requests + 1;
 
 	MUST(story, number < STORY_ASKS_MAX && world_is_up(story->world, at));
+	story_flush(story);
 	story->asks[number].at = at;
 	story->asking = at;
 	return number;
@@ -119,19 +121,41 @@ const struct story_asked *story_ask(struct story *story, struct story_client cli
 	return end_ask(story, number, what);
 }
 
+static const struct story_asked *state(struct story *story, const struct signer *signer, uint32_t at,
+				       const struct kind *kind, const void *row, const char *format, va_list args)
+{
+	uint64_t number = begin_ask(story, at);
+	bool is_root = !memcmp(&signer->key, &story->world->root.key, sizeof signer->key);
+	char what[STORY_TEXT_MAX];
+	int used = snprintf(what, sizeof what, "at %c: %s operator ", 'A' + (int)at, is_root ? "the" : "another");
+
+	vsnprintf(what + used, sizeof what - (size_t)used, format, args);
+	world_state(story->world, at, signer, kind, row);
+	return end_ask(story, number, what);
+}
+
 const struct story_asked *story_state(struct story *story, uint32_t at, const struct kind *kind, const void *row,
 				      const char *format, ...)
 {
-	uint64_t number = begin_ask(story, at);
-	char what[STORY_TEXT_MAX];
-	int used = snprintf(what, sizeof what, "at %c: the operator ", 'A' + (int)at);
+	const struct story_asked *asked;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(what + used, sizeof what - (size_t)used, format, args);
+	asked = state(story, &story->world->root, at, kind, row, format, args);
 	va_end(args);
-	world_state(story->world, at, &story->world->root, kind, row);
-	return end_ask(story, number, what);
+	return asked;
+}
+
+const struct story_asked *story_state_by(struct story *story, const struct signer *operator, uint32_t at,
+					 const struct kind *kind, const void *row, const char *format, ...)
+{
+	const struct story_asked *asked;
+	va_list args;
+
+	va_start(args, format);
+	asked = state(story, operator, at, kind, row, format, args);
+	va_end(args);
+	return asked;
 }
 
 const struct story_asked *story_read(struct story *story, uint32_t at, struct bytes token, bool is_strict)
@@ -169,6 +193,8 @@ struct story *story_new(uint64_t seed, uint32_t machines)
 
 void story_free(struct story *story)
 {
+	story_copies_free(story);
+	story_starts_free(story);
 	check_free(story->check);
 	world_free(story->world);
 	fclose(story->out);

@@ -1,62 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crdt/gossip/link.h"
-#include "crdt/log/statement.h"
-#include "crdt/model/pack.h"
+#include "crdt/gossip/mesh.h"
+#include "tests/sim/stories_disks.h"
+#include "tests/sim/stories_operators.h"
 #include "tests/sim/stories_people.h"
 
 /* How servers come, go and come back. */
 
 static const struct id nobody = { { 0 } };
-
-/* What is pasted at a new server. */
-static struct joining make_token(struct story *story, uint32_t sponsor, uint64_t seconds)
-{
-	struct world *world = story->world;
-	uint64_t now = SIM_EPOCH_MS + world_now(world) / 1000000;
-	struct invite_row row = { .sponsor = world->machines[sponsor].signer.key, .expires = { now + 1000 * seconds } };
-	struct joining token = { .sponsor = row.sponsor };
-	struct buf buf = buf_growing(STATEMENT_MAX);
-	struct statement statement;
-	uint8_t seed[32];
-
-	rng_fill(&world->rng, seed, sizeof seed);
-	token.one_time = signer_from_seed(seed);
-	row.key = token.one_time.key;
-	row.has = BIT(AT_invite_key) | BIT(AT_invite_sponsor) | BIT(AT_invite_gateway) | BIT(AT_invite_expires);
-	statement_write(&world->root, world->cluster, KIND_TABLE(invite), &row, NULL, 0, &buf);
-	MUST(story, !statement_read(buf_bytes(&buf), &statement, NULL));
-	token.invite = statement.id;
-	buf_done(&buf);
-	story_state(story, sponsor, KIND_TABLE(invite), &row, "makes a join token, good for %" PRIu64 " s", seconds);
-	return token;
-}
-
-static void take_back(struct story *story, uint32_t at, const struct joining *token)
-{
-	struct invite_void_row row = { .has = BIT(AT_invite_void_invite), .invite = token->invite };
-
-	story_state(story, at, KIND_TABLE(invite_void), &row, "takes the token back");
-}
-
-/* The machine starts, or starts anew, to join with that token. */
-static void join(struct story *story, uint32_t machine, const struct joining *token, const char *which)
-{
-	struct machine *m = &story->world->machines[machine];
-	bool is_up;
-
-	if (world_is_up(story->world, machine))
-		world_kill(story->world, machine);
-	m->is_joining = true;
-	m->joining = *token;
-	story_say(story, "%c starts with %s", 'A' + (int)machine, which);
-	is_up = world_boot(story->world, machine);
-	MUST(story, is_up);
-}
-
-static bool is_member(const struct story *story, uint32_t machine)
-{
-	return world_mesh(story->world, machine)->is_member;
-}
 
 void tell_join(void)
 {
@@ -66,29 +16,29 @@ void tell_join(void)
 	story_found(story, 2);
 	user_create(story, AT(A), "ann");
 	story_at(story, 11000);
-	token = make_token(story, A, 900);
-	join(story, C, &token, "the token");
+	token = token_make(story, A, 900);
+	story_join(story, C, &token, "the token");
 	story_at(story, 15000);
-	MUST(story, is_member(story, C));
+	MUST(story, story_is_member(story, C));
 	story_show(story, view_users, nobody);
 	story_must_all_show(story, view_users, nobody, "\"ann\"");
-	join(story, D, &token, "the same token");
+	story_join(story, D, &token, "the same token");
 	story_at(story, 20000);
-	MUST(story, !is_member(story, D));
+	MUST(story, !story_is_member(story, D));
 	MUST(story, user_create(story, AT(D), "dan")->code == E_BUSY);
-	token = make_token(story, C, 60);
+	token = token_make(story, C, 60);
 	story_at(story, 81000);
-	join(story, D, &token, "that token, too late");
+	story_join(story, D, &token, "that token, too late");
 	story_at(story, 90000);
-	token = make_token(story, C, 900);
-	take_back(story, C, &token);
-	join(story, D, &token, "that token all the same");
+	token = token_make(story, C, 900);
+	token_take_back(story, C, &token);
+	story_join(story, D, &token, "that token all the same");
 	story_at(story, 100000);
-	MUST(story, !is_member(story, D));
-	token = make_token(story, C, 900);
-	join(story, D, &token, "that token");
+	MUST(story, !story_is_member(story, D));
+	token = token_make(story, C, 900);
+	story_join(story, D, &token, "that token");
 	story_at(story, 110000);
-	MUST(story, is_member(story, D));
+	MUST(story, story_is_member(story, D));
 	user_create(story, (struct story_client){ .at = D, .copies = 3 }, "dan");
 	story_at(story, 111000);
 	story_show(story, view_users, nobody);
@@ -105,12 +55,12 @@ void tell_two_strangers(void)
 	story_found(story, 2);
 	story_at(story, 11000);
 	story_split(story, "A C | B D");
-	token = make_token(story, A, 900);
-	join(story, C, &token, "the token of A");
-	token = make_token(story, B, 900);
-	join(story, D, &token, "the token of B");
+	token = token_make(story, A, 900);
+	story_join(story, C, &token, "the token of A");
+	token = token_make(story, B, 900);
+	story_join(story, D, &token, "the token of B");
 	story_at(story, 20000);
-	MUST(story, is_member(story, C) && is_member(story, D));
+	MUST(story, story_is_member(story, C) && story_is_member(story, D));
 	user_create(story, AT(C), "ann");
 	user_create(story, AT(D), "bob");
 	story_note(story, "A, the only one who knows C, goes away. C knows B, but to B and D it is a stranger.");
@@ -130,49 +80,6 @@ void tell_two_strangers(void)
 	story_end(story);
 }
 
-/* One that it let in may stay. */
-static void evict_but(struct story *story, uint32_t at, uint32_t machine, uint32_t stays)
-{
-	const struct mesh *mesh = world_mesh(story->world, at);
-	const struct member *member = members_find(mesh->t0.members, story->world->machines[stays].id);
-	struct eviction_row row = { .has = BIT(AT_eviction_key) | BIT(AT_eviction_heir) | BIT(AT_eviction_standing),
-				    .key = story->world->machines[machine].signer.key,
-				    .heir = story->world->machines[at].signer.key };
-	uint8_t room[32];
-	struct buf standing = buf_over(room, sizeof room);
-
-	MUST(story, member);
-	pack_write_slot(FIELD_TABLE(eviction, standing), &member->admission, &standing);
-	row.standing = (struct list){ buf_bytes(&standing), 1 };
-	story_state(story, at, KIND_TABLE(eviction), &row, "evicts %c, and says that %c stays", 'A' + (int)machine,
-		    'A' + (int)stays);
-}
-
-static void evict(struct story *story, uint32_t at, uint32_t machine)
-{
-	struct eviction_row row = { .has = BIT(AT_eviction_key) | BIT(AT_eviction_heir),
-				    .key = story->world->machines[machine].signer.key,
-				    .heir = story->world->machines[at].signer.key };
-
-	story_state(story, at, KIND_TABLE(eviction), &row, "evicts %c", 'A' + (int)machine);
-}
-
-/* Nobody who is a member has a link to it any more. */
-static void must_be_left(struct story *story, uint32_t machine)
-{
-	uint64_t node = story->world->machines[machine].id;
-
-	for (uint32_t i = 0; i < story->world->options.machines; i++) {
-		const struct mesh *mesh = world_mesh(story->world, i);
-
-		if (!mesh->is_member)
-			continue;
-		MUST(story, !mesh_peer(mesh, node));
-		for (const struct link *link = mesh->links; link; link = link->next)
-			MUST(story, !session_is_up(link->session) || session_peer(link->session)->node != node);
-	}
-}
-
 void tell_evict(void)
 {
 	struct story *story = story_new(18, 4);
@@ -182,14 +89,14 @@ void tell_evict(void)
 	user_create(story, AT(C), "cid");
 	user_create(story, AT(D), "dan");
 	story_at(story, 11000);
-	evict(story, A, D);
+	node_evict(story, A, D);
 	story_at(story, 11100);
-	must_be_left(story, D);
+	story_must_be_left(story, D);
 	MUST(story, user_create(story, AT(D), "dora")->code == E_BUSY);
 	story_at(story, 12000);
 	story_note(story, "What D wrote before stays. C is evicted while nobody can tell it.");
 	story_split(story, "A B | C | D");
-	evict(story, A, C);
+	node_evict(story, A, C);
 	story_at(story, 13000);
 	user_create(story, AT(C), "eve");
 	story_at(story, 14000);
@@ -197,7 +104,7 @@ void tell_evict(void)
 	story_heal(story);
 	story_at(story, 40000);
 	story_note(story, "What C wrote after it was evicted stays with C.");
-	must_be_left(story, C);
+	story_must_be_left(story, C);
 	story_show(story, view_users, nobody);
 	story_must_show(story, A, view_users, nobody, "\"cid\", \"dan\"");
 	story_must_show(story, B, view_users, nobody, "\"cid\", \"dan\"");
@@ -217,19 +124,19 @@ void tell_sponsor_evicted(void)
 
 	story_found(story, 2);
 	story_at(story, 11000);
-	token = make_token(story, B, 900);
-	join(story, C, &token, "the token of B");
-	token = make_token(story, B, 900);
-	join(story, D, &token, "another token of B");
+	token = token_make(story, B, 900);
+	story_join(story, C, &token, "the token of B");
+	token = token_make(story, B, 900);
+	story_join(story, D, &token, "another token of B");
 	story_at(story, 20000);
 	user_create(story, AT(C), "cid");
 	story_at(story, 21000);
 	story_note(story, "B turns out to be in bad hands. Somebody knows D, and nobody knows C.");
-	evict_but(story, A, B, D);
+	node_evict_but(story, A, B, D);
 	story_at(story, 22000);
-	must_be_left(story, B);
-	must_be_left(story, C);
-	MUST(story, is_member(story, D) && !is_member(story, C) && !is_member(story, B));
+	story_must_be_left(story, B);
+	story_must_be_left(story, C);
+	MUST(story, story_is_member(story, D) && !story_is_member(story, C) && !story_is_member(story, B));
 	asked = user_create(story, (struct story_client){ .at = D, .copies = 1 }, "dan");
 	MUST(story, user_create(story, AT(C), "eve")->code == E_BUSY);
 	story_at(story, 25000);
@@ -304,20 +211,6 @@ void tell_a_restart_is_no_twin(void)
 	story_end(story);
 }
 
-/* All of a machine, on another. */
-static void copy_machine(struct story *story, uint32_t from, uint32_t to)
-{
-	struct machine *one = &story->world->machines[from], *other = &story->world->machines[to];
-
-	story_say(story, "%c becomes a copy of %c: its disk, and so its key", 'A' + (int)to, 'A' + (int)from);
-	mem_disk_restore(other->disk, one->disk);
-	other->signer = one->signer;
-	other->box_key = one->box_key;
-	other->id = one->id;
-	check_disk_lost(story->check, to);
-	check_may_fork(story->check, to);
-}
-
 void tell_twins(void)
 {
 	struct story *story = story_new(21, 4);
@@ -326,7 +219,7 @@ void tell_twins(void)
 	story_found(story, 3);
 	user_create(story, AT(A), "ann");
 	story_at(story, 11000);
-	copy_machine(story, C, D);
+	story_clone(story, C, D);
 	story_boot(story, D);
 	story_at(story, 15000);
 	MUST(story, world_mesh(story->world, D)->is_twin && !world_mesh(story->world, C)->is_twin);

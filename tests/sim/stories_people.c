@@ -35,6 +35,26 @@ const struct story_asked *user_create(struct story *story, struct story_client c
 	return name_it(story, story_ask(story, client, &change, 1, "user \"%s\" is created", login), login);
 }
 
+void users_import(struct story *story, uint32_t at, uint32_t count)
+{
+	struct asker asker = { .writes = BY_OWNER };
+	struct user_row row = { .has = BIT(AT_user_login) | BIT(AT_user_note) };
+	char note[4000], login[16];
+
+	memset(note, 'x', sizeof note);
+	row.note = bytes_of(note, sizeof note);
+	for (uint32_t i = 0; i < count; i++) {
+		struct change change;
+
+		snprintf(login, sizeof login, "user-%" PRIu32, i);
+		row.login = bytes_text(login);
+		change = change_of(story, CHANGE_CREATE, KIND_TABLE(user), none, &row);
+		world_write(story->world, at, &asker, &change, 1, 0, bytes_of(NULL, 0));
+		MUST(story, !story->asks[story->world->requests].code);
+	}
+	story_say(story, "at %c: %" PRIu32 " users with long notes are imported -> done", 'A' + (int)at, count);
+}
+
 const struct story_asked *user_rename(struct story *story, struct story_client client, struct id user,
 				      const char *login)
 {
@@ -171,6 +191,13 @@ const struct story_asked *policy_create(struct story *story, struct story_client
 	struct change change = change_of(story, CHANGE_CREATE, KIND_TABLE(policy), none, &row);
 
 	return name_it(story, story_ask(story, client, &change, 1, "policy \"%s\" is made", name), name);
+}
+
+const struct story_asked *policy_remove(struct story *story, struct story_client client, struct id policy)
+{
+	struct change change = change_of(story, CHANGE_REMOVE, KIND_TABLE(policy), policy, NULL);
+
+	return story_ask(story, client, &change, 1, "policy %s is removed", called(story, policy));
 }
 
 static void put_rule(struct story *story, const char *text, struct buf *out)

@@ -11,6 +11,9 @@
 /* --- Doing. */
 
 const struct story_asked *user_create(struct story *story, struct story_client client, const char *login);
+
+/* With notes as long as they may be. */
+void users_import(struct story *story, uint32_t at, uint32_t count);
 const struct story_asked *user_rename(struct story *story, struct story_client client, struct id user,
 				      const char *login);
 const struct story_asked *user_hold(struct story *story, struct story_client client, struct id user,
@@ -38,6 +41,7 @@ const struct story_asked *plan_change(struct story *story, struct story_client c
 const struct story_asked *user_plan(struct story *story, struct story_client client, struct id user, struct id plan);
 
 const struct story_asked *policy_create(struct story *story, struct story_client client, const char *name);
+const struct story_asked *policy_remove(struct story *story, struct story_client client, struct id policy);
 
 /* Rules that allow each of the networks, and nothing else. */
 const struct story_asked *policy_save(struct story *story, struct story_client client, struct id policy,
@@ -57,6 +61,8 @@ void view_key(struct story *story, struct store_txn *txn, struct id device, stru
 void view_arrival(struct story *story, struct store_txn *txn, struct id device, struct buf *out);
 void view_devices(struct story *story, struct store_txn *txn, struct id user, struct buf *out);
 void view_policy(struct story *story, struct store_txn *txn, struct id policy, struct buf *out);
+/* Whether it lives, and whether anything is left of it. */
+void view_mark(struct story *story, struct store_txn *txn, struct id policy, struct buf *out);
 
 /* Who signs in with a login; the user of that name in the story. */
 void view_claim(struct story *story, struct store_txn *txn, struct id user, struct buf *out);

@@ -117,7 +117,7 @@ static void say_news(struct story *story, const struct story_news *news)
 	struct buf buf = buf_growing(2 * STORY_TEXT_MAX);
 
 	put_letters(news->machines, &buf);
-	put_format(&buf, " %s %s", is_one ? news->one : news->several, news->text);
+	put_format(&buf, " %s%s%s", is_one ? news->one : news->several, *news->text ? " " : "", news->text);
 	buf_put_byte(&buf, 0);
 	say(story, story->news_ms, (const char *)buf.data);
 	buf_done(&buf);
@@ -147,6 +147,11 @@ void story_hear(struct story *story, uint32_t machine, const char *one, const ch
 		story->news_count++;
 	}
 	news->machines |= (uint32_t)BIT(machine);
+}
+
+void story_say_first(struct story *story, const char *text)
+{
+	say(story, now_ms(story), text);
 }
 
 void story_say(struct story *story, const char *format, ...)
@@ -329,6 +334,7 @@ void story_changed(void *context, struct machine *machine, uint32_t kind, struct
 	struct story *story = context;
 
 	check_changed(story->check, machine, kind, id);
+	story_starts_changed(story, machine, kind, id);
 }
 
 void story_stepped(void *context, struct machine *machine)
@@ -342,6 +348,7 @@ void story_stepped(void *context, struct machine *machine)
 	if (story->is_told && mesh->is_member && !noticed->is_member)
 		story_hear(story, machine->at, "is a member", "are members", "now");
 	noticed->is_member = mesh->is_member;
+	story_starts_stepped(story, machine);
 	if (story->is_told && story->watched)
 		look(story, machine);
 }
@@ -372,6 +379,7 @@ void story_booted(void *context, struct machine *machine)
 	memset(noticed, 0, sizeof *noticed);
 	noticed->is_member = machine->core->node_mesh(machine->node)->is_member;
 	noticed->crashes = mem_disk_counts(machine->disk).crashes;
+	story_starts_booted(story, machine);
 }
 
 void story_died(void *context, struct machine *machine)

@@ -223,3 +223,18 @@ void view_arrival(struct story *story, struct store_txn *txn, struct id device, 
 	else
 		buf_put_text(out, "a device that it never heard of was revoked");
 }
+
+void view_mark(struct story *story, struct store_txn *txn, struct id policy, struct buf *out)
+{
+	struct policy_row row;
+	struct bytes record;
+	enum code code = state_record(txn, KIND_policy, policy, &record, NULL);
+
+	MUST(story, !code || code == E_ABSENT);
+	if (code)
+		buf_put_text(out, "nothing of the policy");
+	else if (live_row(txn, KIND_TABLE(policy), policy, &row, NULL))
+		buf_put_text(out, "the mark of a policy that was removed");
+	else
+		buf_put_text(out, "the policy");
+}

@@ -56,27 +56,6 @@ void tell_write_under_partition(void)
 	story_end(story);
 }
 
-/* With notes as long as they may be. */
-static void import_users(struct story *story, uint32_t at, uint32_t count)
-{
-	struct asker asker = { .writes = BY_OWNER };
-	struct user_row row = { .has = BIT(AT_user_login) | BIT(AT_user_note) };
-	char note[4000], login[16];
-
-	memset(note, 'x', sizeof note);
-	row.note = bytes_of(note, sizeof note);
-	for (uint32_t i = 0; i < count; i++) {
-		struct change change;
-
-		snprintf(login, sizeof login, "user-%" PRIu32, i);
-		row.login = bytes_text(login);
-		change = change_of(story, CHANGE_CREATE, KIND_TABLE(user), nobody, &row);
-		world_write(story->world, at, &asker, &change, 1, 0, bytes_of(NULL, 0));
-		MUST(story, !story->asks[story->world->requests].code);
-	}
-	story_say(story, "at %c: %" PRIu32 " users with long notes are imported -> done", 'A' + (int)at, count);
-}
-
 void tell_revoke_overtakes_create(void)
 {
 	struct story *story = story_new(9, 3);
@@ -90,7 +69,7 @@ void tell_revoke_overtakes_create(void)
 	story_split(story, "A B | C");
 	story_at(story, 60000);
 	story_note(story, "By now the links to C are given up: nothing is on its way.");
-	import_users(story, A, 100);
+	users_import(story, A, 100);
 	story_at(story, 61000);
 	phone = device_enrol(story, AT(A), ann, "phone", "key 1")->id;
 	story_at(story, 62000);
