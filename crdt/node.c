@@ -117,6 +117,20 @@ static enum code write(struct mesh *mesh, const struct node_event *event, struct
 	return OK;
 }
 
+/* Whether one of them counts. What is void is kept, but whoever brings it is to know. */
+static bool stands_any(const struct mesh *mesh, const struct node_event *event)
+{
+	bool stands = !event->statements.count;
+
+	for (size_t i = 0; i < event->statements.count; i++) {
+		struct statement statement;
+
+		stands |= !statement_read(event->statements.all[i], &statement, NULL) &&
+			  members_stands(mesh->t0.members, statement.hash);
+	}
+	return stands;
+}
+
 static enum code take_statements(struct mesh *mesh, const struct node_event *event, struct err *err)
 {
 	struct written written = { .number = event->statements.number };
@@ -124,6 +138,10 @@ static enum code take_statements(struct mesh *mesh, const struct node_event *eve
 	size_t taken;
 
 	written.code = t0_take(mesh, event->statements.all, event->statements.count, &taken, &why);
+	if (!written.code && !stands_any(mesh, event))
+		written.code = fail(&why, E_DENIED,
+				    "it counts for nothing: the key that signed it was removed, or what "
+				    "it is about is");
 	written.text = written.code ? why.text : NULL;
 	pending_write(mesh, &written);
 	if (is_disk(written.code)) {

@@ -56,6 +56,12 @@ static bool is_linked(const struct mesh *mesh, uint64_t author)
 	return peer && peer->link && link_is_open(mesh, peer->link);
 }
 
+/* Whether it may have been pushed and refused, right after our start: then it does not come by itself. */
+static bool came_too_early(const struct mesh *mesh)
+{
+	return mesh->exchange.passed.ns && mono_since_ns(mesh->now, mesh->exchange.passed) < ANTIENTROPY_GRACE;
+}
+
 /* What kind of gap a frontier of somebody else's shows. */
 enum lack {
 	LACKS_NOTHING,
@@ -109,7 +115,7 @@ static enum code notice(struct mesh *mesh, struct peer *peer, const struct front
 	}
 	if (frontier->end.seq > seq)
 		gap.back = frontier->end.seq - seq;
-	if (is_linked(mesh, frontier->stream.node) && lack == LACKS_MORE)
+	if (is_linked(mesh, frontier->stream.node) && lack == LACKS_MORE && !came_too_early(mesh))
 		gap.due.ns += ANTIENTROPY_GRACE;
 	add_gap(mesh, peer, &gap);
 	return OK;

@@ -264,6 +264,7 @@ static void pass_own(struct mesh *mesh)
 
 	mesh->counts.exchange_own++;
 	exchange->stage = EXCHANGE_URGENT;
+	exchange->passed = mesh->now;
 	exchange->has_target = false;
 	/* What is closed is to be said, and what came too early is to be asked for. */
 	closed_changed(mesh);

@@ -29,8 +29,8 @@ enum exchange_stage {
 
 struct exchange {
 	enum exchange_stage stage;
-	bool is_stale; /* nobody answered in time */
-	struct mono_time begun, since, asked;
+	bool is_stale;                                /* nobody answered in time */
+	struct mono_time begun, since, asked, passed; /* passed: its own streams are whole */
 	uint64_t with;        /* the member whose word is waited for, after our own streams; 0: none yet */
 	struct vector target; /* where it stood; first of all, where our own streams stood with anybody */
 	bool has_target;

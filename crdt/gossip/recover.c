@@ -94,7 +94,9 @@ void recover_old(struct mesh *mesh, struct link *link, struct reader list)
 	if (!is_old || mesh->recovery.need == RECOVERY_REPLACE)
 		return;
 	mesh->counts.old++;
-	mesh_alarm(mesh, "this server's disk is old or empty: it takes over what the others have");
+	/* Whoever has just joined is empty, as it should be. */
+	if (mesh->vector.count)
+		mesh_alarm(mesh, "this server's disk is old: it takes over what the others have");
 	need(mesh, RECOVERY_REPLACE, link->peer->node);
 }
 
@@ -136,20 +138,6 @@ void recover_tick(struct mesh *mesh)
 		return;
 	}
 	mesh->counts.no_donor++;
-		const struct peer *q = mesh->peers[i];
-		const struct frontier *u = find_uncovered(mesh, q, 0);
-		fprintf(stderr,
-			"%llu me %llx need %d peer %llx link %d open %d shown %d uncovered %llx/%llu/%d seq %llu (peer "
-			"seq %llu, mine %llu closed %d)\n",
-			(unsigned long long)mesh->now.ns / 1000000, (unsigned long long)mesh->node, mesh->recovery.need,
-			(unsigned long long)q->node, !!q->link, q->link && link_is_open(mesh, q->link),
-			q->link && q->link->has_shown, u ? (unsigned long long)u->stream.node : 0,
-			u ? (unsigned long long)u->stream.start : 0, u ? (int)u->stream.lane : 0,
-			u ? (unsigned long long)u->end.seq : 0,
-			u ? (unsigned long long)vector_seq(&q->acked, u->stream) : 0,
-			u ? (unsigned long long)vector_seq(&mesh->vector, u->stream) : 0,
-			u ? closed_is(mesh, u->stream.node, u->stream.start) : 0);
-	}
 	if (++recovery->tries == RECOVER_TRIES)
 		mesh_alarm(mesh, "this server needs the state of another one and no one that is there has all that it "
 				 "should have: bring a further member back, or evict this one and let it join anew");
@@ -173,6 +161,7 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 {
 	struct recovery *recovery = &mesh->recovery;
 	bool is_replaced = recovery->need == RECOVERY_REPLACE;
+	bool has_written = vector_streams_of(&mesh->vector, mesh->node);
 	struct installed installed;
 	enum code code;
 
@@ -183,7 +172,8 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 		return code;
 	mesh->counts.replaced += is_replaced;
 	mesh->counts.joined += !is_replaced;
-	*recovery = (struct recovery){ .begins_start = is_replaced };
+	has_written |= vector_streams_of(&mesh->vector, mesh->node);
+	*recovery = (struct recovery){ .begins_start = is_replaced && has_written };
 	if (!is_replaced)
 		recovery->joined = mesh->now;
 	if (is_replaced)
