@@ -112,8 +112,11 @@ static enum code let_in(struct mesh *mesh, const struct batch *batch, struct err
 	return code ? code : push_merge(mesh, batch, err);
 }
 
+/* What was merged here before stays until its start is closed: then a row names it. */
 static enum code drop(struct mesh *mesh, const struct logged *logged, struct err *err)
 {
+	if (vector_find(&mesh->had, logged->stream))
+		return OK;
 	mesh->counts.waiting_dropped++;
 	return log_drop_waiting(mesh->txn, logged, err);
 }
@@ -277,22 +280,23 @@ enum code closed_begin_start(struct mesh *mesh, struct err *err)
 	return code;
 }
 
-enum code closed_own(struct mesh *mesh, struct err *err)
+enum code closed_own(struct mesh *mesh, uint64_t start, struct err *err)
 {
 	uint8_t room[PROOF_MAX];
 	struct buf buf = buf_over(room, sizeof room);
 
-	if (proofs_has(&mesh->proofs, mesh->node, mesh->author.start))
+	if (proofs_has(&mesh->proofs, mesh->node, start))
 		return OK;
 	mesh_alarm(mesh, "this server's disk is older than what others have of it, or was in use twice: it goes on "
 			 "with a new start");
-	proof_write_own(mesh->signer, mesh->cluster, mesh->author.start, &buf);
+	proof_write_own(mesh->signer, mesh->cluster, start, &buf);
 	return proofs_add(mesh, buf_bytes(&buf), err);
 }
 
-static enum code write_row(struct mesh *mesh, struct closed_start closed, size_t from, struct err *err)
+static enum code write_row(struct mesh *mesh, struct closed_start closed, const struct vector *merged, size_t from,
+			   struct err *err)
 {
-	struct change change = closing_change(mesh->node, closed, &mesh->vector, from, &mesh->arena);
+	struct change change = closing_change(mesh->node, closed, merged, from, &mesh->arena);
 	struct asker asker = { .writes = BY_MEMBER };
 	struct judging judging = { .rng = &mesh->rng, .now = mesh->wall };
 	struct applying applying = mesh_applying(mesh);
@@ -304,7 +308,7 @@ static enum code write_row(struct mesh *mesh, struct closed_start closed, size_t
 	return author_ask(&mesh->author, &applying, &judging, &asker, &change, 1, &judged, &place, err);
 }
 
-static enum code write_rows(struct mesh *mesh, struct closed_start closed, struct err *err)
+static enum code write_rows(struct mesh *mesh, struct closed_start closed, const struct vector *merged, struct err *err)
 {
 	bool is_due = true;
 	enum code code = OK;
@@ -313,10 +317,10 @@ static enum code write_rows(struct mesh *mesh, struct closed_start closed, struc
 		struct arena_mark before = arena_mark(&mesh->arena);
 		size_t from = 0;
 
-		code = closing_is_due(mesh->txn, mesh->node, closed, &mesh->vector, &mesh->arena, &is_due, &from, err);
+		code = closing_is_due(mesh->txn, mesh->node, closed, merged, &mesh->arena, &is_due, &from, err);
 		if (code || !is_due)
 			return code;
-		code = write_row(mesh, closed, from, err);
+		code = write_row(mesh, closed, merged, from, err);
 		arena_release(&mesh->arena, before);
 	}
 	return code;
@@ -326,16 +330,22 @@ static enum code write_all_rows(struct mesh *mesh, struct err *err)
 {
 	size_t count;
 	const struct member *all = members_all(mesh->t0.members, &count);
+	struct vector merged = { 0 };
 	enum code code = OK;
 
+	for (size_t i = 0; i < mesh->vector.count; i++)
+		vector_note_more(&merged, mesh->vector.all[i].stream, mesh->vector.all[i].end);
+	for (size_t i = 0; i < mesh->had.count; i++)
+		vector_note_more(&merged, mesh->had.all[i].stream, mesh->had.all[i].end);
 	for (size_t i = 0; !code && i < count; i++)
 		if (all[i].is_evicted && (!i || all[i - 1].node != all[i].node))
-			code = write_rows(mesh, (struct closed_start){ .node = all[i].node }, err);
+			code = write_rows(mesh, (struct closed_start){ .node = all[i].node }, &merged, err);
 	for (size_t i = 0; !code && i < mesh->proofs.count; i++) {
 		struct closed_start closed = { mesh->proofs.all[i].node, mesh->proofs.all[i].start };
 
-		code = write_rows(mesh, closed, err);
+		code = write_rows(mesh, closed, &merged, err);
 	}
+	vector_done(&merged);
 	return code;
 }
 
@@ -358,6 +368,31 @@ static enum code leave(struct mesh *mesh, struct stream stream, struct err *err)
 	return OK;
 }
 
+/* What is merged again is had no more. */
+static enum code forget_had(struct mesh *mesh, struct err *err)
+{
+	struct vector *had = &mesh->had;
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < had->count;) {
+		struct frontier at = had->all[i];
+		struct logged logged;
+		size_t count;
+		const struct frontier *ends;
+
+		code = log_find(mesh->txn, at.stream, at.end, &logged, err);
+		if (code) {
+			code = code == E_ABSENT ? OK : code;
+			i++;
+			continue;
+		}
+		vector_drop(had, at.stream, at.end);
+		ends = vector_ends(had, at.stream, &count);
+		code = log_put_ends(mesh->txn, TABLE_HAD, at.stream, ends, count, err);
+	}
+	return code;
+}
+
 enum code closed_finish(struct mesh *mesh, struct err *err)
 {
 	struct closings *closings = &mesh->closings;
@@ -377,7 +412,7 @@ enum code closed_finish(struct mesh *mesh, struct err *err)
 		closings->has_news = false;
 		code = for_all_waiting(mesh, let_in_named, leave, err);
 	}
-	return code;
+	return code ? code : forget_had(mesh, err);
 }
 
 /* --- Proofs. */
@@ -414,7 +449,7 @@ enum code closed_contradict(struct mesh *mesh, const struct batch *front, struct
 		return proofs_add_fork(mesh, &rival, front, err);
 	}
 	mesh->counts.unplaced++;
-	return front->stream.node == mesh->node ? closed_own(mesh, err) : OK;
+	return front->stream.node == mesh->node ? closed_own(mesh, front->stream.start, err) : OK;
 }
 
 /* --- Settled. */

@@ -45,8 +45,8 @@ bool closed_is_due(const struct mesh *mesh);
 /* Before the transaction ends. */
 enum code closed_finish(struct mesh *mesh, struct err *err);
 
-/* This member's own start ends by its own word, and the next one begins. */
-enum code closed_own(struct mesh *mesh, struct err *err);
+/* A start of this member's own ends by its own word; if it is the present one, the next begins. */
+enum code closed_own(struct mesh *mesh, uint64_t start, struct err *err);
 
 /* Its next start begins, whatever becomes of the one before. */
 enum code closed_begin_start(struct mesh *mesh, struct err *err);

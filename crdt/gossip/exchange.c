@@ -68,6 +68,25 @@ static struct bytes front_of(const struct logged *logged)
 	return batch_front(&batch);
 }
 
+/* What was merged here before the disk was replaced is shown too: its author alone can tell what became of it. */
+static enum code put_had(struct mesh *mesh, const struct link *link, struct frame_list *list, struct err *err)
+{
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < mesh->had.count; i++) {
+		const struct frontier *at = &mesh->had.all[i];
+		struct logged logged;
+
+		if (at->stream.node != link->peer->node)
+			continue;
+		code = log_find_waiting(mesh->look, at->stream, at->end, &logged, err);
+		if (!code && !frame_put_front(list, front_of(&logged)))
+			break;
+		code = code == E_ABSENT ? OK : code;
+	}
+	return code;
+}
+
 enum code exchange_say(struct mesh *mesh, struct link *link, struct err *err)
 {
 	const struct vector *vector = &mesh->vector;
@@ -91,6 +110,8 @@ enum code exchange_say(struct mesh *mesh, struct link *link, struct err *err)
 		if (front.size && !frame_put_front(&list, front))
 			break;
 	}
+	if (!code)
+		code = put_had(mesh, link, &list, err);
 	if (!code)
 		link_send(mesh, link);
 	return code;

@@ -194,7 +194,10 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 	}
 	vector_done(&mesh->vector);
 	mesh->vector = vector;
-	code = proofs_open(mesh, err);
+	vector_done(&mesh->had);
+	code = log_read_vector(mesh->look, TABLE_HAD, &mesh->had, err);
+	if (!code)
+		code = proofs_open(mesh, err);
 	if (!code)
 		code = snapshot_open(mesh, err);
 	return code ? code : t0_open(mesh, err);
@@ -380,6 +383,7 @@ void mesh_done(struct mesh *mesh)
 	proofs_done(&mesh->proofs);
 	exchange_done(&mesh->exchange);
 	vector_done(&mesh->vector);
+	vector_done(&mesh->had);
 	changes_done(&mesh->changes);
 	author_done(&mesh->author);
 	stable_done(&mesh->stable);

@@ -46,7 +46,7 @@ struct mesh {
 	/* What is known. */
 	struct t0 t0;
 	bool is_member, is_evicted, is_twin;
-	struct vector vector;
+	struct vector vector, had; /* had: on this disk before it was replaced, and not merged again yet */
 	struct proofs proofs;
 	struct closings closings;
 	struct exchange exchange;

@@ -20,7 +20,15 @@
 #include "crdt/store.h"
 
 /* First bytes of keys. */
-enum { TABLE_BATCH = 4, TABLE_STATEMENT = 5, TABLE_VECTOR = 6, TABLE_WAITING = 8, TABLE_PROOF = 9, TABLE_STABLE = 10 };
+enum {
+	TABLE_BATCH = 4,
+	TABLE_STATEMENT = 5,
+	TABLE_VECTOR = 6,
+	TABLE_WAITING = 8,
+	TABLE_PROOF = 9,
+	TABLE_STABLE = 10,
+	TABLE_HAD = 12
+};
 
 enum log_form { LOG_WHOLE, LOG_HEADER, LOG_FOOTPRINT };
 
@@ -87,7 +95,10 @@ enum code log_drop_waiting(struct store_txn *txn, const struct logged *logged, s
 enum code log_next_stream(struct store_txn *txn, uint8_t table, const struct stream *after, struct stream *ret_stream,
 			  struct err *err);
 
-/* The ends of one stream in a table of vectors: TABLE_VECTOR or TABLE_STABLE. None takes them out. */
+/*
+ * The ends of one stream in a table of vectors: where it is merged, where everybody had it, and where it was merged on
+ * this disk before that was replaced. None takes them out.
+ */
 enum code log_put_ends(struct store_txn *txn, uint8_t table, struct stream stream, const struct frontier *ends,
 		       size_t count, struct err *err);
 

@@ -37,6 +37,29 @@ static bool gift_has(const struct gift *gift, const struct logged *logged)
 	return !entry || entry->logged.first > logged->last;
 }
 
+/* Which ends the gift lacks: with the row that closes their start this member says that it had them. */
+static enum code keep_ends(struct installer *in, struct stream stream, struct err *err)
+{
+	struct vector had = { 0 };
+	size_t count;
+	const struct frontier *ends = vector_ends(in->with->vector, stream, &count);
+	enum code code = log_read_vector(in->with->txn, TABLE_HAD, &had, err);
+
+	for (size_t i = 0; !code && i < count; i++) {
+		struct logged logged;
+
+		code = log_find(in->with->txn, stream, ends[i].end, &logged, err);
+		if (!code && logged.form == LOG_WHOLE && !gift_has(in->with->gift, &logged))
+			vector_add(&had, stream, ends[i].end);
+		code = code == E_ABSENT ? OK : code;
+	}
+	ends = vector_ends(&had, stream, &count);
+	if (!code)
+		code = log_put_ends(in->with->txn, TABLE_HAD, stream, ends, count, err);
+	vector_done(&had);
+	return code;
+}
+
 /* One stream of the old log: what the gift lacks of it waits. */
 static enum code keep_stream(struct installer *in, struct stream stream, struct err *err)
 {
@@ -70,7 +93,9 @@ static enum code keep_old(struct installer *in, struct err *err)
 	enum code code;
 
 	while (!(code = log_next_stream(in->with->txn, TABLE_BATCH, &after, &stream, err))) {
-		code = keep_stream(in, stream, err);
+		code = keep_ends(in, stream, err);
+		if (!code)
+			code = keep_stream(in, stream, err);
 		if (code)
 			return code;
 		after = stream;
