@@ -175,6 +175,21 @@ static enum code add_records(struct installer *in, struct err *err)
 	return code;
 }
 
+/* As of the round that this member is in. */
+static enum code list_dead(struct installer *in, struct err *err)
+{
+	const struct gift *gift = in->with->gift;
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < gift->records_count; i++) {
+		const struct gift_record *record = &gift->records[i];
+
+		if (dead_is_listed(record->kind, record->record))
+			code = dead_move(in->with->txn, record->kind, record->id, false, true, err);
+	}
+	return code;
+}
+
 static void take_vector(struct vector *vector, const struct vector *from)
 {
 	vector_done(vector);
@@ -198,6 +213,8 @@ enum code install_replace_steps(struct installer *in, struct err *err)
 	if (!code)
 		code = put_back(in, &lifted, err);
 	buf_done(&lifted.bytes);
+	if (!code)
+		code = list_dead(in, err);
 	for (size_t i = 0; !code && i < gift->entries_count; i++)
 		if (gift->entries[i].is_merged)
 			code = log_put_logged(in->with->txn, &gift->entries[i].logged, err);
