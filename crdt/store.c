@@ -102,15 +102,24 @@ enum code store_get_sealed(struct store_txn *txn, struct bytes key, struct bytes
 	return unseal(txn->store, key, sealed, ret_value, ret_seal, err);
 }
 
-enum code store_put_sealed(struct store_txn *txn, struct bytes key, struct bytes value, uint64_t *ret_seal,
+static enum code take_room(struct store_txn *txn, struct bytes key, size_t size, bool is_new, uint8_t **ret_room,
 			   struct err *err)
+{
+	const struct store_backend *backend = txn->store->backend;
+	enum code code = is_new ? backend->append(txn->below, key, size, ret_room, err) : E_VALUE;
+
+	return code == E_VALUE ? backend->put(txn->below, key, size, ret_room, err) : code;
+}
+
+static enum code put_sealed(struct store_txn *txn, struct bytes key, struct bytes value, bool is_new,
+			    uint64_t *ret_seal, struct err *err)
 {
 	uint64_t seal = seal_of(secret_for(txn->store, key), key, value);
 	uint8_t *room;
 	struct buf buf;
 	enum code code;
 
-	code = txn->store->backend->put(txn->below, key, value.size + SEAL_SIZE, &room, err);
+	code = take_room(txn, key, value.size + SEAL_SIZE, is_new, &room, err);
 	if (code)
 		return store_judged(txn->store, code);
 	buf = buf_over(room, value.size + SEAL_SIZE);
@@ -118,6 +127,12 @@ enum code store_put_sealed(struct store_txn *txn, struct bytes key, struct bytes
 	buf_put_big_endian(&buf, seal, SEAL_SIZE);
 	*ret_seal = seal;
 	return OK;
+}
+
+enum code store_put_sealed(struct store_txn *txn, struct bytes key, struct bytes value, uint64_t *ret_seal,
+			   struct err *err)
+{
+	return put_sealed(txn, key, value, false, ret_seal, err);
 }
 
 enum code store_read_ledger(struct store_txn *txn, struct ledger *ret_ledger, struct err *err)
@@ -364,9 +379,19 @@ enum code store_put_seen(struct store_txn *txn, struct bytes key, struct bytes v
 
 enum code store_add(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
 {
-	struct store_seen nothing = { .changes = txn->changes };
+	struct tally *tally = &txn->ledger.tables[key.data[0]];
+	struct err own = { 0 };
+	uint64_t seal = 0;
+	enum code code;
 
-	return store_put_seen(txn, key, value, &nothing, err);
+	store_check_key(key);
+	assert(txn->is_writer && value.size <= STORE_VALUE_MAX);
+	code = put_sealed(txn, key, value, true, &seal, &own);
+	if (!code) {
+		tally->count++;
+		tally->sum += seal;
+	}
+	return store_changed(txn, code, &own, err);
 }
 
 enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err)

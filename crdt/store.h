@@ -60,7 +60,10 @@ enum code store_get(struct store_txn *txn, struct bytes key, struct bytes *ret_v
 enum code store_put(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err);
 enum code store_delete(struct store_txn *txn, struct bytes key, struct err *err);
 
-/* As store_put, of a key that is known not to be there: nothing is looked up. */
+/*
+ * As store_put, of a key that is known not to be there: nothing is looked up. Keys that come in order, behind all that
+ * there are, take the least room.
+ */
 enum code store_add(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err);
 
 /*

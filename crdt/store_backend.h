@@ -26,6 +26,9 @@ struct store_backend {
 	enum code (*get)(struct backend_txn *txn, struct bytes key, struct bytes *ret_value, struct err *err);
 	/* Room for a value of `size`, to be filled before the next call. */
 	enum code (*put)(struct backend_txn *txn, struct bytes key, size_t size, uint8_t **ret_room, struct err *err);
+	/* As put, of a key behind all others, and packed tightly; E_VALUE, and nothing done, where it is not. */
+	enum code (*append)(struct backend_txn *txn, struct bytes key, size_t size, uint8_t **ret_room,
+			    struct err *err);
 	enum code (*remove)(struct backend_txn *txn, struct bytes key, struct err *err);
 	/* Opens before the first key that is not less than `from`. */
 	enum code (*range)(struct backend_txn *txn, struct bytes from, struct backend_cursor **ret_cursor,

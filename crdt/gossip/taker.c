@@ -64,7 +64,8 @@ static uint8_t *keep(struct taker *taker, size_t size, struct err *err)
 		too_much(taker, err);
 		return NULL;
 	}
-	block = must_alloc(sizeof *block + size);
+	/* Not zeroed: all of it is written at once. */
+	block = must_realloc(NULL, sizeof *block + size);
 	block->next = taker->blocks;
 	taker->blocks = block;
 	taker->size += size;

@@ -4,7 +4,7 @@
 #include "crdt/state/mark.h"
 #include "crdt/state/state.h"
 
-enum { CLEAR_CHUNK = 4096 };
+enum { CLEAR_CHUNK = 4096, LIFTED_MAX = 16 << 20 };
 
 /* An old batch that may lie beside one of the gift's: a proof, where they cannot be of one chain. */
 static enum code look_for_fork(struct installer *in, const struct batch *old, struct err *err)
@@ -118,6 +118,67 @@ static enum code clear_all(struct installer *in, struct err *err)
 	return code;
 }
 
+/* What lies behind records and indexes, while these are added in order and so take the least room. */
+struct lifted {
+	struct buf bytes; /* of each entry: key and value, each behind its size */
+};
+
+static enum code read_lifted(struct installer *in, struct lifted *lifted, struct err *err)
+{
+	static const uint8_t from[] = { TABLE_INDEX + 1 };
+	struct store_cursor *cursor;
+	struct bytes key, value;
+	enum code code = store_range(in->with->txn, bytes_of(NULL, 0), bytes_of(from, sizeof from), &cursor, err);
+
+	if (code)
+		return code;
+	while (!(code = store_next(cursor, &key, &value, err)) && !lifted->bytes.is_full) {
+		buf_put_big_endian(&lifted->bytes, key.size, 2);
+		buf_put_bytes(&lifted->bytes, key);
+		buf_put_big_endian(&lifted->bytes, value.size, 4);
+		buf_put_bytes(&lifted->bytes, value);
+	}
+	store_range_end(cursor);
+	return code == E_ABSENT ? OK : code;
+}
+
+static bool next_lifted(struct reader *r, struct bytes *ret_key, struct bytes *ret_value)
+{
+	if (!reader_left(r))
+		return false;
+	ret_key->size = read_big_endian(r, 2);
+	ret_key->data = read_bytes(r, ret_key->size);
+	ret_value->size = read_big_endian(r, 4);
+	ret_value->data = read_bytes(r, ret_value->size);
+	return true;
+}
+
+/* Where it is much, it stays, and what is added takes more room. */
+static enum code lift(struct installer *in, struct lifted *lifted, struct err *err)
+{
+	enum code code = read_lifted(in, lifted, err);
+	struct bytes key, value;
+	struct reader r;
+
+	if (lifted->bytes.is_full)
+		buf_clear(&lifted->bytes);
+	r = reader_over(buf_bytes(&lifted->bytes));
+	while (!code && next_lifted(&r, &key, &value))
+		code = store_delete(in->with->txn, key, err);
+	return code;
+}
+
+static enum code put_back(struct installer *in, const struct lifted *lifted, struct err *err)
+{
+	struct reader r = reader_over(buf_bytes(&lifted->bytes));
+	struct bytes key, value;
+	enum code code = OK;
+
+	while (!code && next_lifted(&r, &key, &value))
+		code = store_add(in->with->txn, key, value, err);
+	return code;
+}
+
 static enum code add_records(struct installer *in, struct err *err)
 {
 	const struct gift *gift = in->with->gift;
@@ -139,6 +200,21 @@ static enum code add_records(struct installer *in, struct err *err)
 	return code;
 }
 
+/* As of the round that this member is in. */
+static enum code list_dead(struct installer *in, struct err *err)
+{
+	const struct gift *gift = in->with->gift;
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < gift->records_count; i++) {
+		const struct gift_record *record = &gift->records[i];
+
+		if (dead_is_listed(record->kind, record->record))
+			code = dead_move(in->with->txn, record->kind, record->id, false, true, err);
+	}
+	return code;
+}
+
 static void take_vector(struct vector *vector, const struct vector *from)
 {
 	vector_done(vector);
@@ -149,13 +225,21 @@ static void take_vector(struct vector *vector, const struct vector *from)
 
 enum code install_replace_steps(struct installer *in, struct err *err)
 {
+	struct lifted lifted = { .bytes = buf_growing(LIFTED_MAX) };
 	const struct gift *gift = in->with->gift;
 	enum code code = keep_old(in, err);
 
 	if (!code)
 		code = clear_all(in, err);
 	if (!code)
+		code = lift(in, &lifted, err);
+	if (!code)
 		code = add_records(in, err);
+	if (!code)
+		code = put_back(in, &lifted, err);
+	buf_done(&lifted.bytes);
+	if (!code)
+		code = list_dead(in, err);
 	for (size_t i = 0; !code && i < gift->entries_count; i++)
 		if (gift->entries[i].is_merged)
 			code = log_put_logged(in->with->txn, &gift->entries[i].logged, err);

@@ -190,14 +190,12 @@ enum code state_add(struct store_txn *txn, struct root *root, uint32_t kind, str
 {
 	struct derived after = derived_of(kind, id, record, &derived->arena);
 	uint8_t key[RECORD_KEY_SIZE];
-	enum code code;
 
 	note_keys(derived, &after.index);
 	note_keys(derived, &after.marks);
 	root_change(root, kind, id, bytes_of(NULL, 0), record);
 	record_key_write(kind, id, key);
-	code = store_add(txn, bytes_of(key, sizeof key), record, err);
-	return code ? code : dead_move(txn, kind, id, false, after.is_listed, err);
+	return store_add(txn, bytes_of(key, sizeof key), record, err);
 }
 
 static int order_keys(const void *a, const void *b)

@@ -45,7 +45,8 @@ enum code state_merge_judged(struct store_txn *txn, struct root *root, uint32_t 
 
 /*
  * Puts a record as it is into a state that has none of that id: for whoever fills an empty one. What
- * its entries are is noted in `derived`; state_put_derived puts them, all at once and in order.
+ * its entries are is noted in `derived`; state_put_derived puts them, all at once and in order. To list the dead
+ * (dead.h) is the caller's.
  */
 struct derived_keys {
 	struct bytes *all;

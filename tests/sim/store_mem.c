@@ -429,6 +429,7 @@ static const struct store_backend mem_backend = {
 	.number = mem_number,
 	.get = mem_get,
 	.put = mem_put,
+	.append = mem_put,
 	.remove = mem_remove,
 	.range = mem_range,
 	.next = mem_next,

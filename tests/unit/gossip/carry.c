@@ -116,7 +116,6 @@ struct installed carry_install(struct real *to, enum snapshot_way way)
 
 	if (snapshot_install(carry_mesh(to), way, &installed, &err))
 		fail_msg("%s", err.text);
-	real_commit(to);
 	return installed;
 }
 

@@ -24,7 +24,7 @@ enum code carry_all(struct carry *carry, struct taker *taker, struct err *err);
 /* A whole and untouched one, which `to` may install. */
 void carry_whole(struct real *donor, struct real *to);
 
-/* Installs what was carried; the alarms say what came of it. */
+/* Installs what was carried, and nothing that the node does thereafter. */
 struct installed carry_install(struct real *to, enum snapshot_way way);
 
 static inline struct mesh *carry_mesh(const struct real *real)

@@ -165,6 +165,40 @@ static void both_keep_what_each_had(void **state)
 	}
 }
 
+/* What everybody had, by the donor's word; and what is known of no more does not come back. */
+static void what_everybody_had_comes_too(void **state)
+{
+	struct two two = parted(20);
+	struct stream stream = { real_mesh(two.donor)->node, 1, LANE_PEOPLE };
+	struct vector theirs = { 0 }, ours = { 0 };
+	struct store_txn *txn;
+	struct logged logged;
+	uint64_t horizon;
+
+	(void)state;
+	carry_put_stable(two.donor);
+	assert_int_equal(store_begin(two.to->store, &txn, NULL), OK);
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(log_after(txn, stream, (struct log_place){ 0 }, &logged, NULL), OK);
+		assert_int_equal(log_drop(txn, &logged, NULL), OK);
+	}
+	assert_int_equal(store_commit(txn, NULL), OK);
+	carry_whole(two.donor, two.to);
+	carry_install(two.to, SNAPSHOT_JOIN);
+	assert_int_equal(store_snapshot(two.to->store, &txn, NULL), OK);
+	assert_int_equal(log_horizon(txn, stream, &horizon, NULL), OK);
+	assert_int_equal(horizon, 5);
+	assert_int_equal(log_read_vector(txn, TABLE_STABLE, &ours, NULL), OK);
+	store_end(txn);
+	assert_int_equal(store_snapshot(two.donor->store, &txn, NULL), OK);
+	assert_int_equal(log_read_vector(txn, TABLE_STABLE, &theirs, NULL), OK);
+	store_end(txn);
+	assert_true(theirs.count && vector_equal(&ours, &theirs));
+	vector_done(&ours);
+	vector_done(&theirs);
+	carry_end(&two);
+}
+
 static void who_lacks_what_everybody_had_is_not_joined(void **state)
 {
 	struct two two = parted(10);
@@ -279,20 +313,89 @@ static void branches_come_with_a_replacement(void **state)
 	carry_end(&two);
 }
 
+/* Whether it is the longer or the shorter one. */
 static void the_old_disks_branch_waits(void **state)
 {
-	struct chain chain;
-	struct two two = forked(&chain);
-	struct installed installed;
+	(void)state;
+	for (size_t round = 0; round < 2; round++) {
+		struct chain chain;
+		struct two two = forked(&chain);
+		struct real *from = round ? two.to : two.donor, *to = round ? two.donor : two.to;
+		struct installed installed;
+		size_t own = to == two.donor ? 5 : 0;
+
+		carry_whole(from, to);
+		installed = carry_install(to, SNAPSHOT_REPLACE);
+		assert_proof(&two, &installed, chain.stream);
+		assert_int_equal(installed.waiting, 1 + own);
+		assert_int_equal(count_waiting(to), 1 + own);
+		assert_int_equal(count_ends(to, chain.stream), 1);
+		assert_same_records(from, to);
+		carry_end(&two);
+	}
+}
+
+/* Of two branches as long the one that goes on is no end of the other. */
+static void a_branch_is_followed_by_its_own(void **state)
+{
+	struct two two = carry_two(5);
+	struct chain chain = chain_of(two.scene, 2), other;
+	struct bytes first = chain_next(&chain, 2, 30);
+	size_t count;
 
 	(void)state;
+	give(two.donor, first);
+	give(two.to, first);
+	other = chain;
+	give(two.donor, chain_next(&chain, 2, 30));
+	give(two.donor, chain_next(&chain, 2, 30));
+	give(two.to, chain_next(&other, 2, 40));
 	carry_whole(two.donor, two.to);
-	installed = carry_install(two.to, SNAPSHOT_REPLACE);
-	assert_proof(&two, &installed, chain.stream);
-	assert_int_equal(installed.waiting, 1);
-	assert_int_equal(count_waiting(two.to), 1);
-	assert_int_equal(count_ends(two.to, chain.stream), 1);
-	assert_same_records(two.donor, two.to);
+	assert_int_equal(carry_install(two.to, SNAPSHOT_JOIN).forks_count, 1);
+	assert_int_equal(count_ends(two.to, chain.stream), 2);
+	assert_int_equal(vector_ends(&real_mesh(two.to)->vector, chain.stream, &count)[0].end.seq, 4);
+	assert_int_equal(vector_seq(&real_mesh(two.to)->vector, chain.stream), 6);
+	real_check(two.to);
+	carry_end(&two);
+}
+
+/* Of a closed start the donor has less of its branch than is here of what came before. */
+static void footprints_come_to_whole_batches(void **state)
+{
+	struct two two = carry_two(5);
+	struct chain chain = chain_of(two.scene, 2), other;
+	struct store_txn *txn;
+	struct logged logged;
+	struct log_place place = { 0 };
+	struct frontier stable;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct bytes batch = chain_next(&chain, 1, 30);
+
+		give(two.donor, batch);
+		give(two.to, batch);
+	}
+	other = chain;
+	give(two.donor, chain_next(&chain, 1, 30));
+	stable = (struct frontier){ chain.stream, chain.end };
+	give(two.donor, chain_next(&chain, 1, 30));
+	give(two.to, chain_next(&other, 1, 40));
+	carry_put_proof(two.donor, 2, 1);
+	carry_put_proof(two.to, 2, 1);
+	assert_int_equal(store_begin(two.donor->store, &txn, NULL), OK);
+	assert_int_equal(log_put_ends(txn, TABLE_STABLE, chain.stream, &stable, 1, NULL), OK);
+	while (!log_after(txn, chain.stream, place, &logged, NULL) && logged.last <= 4) {
+		place = log_place_of(&logged);
+		assert_int_equal(log_shrink(txn, &logged, LOG_FOOTPRINT, NULL), OK);
+	}
+	assert_int_equal(store_commit(txn, NULL), OK);
+	carry_whole(two.donor, two.to);
+	/* It is closed already: nothing new is proven. */
+	assert_int_equal(carry_install(two.to, SNAPSHOT_JOIN).forks_count, 0);
+	assert_int_equal(real_mesh(two.to)->snapshot.stage, SNAPSHOT_NONE);
+	assert_int_equal(count_ends(two.to, chain.stream), 2);
+	real_check(two.to);
 	carry_end(&two);
 }
 
@@ -376,10 +479,13 @@ int main(void)
 		cmocka_unit_test(an_empty_disk_becomes_the_donors),
 		cmocka_unit_test(what_only_the_old_disk_held_waits),
 		cmocka_unit_test(both_keep_what_each_had),
+		cmocka_unit_test(what_everybody_had_comes_too),
 		cmocka_unit_test(who_lacks_what_everybody_had_is_not_joined),
 		cmocka_unit_test(a_fork_between_the_two_is_proven),
 		cmocka_unit_test(branches_come_with_a_replacement),
 		cmocka_unit_test(the_old_disks_branch_waits),
+		cmocka_unit_test(a_branch_is_followed_by_its_own),
+		cmocka_unit_test(footprints_come_to_whole_batches),
 		cmocka_unit_test(a_full_disk_takes_nothing),
 		cmocka_unit_test(a_crash_leaves_all_or_nothing),
 	};

@@ -51,14 +51,18 @@ static struct pair make_pair(uint32_t members, size_t writes)
 	return pair;
 }
 
+/* The node puts it in place when it is whole. */
 static void take(struct pair *pair, enum snapshot_way way)
 {
+	uint64_t commits = real_mesh(pair->to)->commits;
+
+	mesh_of(pair->to)->recovery.need = way == SNAPSHOT_JOIN ? RECOVERY_JOIN : RECOVERY_REPLACE;
 	begin(pair->to, 0);
 	assert_int_equal(stage_of(pair->to), SNAPSHOT_COMES);
 	scene_carry(pair->scene);
-	assert_int_equal(stage_of(pair->to), SNAPSHOT_READY);
-	carry_install(pair->to, way);
 	assert_int_equal(stage_of(pair->to), SNAPSHOT_NONE);
+	assert_true(real_mesh(pair->to)->commits > commits);
+	assert_true(real_mesh(pair->to)->snapshot.is_unproven);
 	real_check(pair->to);
 }
 
@@ -119,6 +123,14 @@ static void others_bear_it_out(void **state)
 	scene_pass(pair.scene, 20000);
 	assert_true(real_mesh(pair.to)->snapshot.is_unproven);
 	assert_int_equal(real_mesh(pair.to)->snapshot.witnesses_count, 1);
+	/* Asked once more they are no more, and the donor is none. */
+	for (size_t i = 0; i < real_mesh(pair.to)->peers_count; i++)
+		if (real_mesh(pair.to)->peers[i]->link)
+			link_owe(mesh_of(pair.to), real_mesh(pair.to)->peers[i]->link, OWED_TABLE_ASK);
+	assert_int_equal(real_commit(pair.to), OK);
+	scene_carry(pair.scene);
+	assert_int_equal(real_mesh(pair.to)->snapshot.witnesses_count, 1);
+	assert_true(real_mesh(pair.to)->snapshot.is_unproven);
 	/* The fourth comes in the third's place. */
 	real_end(pair.donor);
 	pair.donor = real_boot(pair.scene, 3);
@@ -217,9 +229,9 @@ static void say_chunk(struct puppet *puppet, uint32_t number, struct bytes entri
 
 static void an_evil_donor_is_cut_off(void **state)
 {
-	struct scene *scene = scene_new(2);
+	struct scene *scene = scene_new(3);
 	struct real *real = real_boot(scene, 1);
-	struct puppet *puppet = puppet_member(real, 0);
+	struct puppet *puppet = puppet_member(real, 0), *other = puppet_member(real, 2);
 	struct id disk = real_disk(real);
 	struct buf entries = buf_growing(1000);
 	struct snap_entry entry = { bytes_text("123456789012345678"), bytes_text("no record") };
@@ -235,6 +247,10 @@ static void an_evil_donor_is_cut_off(void **state)
 	say_chunk(puppet, number + 1, buf_bytes(&entries));
 	say_chunk(puppet, number - 1, buf_bytes(&entries));
 	puppet_ignored(puppet, disk);
+	/* Nor what comes of another; and that one may go. */
+	say_chunk(other, number, buf_bytes(&entries));
+	puppet_ignored(other, disk);
+	puppet_hang_up(other);
 	assert_int_equal(stage_of(real), SNAPSHOT_COMES);
 	say_chunk(puppet, number, buf_bytes(&entries));
 	assert_int_equal(stage_of(real), SNAPSHOT_FAILED);

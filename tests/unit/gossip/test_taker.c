@@ -138,12 +138,125 @@ static void a_donor_may_go_away_at_every_chunk(void **state)
 	carry_end(&two);
 }
 
+/* How many asks there were before each chunk. */
+struct seen {
+	const struct carry *carry;
+	size_t asks[64];
+};
+
+static bool count_asks(void *context, size_t number, struct buf *chunk)
+{
+	struct seen *seen = context;
+
+	(void)chunk;
+	assert_true(number < COUNT(seen->asks));
+	seen->asks[number] = seen->carry->asks;
+	return true;
+}
+
+static void what_nobody_asked_for_is_refused(void **state)
+{
+	struct snap_front front = { .number = 1, .part = SNAP_RECORDS, .next = { .part = SNAP_PARTS } };
+	struct two two = carry_two(1);
+	struct buf chunk = buf_growing(FRAME_MAX);
+	struct stream_table told = { 0 };
+	struct frame frame;
+
+	(void)state;
+	frame_put_snap(&chunk, &front, bytes_of(NULL, 0));
+	assert_int_equal(frame_read(buf_bytes(&chunk), LINK_MEMBER, &told, &frame, NULL), OK);
+	assert_int_equal(taker_take(&two.taker, two.taker.donor, &frame, NULL, NULL, two.taker.heard, &two.err),
+			 E_DENIED);
+	assert_string_equal(two.err.text, "a chunk of a snapshot came unasked");
+	buf_done(&chunk);
+	carry_end(&two);
+}
+
+/* Each piece goes on where the one before it ended. */
+static bool skip_in_piece(void *context, size_t number, struct buf *chunk)
+{
+	struct buf copy = buf_growing(2 * FRAME_MAX);
+	struct stream_table told = { 0 };
+	struct frame frame;
+
+	(void)context;
+	(void)number;
+	buf_put_bytes(&copy, buf_bytes(chunk));
+	assert_int_equal(frame_read(buf_bytes(&copy), LINK_MEMBER, &told, &frame, NULL), OK);
+	/* One in the middle, so that the last one reaches the end. */
+	if (frame.snap.is_piece && frame.snap.piece.at &&
+	    frame.snap.piece.at + frame.snap.piece.bytes.size < frame.snap.piece.size) {
+		struct snap_front front = { frame.snap.number, frame.snap.left, frame.snap.part, frame.snap.total,
+					    frame.snap.next };
+		struct snap_piece piece = frame.snap.piece;
+
+		piece.at--;
+		buf_clear(chunk);
+		frame_put_snap_piece(chunk, &front, &piece);
+	}
+	buf_done(&copy);
+	return true;
+}
+
+static void pieces_go_on_where_they_ended(void **state)
+{
+	struct two two = carry_two(1);
+
+	(void)state;
+	carry_put_large(two.donor, 60);
+	two.carry.change = skip_in_piece;
+	assert_int_equal(carry_all(&two.carry, &two.taker, &two.err), E_VALUE);
+	assert_string_equal(two.err.text, "a piece of a snapshot's value is missing");
+	carry_end(&two);
+}
+
+/* Also where everybody has all of it. */
+static void an_end_is_in_the_log(void **state)
+{
+	struct two two = carry_two(3);
+	struct frontier end = real_mesh(two.donor)->vector.all[0];
+	struct store_txn *txn;
+	struct logged logged;
+
+	(void)state;
+	carry_put_stable(two.donor);
+	assert_int_equal(store_begin(two.donor->store, &txn, NULL), OK);
+	assert_int_equal(log_find(txn, end.stream, end.end, &logged, NULL), OK);
+	assert_int_equal(log_drop(txn, &logged, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	assert_int_equal(carry_all(&two.carry, &two.taker, &two.err), E_VALUE);
+	assert_non_null(strstr(two.err.text, "the donor's log lacks a batch"));
+	carry_end(&two);
+}
+
+static void a_footprint_is_of_one_batch(void **state)
+{
+	struct two two = carry_two(1);
+	struct logged logged = { .form = LOG_FOOTPRINT, .stream = { 7, 1, LANE_BULK }, .first = 1, .tail = 1 };
+
+	(void)state;
+	logged.last = BATCH_ENTRIES_MAX;
+	assert_int_equal(gift_add_entry(&two.taker.gift, &logged, &two.err), OK);
+	logged.last++;
+	assert_int_equal(gift_add_entry(&two.taker.gift, &logged, &two.err), E_VALUE);
+	carry_end(&two);
+}
+
 static void windows_overlap(void **state)
 {
+	struct seen seen = { .carry = NULL };
 	struct two two = carry_two(1200);
 
 	(void)state;
+	seen.carry = &two.carry;
+	two.carry.change = count_asks;
+	two.carry.context = &seen;
 	assert_int_equal(carry_all(&two.carry, &two.taker, NULL), OK);
+	/* The next are asked for when two of four came. */
+	assert_int_equal(seen.asks[1], 1);
+	assert_int_equal(seen.asks[2], 2);
+	assert_int_equal(seen.asks[5], 2);
+	assert_int_equal(seen.asks[6], 3);
 	/* Four chunks for each ask, but for the last. */
 	assert_true(two.carry.asks > 3);
 	assert_int_equal(two.taker.stage, TAKER_IS_WHOLE);
@@ -213,6 +326,10 @@ int main(void)
 		cmocka_unit_test(a_snapshot_is_the_donors_disk),
 		cmocka_unit_test(what_comes_later_is_left_out),
 		cmocka_unit_test(a_donor_may_go_away_at_every_chunk),
+		cmocka_unit_test(what_nobody_asked_for_is_refused),
+		cmocka_unit_test(pieces_go_on_where_they_ended),
+		cmocka_unit_test(an_end_is_in_the_log),
+		cmocka_unit_test(a_footprint_is_of_one_batch),
 		cmocka_unit_test(windows_overlap),
 		cmocka_unit_test(a_snapshot_has_a_limit),
 		cmocka_unit_test(who_is_not_known_is_nobodys_fault),
