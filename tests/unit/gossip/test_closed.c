@@ -460,17 +460,38 @@ static void what_waits_in_a_start_that_opens_again_is_merged_or_dropped(void **s
 
 /* --- This member's own start. */
 
+static void what_it_wrote_on_another_disk_counts_as_far_as_others_say(void **state)
+{
+	struct plot plot = plot_of(3);
+	const struct mesh *mesh = mesh_of(&plot);
+	struct stream old = { mesh->node, 1, LANE_PEOPLE };
+	struct chain twin = chain_of(plot.scene, 0);
+	struct bytes rival = chain_next(&twin, 1, 10), rest = chain_next(&twin, 1, 10);
+	size_t count;
+
+	(void)state;
+	real_write(plot.real, 10, 0);
+	puppet_batch(plot.puppet, rival);
+	assert_true(mesh->author.start > 1);
+	puppet_batch(plot.puppet, rest);
+	puppet_batch(plot.puppet, row_of(&plot, 0, 1, old, twin.end));
+	vector_ends(&mesh->vector, old, &count);
+	assert_int_equal(count, 2);
+	assert_true(vector_has(&mesh->vector, old, twin.end));
+	real_check(plot.real);
+	scene_free(plot.scene);
+}
+
 static void the_own_start_is_closed_and_the_next_one_begins(void **state)
 {
 	struct plot plot = plot_of(3);
 	const struct mesh *mesh = mesh_of(&plot);
 	struct stream old = { mesh->node, 1, LANE_PEOPLE }, next = old;
 	struct chain twin = chain_of(plot.scene, 0);
-	struct bytes rival = chain_next(&twin, 1, 10), rest = chain_next(&twin, 1, 10);
+	struct bytes rival = chain_next(&twin, 1, 10);
 	struct end named;
 	uint64_t number;
 	struct batch batch;
-	size_t count;
 
 	(void)state;
 	real_write(plot.real, 10, 0);
@@ -498,12 +519,6 @@ static void the_own_start_is_closed_and_the_next_one_begins(void **state)
 	assert_int_equal(puppet_count(plot.puppet, FRAME_BATCH), 1);
 	assert_int_equal(batch_read(puppet_last(plot.puppet, FRAME_BATCH)->batch, &batch, NULL), OK);
 	assert_int_equal(stream_compare(&batch.stream, &next), 0);
-	/* What it wrote on the other disk counts as far as another member had merged it. */
-	puppet_batch(plot.puppet, rest);
-	puppet_batch(plot.puppet, row_of(&plot, 0, 1, old, twin.end));
-	vector_ends(&mesh->vector, old, &count);
-	assert_int_equal(count, 2);
-	assert_true(vector_has(&mesh->vector, old, twin.end));
 	real_check(plot.real);
 	real_end(plot.real);
 	plot.real = real_boot(plot.scene, 0);
@@ -538,45 +553,6 @@ static void a_full_disk_leaves_the_old_start(void **state)
 	scene_free(plot.scene);
 }
 
-/* --- Settled. */
-
-static bool is_settled(const struct plot *plot)
-{
-	struct mesh *mesh = (struct mesh *)(uintptr_t)mesh_of(plot);
-	struct closed_start closed = { scene_node(plot->scene, 2), 0 };
-	bool settled = false;
-
-	assert_int_equal(closed_is_settled(mesh, closed, &settled, NULL), OK);
-	store_end(mesh->look);
-	mesh->look = NULL;
-	return settled;
-}
-
-static void it_is_settled_when_all_have_spoken_and_have_the_same(void **state)
-{
-	struct plot plot = plot_of(4);
-	struct puppet *other = puppet_member(plot.real, 3);
-	struct chain rows = chain_of(plot.scene, 3);
-	struct vector none = { 0 };
-
-	(void)state;
-	rows.stream.lane = LANE_URGENT;
-	puppet_batch(plot.puppet, plot.wholes[0]);
-	evict(&plot, 2);
-	puppet_agree(other);
-	puppet_batch(plot.puppet, row_of(&plot, 2, 0, plot.chain.stream, plot.ends[0]));
-	assert_false(is_settled(&plot));
-	puppet_batch(other, chain_row(&rows, 2, 0, &none));
-	assert_false(is_settled(&plot));
-	puppet_ack(plot.puppet, plot.chain.stream, plot.ends[0]);
-	assert_false(is_settled(&plot));
-	puppet_ack(other, plot.chain.stream, plot.ends[1]);
-	assert_false(is_settled(&plot));
-	puppet_ack(other, plot.chain.stream, plot.ends[0]);
-	assert_true(is_settled(&plot));
-	scene_free(plot.scene);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -591,9 +567,9 @@ int main(void)
 		cmocka_unit_test(branches_of_two_copies_are_merged_everywhere),
 		cmocka_unit_test(below_the_horizon_nothing_waits),
 		cmocka_unit_test(what_waits_in_a_start_that_opens_again_is_merged_or_dropped),
+		cmocka_unit_test(what_it_wrote_on_another_disk_counts_as_far_as_others_say),
 		cmocka_unit_test(the_own_start_is_closed_and_the_next_one_begins),
 		cmocka_unit_test(a_full_disk_leaves_the_old_start),
-		cmocka_unit_test(it_is_settled_when_all_have_spoken_and_have_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

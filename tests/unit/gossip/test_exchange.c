@@ -190,6 +190,33 @@ static void what_does_not_come_is_asked_for_again(void **state)
 	scene_free(tale.scene);
 }
 
+/* And of one that says it has it, whoever showed it first. */
+static void who_has_it_is_asked(void **state)
+{
+	struct tale tale = tale_of(6);
+	struct puppet *others[4], *holder;
+	struct vector vector = { 0 };
+	struct batch last;
+
+	(void)state;
+	for (uint32_t i = 0; i < COUNT(others); i++)
+		others[i] = silent(tale.real, 2 + i);
+	holder = silent(tale.real, 1);
+	assert_int_equal(batch_read(tale.wholes[2], &last, NULL), OK);
+	vector_set(&vector, last.stream, last.end);
+	puppet_fronts(others[0], &tale.fronts[2], 1);
+	puppet_index(holder, &vector, true);
+	assert_int_equal(puppet_count(holder, FRAME_WANT), 0);
+	puppet_forget(others[0]);
+	scene_pass(tale.scene, 13000);
+	assert_in_range(puppet_count(holder, FRAME_WANT), 4, 7);
+	assert_true(asks_for_own(holder, tale.real, 1, 3));
+	for (size_t i = 0; i < COUNT(others); i++)
+		assert_int_equal(puppet_count(others[i], FRAME_WANT), 0);
+	vector_done(&vector);
+	scene_free(tale.scene);
+}
+
 /* A member that shows and never brings holds it up no longer than one that says nothing. */
 static void who_withholds_holds_it_up_for_20_s(void **state)
 {
@@ -545,6 +572,7 @@ int main(void)
 		cmocka_unit_test(who_has_nothing_newer_of_it_lets_it_go_on),
 		cmocka_unit_test(who_knows_less_takes_back_nothing),
 		cmocka_unit_test(what_does_not_come_is_asked_for_again),
+		cmocka_unit_test(who_has_it_is_asked),
 		cmocka_unit_test(who_withholds_holds_it_up_for_20_s),
 		cmocka_unit_test(nobody_else_writes_in_its_name),
 		cmocka_unit_test(what_is_no_front_ends_the_link),

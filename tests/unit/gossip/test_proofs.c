@@ -184,6 +184,30 @@ static void each_link_is_told_all_and_each_new_one_at_once(void **state)
 	scene_free(scene);
 }
 
+/* Also by one that has just started, and may not yet write anything itself. */
+static void who_may_not_write_passes_them_on(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *one, *two;
+	struct bytes proof = own_word(scene, 3, 1);
+
+	(void)state;
+	real_end(real);
+	real = real_boot(scene, 0);
+	one = puppet_dial(real, &scene->keys[1], 7);
+	puppet_agree(one);
+	two = puppet_dial(real, &scene->keys[2], 8);
+	puppet_agree(two);
+	say_proofs(one, &proof, 1);
+	assert_int_equal(real_mesh(real)->counts.row, 0);
+	assert_true(closed_is(real_mesh(real), scene_node(scene, 3), 1));
+	assert_int_equal(heard_proof(two, proof), 1);
+	puppet_fronts(one, NULL, 0);
+	assert_int_equal(real_mesh(real)->counts.row, 1);
+	scene_free(scene);
+}
+
 static void more_than_a_frame_holds_comes_in_several(void **state)
 {
 	enum { ALL = FRAME_PROOFS_MAX + 30 };
@@ -368,6 +392,7 @@ int main(void)
 		cmocka_unit_test(it_is_a_set),
 		cmocka_unit_test(the_first_that_comes_is_kept),
 		cmocka_unit_test(each_link_is_told_all_and_each_new_one_at_once),
+		cmocka_unit_test(who_may_not_write_passes_them_on),
 		cmocka_unit_test(more_than_a_frame_holds_comes_in_several),
 		cmocka_unit_test(a_restart_finds_them),
 		cmocka_unit_test(what_a_failed_commit_lost_was_never_there),
