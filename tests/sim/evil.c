@@ -322,11 +322,9 @@ bool evil_act(struct evil *e, uint32_t act)
 	uint64_t *counts = (uint64_t *)(void *)&e->counts;
 	struct evil_link *link = some_link(e, UINT32_MAX);
 	const struct mesh *mesh = link ? evil_mesh(e, link) : NULL;
-	const struct member *own = mesh ? members_find(mesh->t0.members, e->machine->id) : NULL;
 
 	if (!mesh)
 		return false;
-	e->counts.evicted += own && own->is_evicted;
 	counts[act]++;
 	world_say(e->world, "evil: %s, to machine %u", acts[act].name, link->machine);
 	if (!evil_act_batch(e, (enum evil_kind)act, link))
@@ -364,11 +362,25 @@ void evil_dial(struct evil *e)
 		dial(e, false);
 }
 
+/* Somebody knows that it was. */
+static bool is_evicted(const struct evil *e)
+{
+	for (uint32_t i = 0; i < e->machines; i++) {
+		const struct mesh *mesh = world_mesh(e->world, i);
+		const struct member *own = mesh ? members_find(mesh->t0.members, e->machine->id) : NULL;
+
+		if (own && own->is_evicted)
+			return true;
+	}
+	return false;
+}
+
 void evil_called(struct evil *e, uint32_t what, uint64_t with)
 {
 	(void)with;
 	if (what != CALL_ACT || e->is_over || world_now(e->world) > e->until_ns)
 		return;
+	e->counts.evicted += is_evicted(e);
 	evil_dial(e);
 	evil_act(e, draw(e));
 	world_call(e->world, world_now(e->world) + 1 + evil_below(e, 2 * e->pause_ns), CALL_ACT, 0);

@@ -133,25 +133,34 @@ static void stop(struct faults *f, uint32_t machine)
 	people_left(f->people, machine);
 }
 
+static bool is_alive(const struct faults *f, uint32_t machine, uint64_t node)
+{
+	return f->world->machines[machine].id == node && !f->state[machine].is_lost;
+}
+
+/* One of those with that key stays, any of them. */
+static void stop_all_but_one(struct faults *f, uint64_t node)
+{
+	uint32_t alive = 0, stays;
+
+	for (uint32_t i = 0; i < f->world->options.machines; i++)
+		alive += is_alive(f, i, node);
+	if (alive < 2)
+		return;
+	stays = (uint32_t)rng_below(&f->rng, alive);
+	for (uint32_t i = 0; i < f->world->options.machines; i++) {
+		if (!is_alive(f, i, node) || stays-- == 0)
+			continue;
+		f->counts.clone_stopped += f->world->machines[i].is_clone;
+		f->counts.cloned_stopped += !f->world->machines[i].is_clone;
+		stop(f, i);
+	}
+}
+
 void faults_stop_clones(struct faults *f)
 {
-	for (uint32_t i = f->machines; i < f->world->options.machines; i++) {
-		uint32_t of = 0;
-
-		if (!f->world->machines[i].is_clone)
-			continue;
-		while (f->world->machines[of].id != f->world->machines[i].id)
-			of++;
-		if (f->state[of].is_lost || f->state[i].is_lost)
-			continue;
-		if (rng_below(&f->rng, 2)) {
-			f->counts.clone_stopped++;
-			stop(f, i);
-		} else {
-			f->counts.cloned_stopped++;
-			stop(f, of);
-		}
-	}
+	for (uint32_t i = 0; i < f->machines; i++)
+		stop_all_but_one(f, f->world->machines[i].id);
 }
 
 void faults_befall_disk(struct faults *f, enum fault fault, struct machine *m)

@@ -49,8 +49,8 @@ struct disk_copy {
 	struct vector has;
 };
 
-struct operator
-{
+/* An operator beside the root. */
+struct deputy {
 	struct signer signer;
 	uint32_t parent; /* OPERATORS: the root */
 	bool is_removed;
@@ -73,7 +73,7 @@ struct faults {
 		struct disk_copy copies[COPIES];
 	} state[WORLD_MACHINES_MAX];
 	uint32_t clones;
-	struct operator operators[OPERATORS];
+	struct deputy operators[OPERATORS + 1]; /* the last is nobody */
 	uint32_t operators_count;
 	uint64_t evil; /* the machine of that one; WORLD_MACHINES_MAX: there is none */
 	struct capture captures[CAPTURES];

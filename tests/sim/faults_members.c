@@ -3,18 +3,18 @@
 #include "tests/sim/faults_inside.h"
 
 /* Of an eviction that lists whom the evicted one let in, one in so many forgets somebody. */
-enum { FORGETS = 8, LISTED_MAX = 200 };
+enum { FORGETS = 3, LISTED_MAX = 200 };
 
 /* --- Who signs. */
 
 /* The root, or an operator that still is one. */
 static const struct signer *some_signer(struct faults *f)
 {
-	const struct operator* operator= & f->operators[rng_below(&f->rng, OPERATORS)];
+	uint64_t drawn = rng_below(&f->rng, f->operators_count + 1);
 
-	if (operator>= f->operators + f->operators_count || operator->is_removed)
+	if (drawn == f->operators_count || f->operators[drawn].is_removed)
 		return &f->world->root;
-	return &operator->signer;
+	return &f->operators[drawn].signer;
 }
 
 static struct machine *some_member(struct faults *f)
@@ -184,7 +184,7 @@ static void lose_for_good(struct faults *f, struct machine *m)
 
 static void name_operator(struct faults *f, struct machine *at)
 {
-	struct operator* operator= & f->operators[f->operators_count];
+	struct deputy *deputy = &f->operators[f->operators_count];
 	struct operator_row row = { .name = bytes_text("another") };
 	const struct signer *parent = &f->world->root;
 	uint8_t seed[32];
@@ -192,14 +192,14 @@ static void name_operator(struct faults *f, struct machine *at)
 	if (f->operators_count == OPERATORS)
 		return;
 	rng_fill(&f->rng, seed, sizeof seed);
-	operator->signer = signer_from_seed(seed);
-	operator->parent =(uint32_t) rng_below(&f->rng, f->operators_count + 1);
-	if (operator->parent == f->operators_count)
-		operator->parent = OPERATORS;
+	deputy->signer = signer_from_seed(seed);
+	deputy->parent = (uint32_t)rng_below(&f->rng, f->operators_count + 1);
+	if (deputy->parent == f->operators_count)
+		deputy->parent = OPERATORS;
 	else
-		parent = &f->operators[operator->parent].signer;
+		parent = &f->operators[deputy->parent].signer;
 	f->operators_count++;
-	row.key = operator->signer.key;
+	row.key = deputy->signer.key;
 	row.parent = parent->key;
 	row.has = BIT(AT_operator_key) | BIT(AT_operator_parent) | BIT(AT_operator_name);
 	world_state(f->world, at->at, parent, KIND_TABLE(operator), &row);
@@ -208,14 +208,14 @@ static void name_operator(struct faults *f, struct machine *at)
 /* By the root or by who named it; mostly what it signed stands. */
 static void remove_operator(struct faults *f, struct machine *at)
 {
-	struct operator* operator= & f->operators[rng_below(&f->rng, OPERATORS)];
+	struct deputy *deputy = &f->operators[rng_below(&f->rng, f->operators_count + 1)];
 	const struct t0 *t0 = &world_mesh(f->world, at->at)->t0;
 	bool is_listed = rng_below(&f->rng, 3);
-	struct operator_removal_row row = { .key = operator->signer.key };
+	struct operator_removal_row row = { .key = deputy->signer.key };
 	struct id stand[LISTED_MAX];
 	size_t count = 0;
 
-	if (operator>= f->operators + f->operators_count)
+	if (deputy == &f->operators[f->operators_count])
 		return;
 	for (size_t i = 0; i < t0->count && count < LISTED_MAX; i++) {
 		if (memcmp(t0->all[i].signer.bytes, row.key.bytes, sizeof row.key.bytes) != 0)
@@ -225,12 +225,12 @@ static void remove_operator(struct faults *f, struct machine *at)
 		else
 			f->counts.eviction_undone += t0->all[i].kind == KIND_eviction;
 	}
-	operator->is_removed = true;
+	deputy->is_removed = true;
 	row.standing = list_of(stand, count);
 	row.has = BIT(AT_operator_removal_key) | BIT(AT_operator_removal_standing);
 	world_state(f->world, at->at,
-		    operator->parent == OPERATORS || rng_below(&f->rng, 2) ? &f->world->root :
-									     &f->operators[operator->parent].signer,
+		    deputy->parent == OPERATORS || rng_below(&f->rng, 2) ? &f->world->root
+									 : &f->operators[deputy->parent].signer,
 		    KIND_TABLE(operator_removal), &row);
 }
 
