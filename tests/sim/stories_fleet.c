@@ -171,6 +171,39 @@ void tell_old_disk(void)
 	story_end(story);
 }
 
+void tell_old_disk_writes_apart(void)
+{
+	struct story *story = begin(212, 3, 3);
+
+	user_create(story, AT(B), "ann");
+	story_at(story, 11000);
+	story_copy(story, B);
+	user_create(story, AT(B), "bob");
+	story_at(story, 12000);
+	user_create(story, AT(B), "ben");
+	story_at(story, 13000);
+	user_create(story, AT(B), "bud");
+	story_at(story, 60000);
+	story_show_log(story, B);
+	story_note(story,
+		   "Nobody has more than a footprint of bob, so nobody can prove that something else has its number.");
+	story_kill(story, B);
+	story_put_back(story, B);
+	story_split(story, "A C | B");
+	story_boot(story, B);
+	story_at(story, 85000);
+	user_create(story, AT(B), "bea");
+	story_at(story, 86000);
+	story_note(story, "B's own word closes its start: what it is shown of itself has no place on its disk.");
+	story_heal(story);
+	story_settle(story, 60);
+	story_show_streams(story, B);
+	story_show(story, view_users, nobody);
+	story_must_all_show(story, view_users, nobody, "\"ann\", \"bea\", \"ben\", \"bob\", \"bud\"");
+	MUST(story, story_is_closed(story, A, B, 1) && story_is_closed(story, C, B, 1) && story_start(story, B) > 1);
+	story_end(story);
+}
+
 void tell_clone_that_runs_on(void)
 {
 	struct story *story = begin(206, 4, 3);
