@@ -52,8 +52,9 @@ void tell_truncated_and_restored(void)
 	user_create(story, (struct story_client){ .at = B, .copies = 2 }, "bob");
 	story_at(story, 11000);
 	user_create(story, AT(B), "ben");
+	user_create(story, AT(B), "bud");
 	story_at(story, 60000);
-	story_note(story, "Everybody has both, so little is left of them in any log.");
+	story_note(story, "Everybody has all three, and of bob and ben not even the headers are left in any log.");
 	story_show_log(story, B);
 	story_cut_all(story);
 	story_put_back(story, B);
@@ -68,7 +69,7 @@ void tell_truncated_and_restored(void)
 	story_settle(story, 60);
 	story_show_streams(story, B);
 	story_show(story, view_users, nobody);
-	story_must_all_show(story, view_users, nobody, "\"bea\", \"ben\", \"bob\"");
+	story_must_all_show(story, view_users, nobody, "\"bea\", \"ben\", \"bob\", \"bud\"");
 	MUST(story, story_is_closed(story, A, B, 1) && story_is_closed(story, C, B, 1) && story_start(story, B) > 1);
 	story_end(story);
 }

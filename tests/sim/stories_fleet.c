@@ -79,6 +79,107 @@ void tell_evict_an_heir(void)
 	story_end(story);
 }
 
+void tell_evicted_twice(void)
+{
+	struct story *story = begin(213, 4, 4);
+	uint64_t heirs[STORY_MACHINES];
+
+	user_create(story, AT(D), "dan");
+	story_at(story, 11000);
+	story_split(story, "A D | B C");
+	user_create(story, AT(D), "dora");
+	story_at(story, 12000);
+	node_evict_with_heir(story, A, D, A);
+	node_evict_with_heir(story, B, D, C);
+	story_at(story, 13000);
+	tell_heirs(story, A, D);
+	tell_heirs(story, B, D);
+	story_heal(story);
+	story_at(story, 60000);
+	for (uint32_t i = A; i <= C; i++) {
+		const struct member *member =
+			members_find(world_mesh(story->world, i)->t0.members, story->world->machines[D].id);
+
+		heirs[i] = member->heir;
+		MUST(story, heirs[i] == heirs[A] && story_is_settled(story, i, D, 0));
+		story_must_show(story, i, view_users, nobody, "\"dan\", \"dora\"");
+	}
+	tell_heirs(story, A, D);
+	tell_heirs(story, B, D);
+	story_show(story, view_users, nobody);
+	story_end(story);
+}
+
+void tell_evicted_and_back(void)
+{
+	struct story *story = begin(214, 3, 3);
+	const struct story_asked *asked;
+	struct signer olga;
+
+	olga = operator_name(story, A, "olga");
+	user_create(story, AT(C), "cid");
+	story_at(story, 11000);
+	story_split(story, "A B | C");
+	node_evict_by(story, &olga, A, C);
+	user_create(story, AT(C), "cora");
+	story_at(story, 12000);
+	story_note(story, "C does not know. Then it turns out that olga is in bad hands.");
+	operator_remove(story, A, &olga, "olga");
+	story_at(story, 13000);
+	story_heal(story);
+	story_settle(story, 60);
+	asked = user_create(story, (struct story_client){ .at = C, .copies = 2 }, "carl");
+	story_settle(story, 3);
+	MUST(story, asked->is_answered && !asked->code && asked->copies == 2);
+	story_note(story, "Again, and this time C hears of it.");
+	olga = operator_name(story, A, "olaf");
+	story_at(story, 80000);
+	node_evict_by(story, &olga, A, C);
+	story_at(story, 81000);
+	MUST(story, user_create(story, AT(C), "carla")->code == E_BUSY);
+	operator_remove(story, A, &olga, "olaf");
+	story_at(story, 140000);
+	story_show_streams(story, C);
+	asked = user_create(story, (struct story_client){ .at = C, .copies = 2 }, "carla");
+	story_settle(story, 10);
+	MUST(story, asked->is_answered && !asked->code && asked->copies == 2);
+	story_show(story, view_users, nobody);
+	story_must_all_show(story, view_users, nobody, "\"carl\", \"carla\", \"cid\", \"cora\"");
+	story_end(story);
+}
+
+void tell_clone_evicted(void)
+{
+	struct story *story = begin(215, 4, 3);
+
+	user_create(story, AT(C), "ann");
+	story_at(story, 11000);
+	story_clone(story, C, D);
+	story_split(story, "A C | B D");
+	story_boot(story, D);
+	story_at(story, 15000);
+	user_create(story, AT(C), "cid");
+	user_create(story, AT(D), "dan");
+	story_at(story, 16000);
+	story_split(story, "A | B | C | D");
+	user_create(story, AT(C), "cora");
+	user_create(story, AT(D), "dora");
+	story_at(story, 17000);
+	story_note(story, "Nobody knows yet that there are two. The operator wants to be rid of C, for other reasons.");
+	node_evict(story, A, C);
+	story_at(story, 18000);
+	story_heal(story);
+	story_at(story, 60000);
+	story_note(story, "Dora came to B before the eviction did. Cora came to nobody.");
+	story_show_streams(story, C);
+	story_show(story, view_users, nobody);
+	story_must_show(story, A, view_users, nobody, "\"ann\", \"cid\", \"dan\", \"dora\"");
+	story_must_show(story, B, view_users, nobody, "\"ann\", \"cid\", \"dan\", \"dora\"");
+	MUST(story, story_is_settled(story, A, C, 0) && story_is_settled(story, B, C, 0));
+	story_must_be_left(story, C);
+	story_end(story);
+}
+
 void tell_two_joins_under_one_invite(void)
 {
 	struct story *story = begin(203, 4, 2);
@@ -168,6 +269,39 @@ void tell_old_disk(void)
 	story_show(story, view_users, nobody);
 	story_must_all_show(story, view_users, nobody, "\"ann\", \"bea\", \"ben\", \"bob\"");
 	MUST(story, story_start(story, B) == 1 && !story_proofs(story, A));
+	story_end(story);
+}
+
+void tell_old_disk_writes_apart(void)
+{
+	struct story *story = begin(212, 3, 3);
+
+	user_create(story, AT(B), "ann");
+	story_at(story, 11000);
+	story_copy(story, B);
+	user_create(story, AT(B), "bob");
+	story_at(story, 12000);
+	user_create(story, AT(B), "ben");
+	story_at(story, 13000);
+	user_create(story, AT(B), "bud");
+	story_at(story, 60000);
+	story_show_log(story, B);
+	story_note(story,
+		   "Nobody has more than a footprint of bob, so nobody can prove that something else has its number.");
+	story_kill(story, B);
+	story_put_back(story, B);
+	story_split(story, "A C | B");
+	story_boot(story, B);
+	story_at(story, 85000);
+	user_create(story, AT(B), "bea");
+	story_at(story, 86000);
+	story_note(story, "B's own word closes its start: what it is shown of itself has no place on its disk.");
+	story_heal(story);
+	story_settle(story, 60);
+	story_show_streams(story, B);
+	story_show(story, view_users, nobody);
+	story_must_all_show(story, view_users, nobody, "\"ann\", \"bea\", \"ben\", \"bob\", \"bud\"");
+	MUST(story, story_is_closed(story, A, B, 1) && story_is_closed(story, C, B, 1) && story_start(story, B) > 1);
 	story_end(story);
 }
 

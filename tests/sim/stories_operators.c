@@ -83,6 +83,14 @@ const struct story_asked *node_evict_with_heir(struct story *story, uint32_t at,
 			   'A' + (int)heir);
 }
 
+const struct story_asked *node_evict_by(struct story *story, const struct signer *operator, uint32_t at,
+					uint32_t machine)
+{
+	struct eviction_row row = eviction(story, machine, at);
+
+	return story_state_by(story, operator, at, KIND_TABLE(eviction), &row, "evicts %c", 'A' + (int)machine);
+}
+
 const struct story_asked *node_evict_but(struct story *story, uint32_t at, uint32_t machine, uint32_t stays)
 {
 	const struct mesh *mesh = world_mesh(story->world, at);

@@ -21,6 +21,9 @@ bool story_is_member(const struct story *story, uint32_t machine);
 const struct story_asked *node_evict(struct story *story, uint32_t at, uint32_t machine);
 const struct story_asked *node_evict_with_heir(struct story *story, uint32_t at, uint32_t machine, uint32_t heir);
 
+const struct story_asked *node_evict_by(struct story *story, const struct signer *operator, uint32_t at,
+					uint32_t machine);
+
 /* One that it let in may stay. */
 const struct story_asked *node_evict_but(struct story *story, uint32_t at, uint32_t machine, uint32_t stays);
 

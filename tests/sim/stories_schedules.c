@@ -69,6 +69,8 @@ void tell_forked_and_restored_again(void)
 {
 	struct story *story = begin(103, 4, 3);
 
+	user_create(story, AT(B), "ann");
+	story_at(story, 10500);
 	story_copy(story, B);
 	user_create(story, AT(B), "bob");
 	story_at(story, 11000);
@@ -80,7 +82,7 @@ void tell_forked_and_restored_again(void)
 	story_heal(story);
 	story_settle(story, 30);
 	story_show(story, view_users, nobody);
-	story_must_all_show(story, view_users, nobody, "\"bea\", \"bob\"");
+	story_must_all_show(story, view_users, nobody, "\"ann\", \"bea\", \"bob\"");
 	MUST(story, story_start(story, B) > 1 && story_is_closed(story, A, B, 1) && story_is_settled(story, A, B, 1));
 	story_note(story, "The same copy a second time, and a third one on another machine that runs beside it.");
 	story_kill(story, B);
@@ -102,7 +104,7 @@ void tell_forked_and_restored_again(void)
 	story_settle(story, 70);
 	story_show_streams(story, B);
 	story_show(story, view_users, nobody);
-	story_must_all_show(story, view_users, nobody, "\"bea\", \"ben\", \"bix\", \"bob\"");
+	story_must_all_show(story, view_users, nobody, "\"ann\", \"bea\", \"ben\", \"bix\", \"bob\"");
 	user_create(story, (struct story_client){ .at = B, .copies = 2 }, "bud");
 	story_settle(story, 5);
 	story_end(story);

@@ -256,11 +256,11 @@ static void tell_recovery(struct story *story, uint32_t at, const struct mesh_co
 	struct buf text = buf_growing(STORY_TEXT_MAX);
 
 	if (counts->replaced > seen->replaced)
-		hear(story, at, "has put another member's state in the place of its own",
-		     "have put another member's state in the place of their own", &text);
+		hear(story, at, "has taken over another member's state", "have taken over another member's state",
+		     &text);
 	if (counts->joined > seen->joined)
-		hear(story, at, "has joined another member's state with its own",
-		     "have joined another member's state with their own", &text);
+		hear(story, at, "has added another member's state to its own",
+		     "have added another member's state to their own", &text);
 	seen->replaced = counts->replaced;
 	seen->joined = counts->joined;
 	buf_done(&text);
