@@ -12,7 +12,7 @@
 enum { ALL_STARTS = 0 };
 
 /* Whether members write closing rows at all. */
-static const bool has_rows = false;
+static const bool has_rows = true;
 
 /* A row: who says so, of whom, and of which start; or a proof, by nobody. */
 struct said {

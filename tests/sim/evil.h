@@ -19,8 +19,8 @@ enum { EVIL_CALLS = 220, EVIL_CALLS_END = 221 };
 /* What it does, and how often one of them comes beside the others. */
 #define EVIL_ACTS(X)          \
 	X(write, 30)          \
-	X(equivocate, 0)      \
-	X(fork_again, 0)      \
+	X(equivocate, 2)      \
+	X(fork_again, 1)      \
 	X(break_chain, 2)     \
 	X(back_date, 4)       \
 	X(post_date, 4)       \
@@ -52,7 +52,7 @@ enum { EVIL_CALLS = 220, EVIL_CALLS_END = 221 };
 	X(claim, 3)           \
 	X(claim_beyond, 2)    \
 	X(frontiers, 3)       \
-	X(gone, 0)            \
+	X(gone, 3)            \
 	X(want_all, 3)        \
 	X(lie_beat, 3)        \
 	X(lie_table, 3)       \

@@ -15,14 +15,14 @@ static const uint8_t fault_weights[FAULTS_ALL] = {
 
 /* The same of what happens to members and to whole disks. */
 static const uint8_t member_weights[FAULTS_ALL] = {
-	[FAULT_restore] = 6,   [FAULT_clone] = 0,          [FAULT_clone_on] = 0,
-	[FAULT_fleet_cut] = 0, [FAULT_evict] = 0,          [FAULT_evict_twice] = 0,
-	[FAULT_lose] = 0,      [FAULT_operator_named] = 0, [FAULT_operator_removed] = 0,
-	[FAULT_level] = 0,     [FAULT_invite_back] = 0,
+	[FAULT_restore] = 4,   [FAULT_clone] = 2,          [FAULT_clone_on] = 1,
+	[FAULT_fleet_cut] = 2, [FAULT_evict] = 4,          [FAULT_evict_twice] = 2,
+	[FAULT_lose] = 2,      [FAULT_operator_named] = 3, [FAULT_operator_removed] = 2,
+	[FAULT_level] = 1,     [FAULT_invite_back] = 2,
 };
 
 /* Of 100 seeds so many have a member that is evil. */
-static const uint32_t evil_seeds = 0;
+static const uint32_t evil_seeds = 25;
 
 /* What must be on for an outcome to come about. */
 static const struct {

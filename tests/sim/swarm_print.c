@@ -7,13 +7,8 @@
 static const struct {
 	const char *name, *why;
 } exceptions[] = {
-	{ "mesh.off_chain", "only a forked stream has such batches, and no old disk comes back here" },
-	{ "mesh.gone", "nothing is truncated; only a disk that lost bits lacks what it had" },
 	{ "mesh.unknown_author", "statements come first on every link, and strangers' batches are not asked for" },
-	{ "mesh.twin", "no machine runs twice here" },
 	{ "mesh.newer", "no level is raised here, so all write the same version of batches" },
-	{ "mesh.void_entry", "all members are honest, and no entry of theirs is void" },
-	{ "mesh.evicted_link", "nobody is evicted here" },
 	{ "mesh.await_lost",
 	  "a token is lost by an eviction or a fork alone, or with a process whose tokens name commits" },
 	{ "mesh.token_asked", "a token names a commit only where more than thirty machines have streams" },
