@@ -216,6 +216,30 @@ static enum code let_in_named(struct mesh *mesh, struct stream stream, struct er
 	return code;
 }
 
+/* A donor's state may bring what waits. */
+static enum code drop_merged(struct mesh *mesh, struct stream stream, struct err *err)
+{
+	struct log_place from = { 0 };
+	struct logged logged, merged;
+	struct batch batch;
+	enum code code = OK;
+
+	while (!code) {
+		code = log_waiting_after(mesh->txn, stream, from, &logged, err);
+		if (code)
+			break;
+		from = log_place_of(&logged);
+		code = batch_read(logged.bytes, &batch, err);
+		if (!code)
+			code = log_find(mesh->txn, stream, batch.end, &merged, err);
+		if (!code)
+			code = log_drop_waiting(mesh->txn, &logged, err);
+		else if (code == E_ABSENT)
+			code = OK;
+	}
+	return code == E_ABSENT ? OK : code;
+}
+
 typedef enum code for_stream(struct mesh *mesh, struct stream stream, struct err *err);
 
 static enum code for_all_waiting(struct mesh *mesh, for_stream *closed, for_stream *open, struct err *err)
@@ -406,7 +430,7 @@ enum code closed_finish(struct mesh *mesh, struct err *err)
 		closings->has_news = true;
 		code = apply_closings(mesh, err);
 		if (!code)
-			code = for_all_waiting(mesh, leave, let_in_open, err);
+			code = for_all_waiting(mesh, drop_merged, let_in_open, err);
 	}
 	while (!code && closings->has_news) {
 		closings->has_news = false;
