@@ -86,8 +86,8 @@ static enum code find_lack(struct mesh *mesh, const struct frontier *frontier, e
 			*ret_lack = LACKS_BRANCH;
 		return code;
 	}
-	/* Of its own open start this member is told by fronts, in its own words. */
-	if (frontier->stream.node == mesh->node)
+	/* Of its present start this member is told by fronts, in its own words. */
+	if (frontier->stream.node == mesh->node && frontier->stream.start == mesh->author.start)
 		return OK;
 	if (frontier->end.seq > seq)
 		*ret_lack = LACKS_MORE;

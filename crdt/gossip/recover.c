@@ -6,6 +6,9 @@
 
 bool recover_is_old(const struct mesh *mesh)
 {
+	/* Alone in its cluster it is as good as any. */
+	if (members_standing(mesh->t0.members) <= 1)
+		return false;
 	return mesh->recovery.need == RECOVERY_REPLACE || mesh->snapshot.is_unproven;
 }
 

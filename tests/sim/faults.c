@@ -484,7 +484,7 @@ void faults_heal(struct faults *f)
 
 bool faults_invite_rest(struct faults *f)
 {
-	bool is_done = true;
+	bool is_done = !faults_evict_stuck(f);
 
 	faults_evict_lost(f);
 	for (uint32_t i = 0; i < f->machines; i++) {

@@ -69,6 +69,7 @@ enum { FAULTS_CALLS = 200, FAULTS_CALLS_END = 210, STRANGERS = 2, CLONES = 2 };
 	X(evicted_sponsor)     \
 	X(evicted_apart)       \
 	X(evicted_forked)      \
+	X(evicted_stuck)       \
 	X(evicted_lost)        \
 	X(evicted_unlisted)    \
 	X(evicted_by_operator) \

@@ -116,6 +116,7 @@ void faults_evict(struct faults *faults, uint32_t machine);
 
 /* What is lost is evicted, if that happens here at all. */
 void faults_evict_lost(struct faults *faults);
+bool faults_evict_stuck(struct faults *faults);
 
 /* Whether somebody who is up knows that it was. */
 bool faults_is_evicted(const struct faults *faults, uint32_t machine);

@@ -171,6 +171,21 @@ void faults_evict_lost(struct faults *f)
 			faults_evict(f, i);
 }
 
+/* What its alarm asks for: nobody has all that it should have, and one of those who say so must go. */
+bool faults_evict_stuck(struct faults *f)
+{
+	for (uint32_t i = 0; i < f->machines; i++) {
+		const struct mesh *mesh = world_mesh(f->world, i);
+
+		if (!mesh || f->state[i].is_evicted || mesh->recovery.tries < RECOVER_TRIES)
+			continue;
+		f->counts.evicted_stuck++;
+		faults_evict(f, i);
+		return true;
+	}
+	return false;
+}
+
 static void lose_for_good(struct faults *f, struct machine *m)
 {
 	if (!faults_may_lose(f) || has_twin(f, m->at))

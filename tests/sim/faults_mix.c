@@ -42,6 +42,7 @@ static const struct {
 	{ "evicted_apart", FAULT_evict },
 	{ "evicted_forked", FAULT_restore },
 	{ "evicted_lost", FAULT_lose },
+	{ "evicted_stuck", FAULT_restore },
 	{ "evicted_unlisted", FAULT_evict },
 	{ "evicted_by_operator", FAULT_operator_named },
 	{ "eviction_undone", FAULT_operator_removed },
