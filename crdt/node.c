@@ -162,8 +162,9 @@ static enum code tick(struct mesh *mesh, struct err *err)
 	beat_tick(mesh);
 	link_tick(mesh);
 	exchange_tick(mesh);
-	recover_tick(mesh);
-	code = antientropy_tick(mesh, err);
+	code = recover_tick(mesh, err);
+	if (!code)
+		code = antientropy_tick(mesh, err);
 	if (!code)
 		code = snapshot_tick(mesh, err);
 	return code ? code : stable_tick(mesh, err);

@@ -312,8 +312,7 @@ static enum code receive_index(struct mesh *mesh, struct link *link, const struc
 		ack_compare(mesh, link->peer);
 	link->has_shown = true;
 	exchange_shown(mesh, link);
-	recover_judge(mesh, link);
-	return code;
+	return code ? code : recover_judge(mesh, link, err);
 }
 
 /* E_DENIED, E_FORM and E_LIMIT are the peer's doing. */
@@ -423,8 +422,8 @@ static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 	proofs_flush(mesh, link);
 	if (link->owed & OWED_FRONTS)
 		code = exchange_say(mesh, link, err);
-	if (link->owed & OWED_OLD)
-		recover_say(mesh, link);
+	if (!code && link->owed & OWED_OLD)
+		code = recover_say(mesh, link, err);
 	if (code)
 		return code;
 	if (link->owed & OWED_INDEX)

@@ -3,6 +3,7 @@
 
 #include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
+#include "crdt/log/log.h"
 
 bool recover_is_old(const struct mesh *mesh)
 {
@@ -36,52 +37,97 @@ void recover_gone(struct mesh *mesh, const struct link *link)
 /* --- Of others. */
 
 /*
- * Whether the peer has an end, or one that follows it. Of a start with several branches an end that everybody had
- * follows no other of them.
+ * Whether the chain that ends there leads through an end that everybody had. Of one that is not known here nobody can
+ * tell yet. What is below such an end is a footprint at most, so a chain that misses it ends at one.
  */
-static bool covers(const struct mesh *mesh, const struct peer *peer, const struct frontier *frontier)
+static enum code leads_through(struct mesh *mesh, struct stream stream, struct end from, struct end end,
+			       bool *ret_leads, struct err *err)
 {
+	struct store_txn *txn;
+	struct logged logged;
+	struct batch front;
+	enum code code = mesh_reader(mesh, &txn, err);
+
+	*ret_leads = true;
+	if (!code)
+		code = log_find(txn, stream, from, &logged, err);
+	if (code == E_ABSENT)
+		return OK;
+	while (!code && !end_equal(from, end)) {
+		*ret_leads = false;
+		if (from.seq <= end.seq || logged.form == LOG_FOOTPRINT)
+			return OK;
+		code = logged.form == LOG_WHOLE ? batch_read(logged.bytes, &front, err)
+						: batch_read_front(logged.bytes, &front, err);
+		from = (struct end){ front.first - 1, front.before };
+		if (!code)
+			code = log_find(txn, stream, from, &logged, err);
+	}
+	*ret_leads = !code;
+	return code == E_ABSENT ? OK : code;
+}
+
+/* Whether the peer has an end, or one that follows it. Of an open start the further one does. */
+static enum code covers(struct mesh *mesh, const struct peer *peer, const struct frontier *frontier, bool *ret_covers,
+			struct err *err)
+{
+	bool is_closed = closed_is(mesh, frontier->stream.node, frontier->stream.start);
 	size_t count;
 	const struct frontier *ends = vector_ends(&peer->acked, frontier->stream, &count);
+	enum code code = OK;
 
-	for (size_t i = 0; i < count; i++) {
-		if (end_equal(ends[i].end, frontier->end))
-			return true;
-		if (ends[i].end.seq > frontier->end.seq &&
-		    !vector_has(&mesh->stable.vector, frontier->stream, ends[i].end))
-			return true;
-	}
-	return false;
+	*ret_covers = false;
+	for (size_t i = 0; !code && !*ret_covers && i < count; i++)
+		if (is_closed)
+			code = leads_through(mesh, frontier->stream, ends[i].end, frontier->end, ret_covers, err);
+		else
+			*ret_covers = ends[i].end.seq > frontier->end.seq || end_equal(ends[i].end, frontier->end);
+	return code;
 }
 
-static const struct frontier *find_uncovered(const struct mesh *mesh, const struct peer *peer, size_t from)
+/* The first of what everybody had, from there on, that the peer has not; NULL: it has all of it. */
+static enum code find_uncovered(struct mesh *mesh, const struct peer *peer, size_t from, const struct frontier **ret_at,
+				struct err *err)
 {
 	const struct vector *stable = &mesh->stable.vector;
+	bool is_covered = true;
+	enum code code = OK;
 
-	while (from < stable->count && covers(mesh, peer, &stable->all[from]))
-		from++;
-	return from < stable->count ? &stable->all[from] : NULL;
+	for (; !code && from < stable->count; from++) {
+		code = covers(mesh, peer, &stable->all[from], &is_covered, err);
+		if (!is_covered)
+			break;
+	}
+	*ret_at = from < stable->count ? &stable->all[from] : NULL;
+	return code;
 }
 
-void recover_judge(struct mesh *mesh, struct link *link)
+enum code recover_judge(struct mesh *mesh, struct link *link, struct err *err)
 {
-	if (!find_uncovered(mesh, link->peer, 0))
-		return;
+	const struct frontier *at;
+	enum code code = find_uncovered(mesh, link->peer, 0, &at, err);
+
+	if (code || !at)
+		return code;
 	mesh->counts.old_peer++;
 	link_owe(mesh, link, OWED_OLD);
+	return OK;
 }
 
-void recover_say(struct mesh *mesh, struct link *link)
+enum code recover_say(struct mesh *mesh, struct link *link, struct err *err)
 {
 	const struct frontier *all = mesh->stable.vector.all, *at;
 	struct frame_list list;
+	size_t from = 0;
+	enum code code;
 
 	buf_clear(&mesh->frame);
 	list = frame_begin_old(&mesh->frame);
-	for (size_t from = 0; (at = find_uncovered(mesh, link->peer, from)); from = (size_t)(at - all) + 1)
-		if (!frame_put_old(&list, at))
-			break;
-	link_send(mesh, link);
+	while (!(code = find_uncovered(mesh, link->peer, from, &at, err)) && at && frame_put_old(&list, at))
+		from = (size_t)(at - all) + 1;
+	if (!code)
+		link_send(mesh, link);
+	return code;
 }
 
 /* --- Of this member. */
@@ -104,46 +150,62 @@ void recover_old(struct mesh *mesh, struct link *link, struct reader list)
 }
 
 /* A donor has all that this member knows everybody had; by its own word it would be none. */
-static bool can_give(const struct mesh *mesh, const struct peer *peer)
+static enum code can_give(struct mesh *mesh, const struct peer *peer, bool *ret_can, struct err *err)
 {
-	return peer->link && link_is_open(mesh, peer->link) && peer->link->has_shown && !find_uncovered(mesh, peer, 0);
+	const struct frontier *at = NULL;
+	enum code code = OK;
+
+	*ret_can = peer->link && link_is_open(mesh, peer->link) && peer->link->has_shown;
+	if (*ret_can)
+		code = find_uncovered(mesh, peer, 0, &at, err);
+	*ret_can = *ret_can && !at;
+	return code;
 }
 
-static struct peer *choose_donor(struct mesh *mesh)
+static enum code choose_donor(struct mesh *mesh, struct peer **ret_donor, struct err *err)
 {
 	struct peer *first = mesh_peer(mesh, mesh->recovery.donor);
 	size_t from = mesh->peers_count ? (size_t)rng_below(&mesh->rng, mesh->peers_count) : 0;
+	bool can = false;
+	enum code code = OK;
 
-	if (first && !mesh->recovery.tried.ns && can_give(mesh, first))
-		return first;
-	for (size_t i = 0; i < mesh->peers_count; i++) {
+	*ret_donor = NULL;
+	if (first && !mesh->recovery.tried.ns)
+		code = can_give(mesh, first, &can, err);
+	if (can)
+		*ret_donor = first;
+	for (size_t i = 0; !code && !can && i < mesh->peers_count; i++) {
 		struct peer *peer = mesh->peers[(from + i) % mesh->peers_count];
 
-		if (can_give(mesh, peer))
-			return peer;
+		code = can_give(mesh, peer, &can, err);
+		if (can)
+			*ret_donor = peer;
 	}
-	return NULL;
+	return code;
 }
 
-void recover_tick(struct mesh *mesh)
+enum code recover_tick(struct mesh *mesh, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
 	struct peer *donor;
+	enum code code;
 
 	if (!recovery->need || mesh->snapshot.stage == SNAPSHOT_COMES || mesh->snapshot.stage == SNAPSHOT_READY ||
 	    (recovery->tried.ns && mono_since_ns(mesh->now, recovery->tried) < RECOVER_AGAIN))
-		return;
-	donor = choose_donor(mesh);
+		return OK;
+	code = choose_donor(mesh, &donor, err);
 	recovery->tried = mesh->now;
-	if (donor) {
+	if (!code && donor) {
 		recovery->tries = 0;
 		snapshot_begin(mesh, donor);
-		return;
 	}
+	if (code || donor)
+		return code;
 	mesh->counts.no_donor++;
 	if (++recovery->tries == RECOVER_TRIES)
 		mesh_alarm(mesh, "this server needs the state of another one and no one that is there has all that it "
 				 "should have: bring a further member back, or evict this one and let it join anew");
+	return OK;
 }
 
 /* Everything may be another: all is told and asked anew. */

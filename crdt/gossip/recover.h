@@ -41,14 +41,14 @@ bool recover_is_old(const struct mesh *mesh);
 void recover_gone(struct mesh *mesh, const struct link *link);
 
 /* The peer said where it stands with everything: if its disk is old it is told so. */
-void recover_judge(struct mesh *mesh, struct link *link);
-void recover_say(struct mesh *mesh, struct link *link);
+enum code recover_judge(struct mesh *mesh, struct link *link, struct err *err);
+enum code recover_say(struct mesh *mesh, struct link *link, struct err *err);
 
 /* The peer says that everybody had what this member has not. */
 void recover_old(struct mesh *mesh, struct link *link, struct reader list);
 
 /* After a commit, when no transaction is open: puts a snapshot in place that is whole. E_IO, E_DAMAGED. */
 enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err);
-void recover_tick(struct mesh *mesh);
+enum code recover_tick(struct mesh *mesh, struct err *err);
 
 #endif

@@ -171,16 +171,29 @@ void faults_evict_lost(struct faults *f)
 			faults_evict(f, i);
 }
 
+static struct machine *other_member(struct faults *f, uint32_t machine)
+{
+	for (uint32_t i = 0; i < f->machines; i++)
+		if (i != machine && !f->state[i].is_evicted && world_mesh(f->world, i) &&
+		    world_mesh(f->world, i)->is_member)
+			return &f->world->machines[i];
+	return NULL;
+}
+
 /* What its alarm asks for: nobody has all that it should have, and one of those who say so must go. */
 bool faults_evict_stuck(struct faults *f)
 {
 	for (uint32_t i = 0; i < f->machines; i++) {
 		const struct mesh *mesh = world_mesh(f->world, i);
+		struct machine *at;
 
 		if (!mesh || f->state[i].is_evicted || mesh->recovery.tries < RECOVER_TRIES)
 			continue;
+		at = other_member(f, i);
+		if (!at)
+			continue;
 		f->counts.evicted_stuck++;
-		faults_evict(f, i);
+		evict_at(f, at, &f->world->machines[i]);
 		return true;
 	}
 	return false;
