@@ -173,9 +173,9 @@ void faults_evict_lost(struct faults *f)
 
 static struct machine *other_member(struct faults *f, uint32_t machine)
 {
-	for (uint32_t i = 0; i < f->machines; i++)
-		if (i != machine && !f->state[i].is_evicted && world_mesh(f->world, i) &&
-		    world_mesh(f->world, i)->is_member)
+	for (uint32_t i = 0; i < f->world->options.machines; i++)
+		if (i != machine && (i < f->machines || f->world->machines[i].is_clone) && !f->state[i].is_evicted &&
+		    world_mesh(f->world, i) && world_mesh(f->world, i)->is_member)
 			return &f->world->machines[i];
 	return NULL;
 }
