@@ -170,6 +170,14 @@ void antientropy_gone(struct mesh *mesh, struct link *link, struct reader stream
 		recover_gone(mesh, link);
 }
 
+void antientropy_hurry(struct mesh *mesh, struct stream stream)
+{
+	struct gap *gap = find_gap(&mesh->gaps, stream);
+
+	if (gap)
+		gap->due = mesh->now;
+}
+
 static bool is_closed(const struct mesh *mesh, const struct gap *gap)
 {
 	return closed_is(mesh, gap->stream.node, gap->stream.start);
@@ -214,7 +222,8 @@ static void want(struct mesh *mesh, struct gap *gap)
 	uint64_t own = vector_seq(&mesh->vector, gap->stream);
 	struct want asked = { .stream = gap->stream, .after = own, .until = gap->until.seq };
 
-	gap->due.ns = mesh->now.ns + ANTIENTROPY_PATIENCE;
+	/* Whoever has it may be back soon. */
+	gap->due.ns = mesh->now.ns + (peer ? ANTIENTROPY_PATIENCE : MESH_SECOND);
 	if (!peer)
 		return;
 	if (is_closed(mesh, gap) || gap->until.seq <= own) {

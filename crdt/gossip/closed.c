@@ -66,7 +66,12 @@ enum code closed_take(struct mesh *mesh, const struct batch *batch, struct err *
 	}
 	mesh->counts.waiting++;
 	mesh->closings.has_news = true;
-	return log_put_waiting(mesh->txn, batch, err);
+	code = log_put_waiting(mesh->txn, batch, err);
+	if (!code)
+		code = closed_has(mesh, &(struct frontier){ batch->stream, batch->end }, &is_there, err);
+	if (!code && !is_there)
+		antientropy_hurry(mesh, batch->stream);
+	return code;
 }
 
 /* Whether the batch before that one is merged; below the horizon it was. */
@@ -373,10 +378,53 @@ static enum code write_all_rows(struct mesh *mesh, struct err *err)
 	return code;
 }
 
+/* Whether two entries of the stream are signed and cannot lie on one chain: then a proof is made of them. */
+static enum code prove_split(struct mesh *mesh, struct stream stream, struct err *err)
+{
+	struct log_place at = { 0 };
+	struct logged logged;
+	struct batch before = { 0 }, front;
+	enum code code = OK;
+
+	while (!code) {
+		code = log_after(mesh->txn, stream, at, &logged, err);
+		if (code)
+			break;
+		at = log_place_of(&logged);
+		if (logged.form == LOG_FOOTPRINT)
+			continue;
+		logged.bytes = arena_copy(&mesh->arena, logged.bytes);
+		code = logged.form == LOG_WHOLE ? batch_read(logged.bytes, &front, err)
+						: batch_read_front(logged.bytes, &front, err);
+		if (!code && before.count && proof_is_fork(&before, &front))
+			return proofs_add_fork(mesh, &before, &front, err);
+		before = front;
+	}
+	return code == E_ABSENT ? OK : code;
+}
+
+/* A start that was closed by an eviction, and is open again, may have its branches all the same. */
+static enum code prove_splits(struct mesh *mesh, struct err *err)
+{
+	enum code code = OK;
+
+	for (size_t i = 1; !code && i < mesh->vector.count; i++) {
+		struct stream stream = mesh->vector.all[i].stream;
+
+		if (!stream_compare(&mesh->vector.all[i - 1].stream, &stream) &&
+		    !closed_is(mesh, stream.node, stream.start))
+			code = prove_split(mesh, stream, err);
+	}
+	return code;
+}
+
 static enum code apply_closings(struct mesh *mesh, struct err *err)
 {
 	enum code code = OK;
 
+	code = prove_splits(mesh, err);
+	if (code)
+		return code;
 	if (mesh->recovery.begins_start || proofs_has(&mesh->proofs, mesh->node, mesh->author.start))
 		code = closed_begin_start(mesh, err);
 	if (!code)

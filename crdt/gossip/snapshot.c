@@ -19,7 +19,6 @@ static void fail_with(struct mesh *mesh, const char *why)
 
 	snapshot->stage = SNAPSHOT_FAILED;
 	snprintf(snapshot->why, sizeof snapshot->why, "%.150s", why);
-	mesh_alarm(mesh, "no snapshot from member %016" PRIx64 ": %.100s", snapshot->taker.donor, why);
 	taker_end(&snapshot->taker);
 }
 
@@ -67,6 +66,8 @@ enum code snapshot_receive(struct mesh *mesh, struct link *link, const struct fr
 		link_touch(mesh, link);
 		return OK;
 	}
+	mesh_alarm(mesh, "the snapshot of member %016" PRIx64 " was not taken: %.100s", snapshot->taker.donor,
+		   why.text);
 	fail_with(mesh, why.text);
 	if (err)
 		*err = why;
