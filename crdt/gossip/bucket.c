@@ -35,6 +35,7 @@ static enum code compare_table(struct mesh *mesh, struct link *link, struct byte
 			   link->peer->node);
 		link->bucket_wanted = (uint8_t)i;
 		link_owe(mesh, link, OWED_BUCKET_ASK);
+		recover_doubt(mesh, link);
 		return OK;
 	}
 	return snapshot_witnessed(mesh, link->peer->node, err);

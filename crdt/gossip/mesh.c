@@ -382,6 +382,7 @@ void mesh_done(struct mesh *mesh)
 	t0_done(&mesh->t0);
 	proofs_done(&mesh->proofs);
 	exchange_done(&mesh->exchange);
+	recover_done(&mesh->recovery);
 	vector_done(&mesh->vector);
 	vector_done(&mesh->had);
 	changes_done(&mesh->changes);

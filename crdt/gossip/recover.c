@@ -26,12 +26,25 @@ static void need(struct mesh *mesh, enum recovery_need need, uint64_t donor)
 	snapshot_give_up(mesh);
 }
 
+void recover_done(struct recovery *recovery)
+{
+	vector_done(&recovery->said);
+}
+
 void recover_gone(struct mesh *mesh, const struct link *link)
 {
 	const struct mono_time *joined = &mesh->recovery.joined;
 
 	if (!joined->ns || mono_since_ns(mesh->now, *joined) >= RECOVER_PAUSE)
 		need(mesh, RECOVERY_JOIN, link->peer->node);
+}
+
+void recover_doubt(struct mesh *mesh, const struct link *link)
+{
+	if (!mesh->snapshot.is_unproven || mesh->recovery.need == RECOVERY_REPLACE)
+		return;
+	vector_done(&mesh->recovery.said);
+	need(mesh, RECOVERY_REPLACE, link->peer->node);
 }
 
 /* --- Of others. */
@@ -137,10 +150,15 @@ void recover_old(struct mesh *mesh, struct link *link, struct reader list)
 	struct frontier frontier;
 	bool is_old = false;
 
-	while (frame_next_old(&list, &frontier))
+	if (mesh->recovery.need == RECOVERY_REPLACE)
+		return;
+	vector_done(&mesh->recovery.said);
+	while (frame_next_old(&list, &frontier)) {
 		is_old |= !vector_has(&mesh->vector, frontier.stream, frontier.end) &&
 			  vector_seq(&mesh->vector, frontier.stream) <= frontier.end.seq;
-	if (!is_old || mesh->recovery.need == RECOVERY_REPLACE)
+		vector_note_more(&mesh->recovery.said, frontier.stream, frontier.end);
+	}
+	if (!is_old)
 		return;
 	mesh->counts.old++;
 	/* Whoever has just joined is empty, as it should be. */
@@ -155,13 +173,15 @@ static enum code can_give(struct mesh *mesh, const struct peer *peer, bool *ret_
 	const struct frontier *at = NULL;
 	enum code code = OK;
 
-	*ret_can = peer->link && link_is_open(mesh, peer->link) && peer->link->has_shown;
+	*ret_can = peer->link && link_is_open(mesh, peer->link) && peer->link->has_shown &&
+		   vector_covers(&peer->acked, &mesh->recovery.said);
 	if (*ret_can)
 		code = find_uncovered(mesh, peer, 0, &at, err);
 	*ret_can = *ret_can && !at;
 	return code;
 }
 
+/* Whoever says that this disk is old is not believed alone: of its state nothing is taken while there is another. */
 static enum code choose_donor(struct mesh *mesh, struct peer **ret_donor, struct err *err)
 {
 	struct peer *first = mesh_peer(mesh, mesh->recovery.donor);
@@ -170,17 +190,22 @@ static enum code choose_donor(struct mesh *mesh, struct peer **ret_donor, struct
 	enum code code = OK;
 
 	*ret_donor = NULL;
-	if (first && !mesh->recovery.tried.ns)
+	if (first && mesh->recovery.need == RECOVERY_JOIN && !mesh->recovery.tried.ns)
 		code = can_give(mesh, first, &can, err);
 	if (can)
 		*ret_donor = first;
 	for (size_t i = 0; !code && !can && i < mesh->peers_count; i++) {
 		struct peer *peer = mesh->peers[(from + i) % mesh->peers_count];
 
-		code = can_give(mesh, peer, &can, err);
+		if (peer != first)
+			code = can_give(mesh, peer, &can, err);
 		if (can)
 			*ret_donor = peer;
 	}
+	if (!code && !can && first)
+		code = can_give(mesh, first, &can, err);
+	if (can && !*ret_donor)
+		*ret_donor = first;
 	return code;
 }
 
@@ -222,23 +247,47 @@ static void begin_anew(struct mesh *mesh)
 	}
 }
 
+/* Whether the donor has of our own streams what is not known here: then others may have still more of them. */
+static enum code knows_more(struct mesh *mesh, bool *ret_knows, struct err *err)
+{
+	const struct vector *theirs = &mesh->snapshot.taker.gift.vector;
+	struct store_txn *look = NULL;
+	enum code code = store_snapshot(mesh->store, &look, err);
+
+	for (size_t i = 0; !code && i < theirs->count; i++) {
+		const struct frontier *at = &theirs->all[i];
+		struct logged logged;
+
+		if (at->stream.node != mesh->node || at->stream.start != mesh->author.start)
+			continue;
+		code = log_find(look, at->stream, at->end, &logged, err);
+		*ret_knows |= code == E_ABSENT;
+		code = code == E_ABSENT ? OK : code;
+	}
+	store_end(look);
+	return code;
+}
+
 enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
 	bool is_replaced = recovery->need == RECOVERY_REPLACE;
-	bool has_written = vector_streams_of(&mesh->vector, mesh->node);
+	bool begins_start = false;
 	struct installed installed;
 	enum code code;
 
 	if (mesh->snapshot.stage != SNAPSHOT_READY)
 		return OK;
+	code = knows_more(mesh, &begins_start, err);
+	if (code)
+		return code;
 	code = snapshot_install(mesh, is_replaced ? SNAPSHOT_REPLACE : SNAPSHOT_JOIN, &installed, err);
 	if (code || mesh->snapshot.stage != SNAPSHOT_NONE)
 		return code;
 	mesh->counts.replaced += is_replaced;
 	mesh->counts.joined += !is_replaced;
-	has_written |= vector_streams_of(&mesh->vector, mesh->node);
-	*recovery = (struct recovery){ .begins_start = is_replaced && has_written };
+	recover_done(recovery);
+	*recovery = (struct recovery){ .begins_start = begins_start };
 	if (!is_replaced)
 		recovery->joined = mesh->now;
 	if (is_replaced)

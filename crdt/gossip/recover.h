@@ -28,17 +28,22 @@ enum recovery_need { RECOVERY_NONE, RECOVERY_JOIN, RECOVERY_REPLACE };
 
 struct recovery {
 	enum recovery_need need;
-	uint64_t donor; /* whoever said so, to be asked first */
+	uint64_t donor; /* whoever said so: to be asked first, or last */
 	struct mono_time tried, joined;
-	uint32_t tries;    /* for which there was nobody */
-	bool begins_start; /* with the next transaction */
+	uint32_t tries;     /* for which there was nobody */
+	bool begins_start;  /* with the next transaction */
+	struct vector said; /* what everybody had, by whoever says that the disk is old: a donor has it */
 };
 
 /* Whether the disk is known to be old, or what is here is not yet compared with others. */
 bool recover_is_old(const struct mesh *mesh);
+void recover_done(struct recovery *recovery);
 
 /* The peer has dropped what this member lacks. */
 void recover_gone(struct mesh *mesh, const struct link *link);
+
+/* The peer has merged the same and holds another state: if ours is a donor's, another donor is tried. */
+void recover_doubt(struct mesh *mesh, const struct link *link);
 
 /* The peer said where it stands with everything: if its disk is old it is told so. */
 enum code recover_judge(struct mesh *mesh, struct link *link, struct err *err);
