@@ -94,8 +94,8 @@ static void print_copies(const struct world *world, const struct mesh_counts *be
 
 	world_counts(world, &now);
 	merged = now.merged - before->merged;
-	came = merged + now.duplicate - before->duplicate + now.gap - before->gap + now.off_chain - before->off_chain +
-	       now.unknown_author - before->unknown_author;
+	came = merged + now.duplicate - before->duplicate + now.gap - before->gap + now.fork - before->fork +
+	       now.unplaced - before->unplaced + now.unknown_author - before->unknown_author;
 	figure_print(&(struct figure){ "converge.n15_copies", "batches received by those that were news", "<= 1.05",
 				       (double)came / (double)merged, NULL, 0 });
 }

@@ -12,7 +12,6 @@
 	X(merged)            \
 	X(duplicate)         \
 	X(gap)               \
-	X(off_chain)         \
 	X(unknown_author)    \
 	X(void_entry)        \
 	X(pushed)            \

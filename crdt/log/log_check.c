@@ -248,7 +248,7 @@ static enum code check_ends(struct check *check, struct err *err)
 	struct bytes key = log_stream_key(TABLE_VECTOR, &chain->stream, room), value;
 	struct stream stream;
 	struct err own = { 0 };
-	bool is_same;
+	bool is_same = true;
 	size_t count;
 	enum code code;
 

@@ -320,7 +320,7 @@ static void check_counters(struct check *check, struct machine *m)
 	const struct mesh *mesh = check_mesh(m);
 
 	check->counts.partial[10]++;
-	if (mesh->counts.off_chain && !is_any_forked(check))
+	if ((mesh->counts.fork || mesh->counts.unplaced) && !is_any_forked(check))
 		check_violate(check, 4, m, "it met a fork, and nothing forked");
 	if (mesh->links_count > MESH_LINKS_MAX || mesh->pendings.count > 2 * PENDING_MAX ||
 	    mesh->gaps.count > ANTIENTROPY_GAPS || mesh->alarms_count || mesh->txn || mesh->look)

@@ -330,19 +330,33 @@ static void test_4_acknowledged_what_is_not_there(void **state)
 	trial_end(t);
 }
 
-static void test_4_a_fork(void **state)
+/* Whether it met a fork is asked of both counters. */
+static void meet_fork(struct trial *t, uint64_t *count)
 {
-	struct trial *t = trial_begin_any();
-
-	(void)state;
 	check_may_fork(t->check, 2);
-	trial_mesh(t, 0)->counts.off_chain++;
+	(*count)++;
 	trial_run(t, 2 * SECOND);
 	trial_is_well(t);
 	t->check->disks[2].may_fork = false;
 	trial_run(t, 2 * SECOND);
 	trial_violates(t, 4);
 	trial_end(t);
+}
+
+static void test_4_a_fork(void **state)
+{
+	struct trial *t = trial_begin_any();
+
+	(void)state;
+	meet_fork(t, &trial_mesh(t, 0)->counts.fork);
+}
+
+static void test_4_a_fork_without_a_proof(void **state)
+{
+	struct trial *t = trial_begin_any();
+
+	(void)state;
+	meet_fork(t, &trial_mesh(t, 0)->counts.unplaced);
 }
 
 static void test_4_another_vector_on_disk(void **state)
@@ -379,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_4_more_than_its_author),
 		cmocka_unit_test(test_4_acknowledged_what_is_not_there),
 		cmocka_unit_test(test_4_a_fork),
+		cmocka_unit_test(test_4_a_fork_without_a_proof),
 		cmocka_unit_test(test_4_another_vector_on_disk),
 	};
 

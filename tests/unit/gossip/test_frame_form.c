@@ -249,10 +249,10 @@ static void what_is_on_the_edge_is_taken(void **state)
 	put_hex("0b000000000000000701010508000000000000000701010809");
 	assert_int_equal(frame_read_out(LINK_MEMBER, &frame), OK);
 	/* The last code that there is, and one that a later version may have. */
-	put_hex("10000000010c");
-	assert_int_equal(frame_read_out(LINK_MEMBER, &frame), OK);
-	assert_int_equal(frame.answer.code, E_LOST);
 	put_hex("10000000010d");
+	assert_int_equal(frame_read_out(LINK_MEMBER, &frame), OK);
+	assert_int_equal(frame.answer.code, E_DRY);
+	put_hex("10000000010e");
 	assert_int_equal(frame_read_out(LINK_MEMBER, &frame), OK);
 	assert_int_equal(frame.answer.code, E_NEWER);
 	/* Empty lists: all is said. */
