@@ -85,6 +85,9 @@ static enum code ask(struct mesh *mesh, const struct node_event *event, struct j
 		return fail(err, E_VALUE, "%u copies beside this one are more than there are other members",
 			    event->write.copies);
 	code = mesh_txn(mesh, err);
+	/* What a member owes because a start is closed it says before anything else. */
+	if (!code && closed_is_due(mesh))
+		code = closed_finish(mesh, err);
 	if (code)
 		return code;
 	applying = mesh_applying(mesh);

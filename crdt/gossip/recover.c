@@ -247,40 +247,30 @@ static void begin_anew(struct mesh *mesh)
 	}
 }
 
-/* Whether the donor has of our own streams what is not known here: then others may have still more of them. */
-static enum code knows_more(struct mesh *mesh, bool *ret_knows, struct err *err)
+/* Whether the donor stands elsewhere in our present start: where it knows more, others may know still more. */
+static bool stands_elsewhere(const struct mesh *mesh)
 {
-	const struct vector *theirs = &mesh->snapshot.taker.gift.vector;
-	struct store_txn *look = NULL;
-	enum code code = store_snapshot(mesh->store, &look, err);
+	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
+		struct stream own = { mesh->node, mesh->author.start, lane };
+		const struct end *theirs = vector_find(&mesh->snapshot.taker.gift.vector, own);
 
-	for (size_t i = 0; !code && i < theirs->count; i++) {
-		const struct frontier *at = &theirs->all[i];
-		struct logged logged;
-
-		if (at->stream.node != mesh->node || at->stream.start != mesh->author.start)
-			continue;
-		code = log_find(look, at->stream, at->end, &logged, err);
-		*ret_knows |= code == E_ABSENT;
-		code = code == E_ABSENT ? OK : code;
+		if (!end_equal(theirs ? *theirs : (struct end){ 0 }, mesh->author.lanes[lane].end))
+			return true;
 	}
-	store_end(look);
-	return code;
+	return false;
 }
 
 enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
 	bool is_replaced = recovery->need == RECOVERY_REPLACE;
-	bool begins_start = false;
+	bool begins_start;
 	struct installed installed;
 	enum code code;
 
 	if (mesh->snapshot.stage != SNAPSHOT_READY)
 		return OK;
-	code = knows_more(mesh, &begins_start, err);
-	if (code)
-		return code;
+	begins_start = stands_elsewhere(mesh);
 	code = snapshot_install(mesh, is_replaced ? SNAPSHOT_REPLACE : SNAPSHOT_JOIN, &installed, err);
 	if (code || mesh->snapshot.stage != SNAPSHOT_NONE)
 		return code;
