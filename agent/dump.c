@@ -153,9 +153,12 @@ static bool is_left_of_batch(struct bytes value)
 	return !batch_read_front(value, &batch, NULL) || (mp_read(&r).class == MP_UINT && !reader_left(&r));
 }
 
-/* How many batches of a stream are kept whole, and with which entry they begin. */
-static enum code count_batches(struct dump *dump, struct bytes end_key, uint64_t *ret_count, uint64_t *ret_first,
-			       struct err *err)
+/* How many batches of a stream are kept whole, with which entry they begin, and of how many less is left. */
+struct kept {
+	uint64_t batches, first, left;
+};
+
+static enum code count_batches(struct dump *dump, struct bytes end_key, struct kept *ret_kept, struct err *err)
 {
 	uint8_t prefix[STORE_KEY_MAX];
 	struct store_cursor *cursor;
@@ -165,7 +168,7 @@ static enum code count_batches(struct dump *dump, struct bytes end_key, uint64_t
 
 	memcpy(prefix, end_key.data, end_key.size);
 	prefix[0] = TABLE_BATCH;
-	*ret_count = *ret_first = 0;
+	*ret_kept = (struct kept){ 0 };
 	code = store_range(dump->txn, bytes_of(prefix, end_key.size), bytes_of(NULL, 0), &cursor, err);
 	if (code)
 		return code;
@@ -181,25 +184,26 @@ static enum code count_batches(struct dump *dump, struct bytes end_key, uint64_t
 			return code == E_ABSENT ? OK : fail(err, code, "%s", why.text);
 		}
 		if (code == E_FORM && is_left_of_batch(value))
-			continue;
-		if (code)
+			ret_kept->left++;
+		else if (code)
 			found(dump, key, why.text);
-		else if (!(*ret_count)++)
-			*ret_first = batch.first;
+		else if (!ret_kept->batches++)
+			ret_kept->first = batch.first;
 	}
 }
 
 static enum code print_end(struct dump *dump, struct bytes key, struct bytes value, struct err *err)
 {
 	struct reader r = reader_over(value);
-	uint64_t unused, seq, count, first;
+	uint64_t unused, seq;
+	struct kept kept;
 	struct stream stream;
 	const uint8_t *hash;
 	enum code code;
 
 	if (!key_stream(key, &stream, &unused))
 		return fail(err, E_DAMAGED, "this is no stream's key");
-	code = count_batches(dump, key, &count, &first, err);
+	code = count_batches(dump, key, &kept, err);
 	/* A line for each branch. */
 	do {
 		seq = read_big_endian(&r, 8);
@@ -210,7 +214,8 @@ static enum code print_end(struct dump *dump, struct bytes key, struct bytes val
 		    "%s{\"node\":\"%016" PRIx64 "\",\"start\":%" PRIu64 ",\"lane\":\"%s\",\"end\":%" PRIu64,
 		    dump->line.size ? "}\n" : "", stream.node, stream.start, key_lane(stream.lane), seq);
 		put_hex("hash", bytes_of(hash, sizeof(struct id)), &dump->line);
-		put(&dump->line, ",\"batches\":%" PRIu64 ",\"first\":%" PRIu64, count, first);
+		put(&dump->line, ",\"batches\":%" PRIu64 ",\"first\":%" PRIu64 ",\"left\":%" PRIu64, kept.batches,
+		    kept.first, kept.left);
 	} while (reader_left(&r));
 	return code;
 }

@@ -33,7 +33,8 @@ bool key_stream(struct bytes key, struct stream *ret_stream, uint64_t *ret_seq)
 	uint64_t node = read_big_endian(&r, 8), start = read_big_endian(&r, 8), lane = read_big_endian(&r, 1);
 
 	bool is_batch = (table == TABLE_BATCH || table == TABLE_WAITING) && key.size == BATCH_KEY_SIZE;
-	bool is_end = (table == TABLE_VECTOR || table == TABLE_STABLE) && key.size == STREAM_KEY_SIZE;
+	bool is_end =
+		(table == TABLE_VECTOR || table == TABLE_STABLE || table == TABLE_HAD) && key.size == STREAM_KEY_SIZE;
 
 	if ((!is_batch && !is_end) || lane >= LANES)
 		return false;
@@ -65,6 +66,17 @@ static bool name_of_proof(struct bytes key, char room[KEY_NAME_SIZE])
 	return true;
 }
 
+static const char *name_of_table(uint8_t table)
+{
+	switch (table) {
+	case TABLE_BATCH: return "batch";
+	case TABLE_WAITING: return "waiting batch";
+	case TABLE_STABLE: return "what everybody has";
+	case TABLE_HAD: return "what the disk before had";
+	default: return "end";
+	}
+}
+
 static bool name_of_log(struct bytes key, char room[KEY_NAME_SIZE])
 {
 	struct stream stream;
@@ -80,12 +92,10 @@ static bool name_of_log(struct bytes key, char room[KEY_NAME_SIZE])
 	if (key.size == BATCH_KEY_SIZE)
 		snprintf(room, KEY_NAME_SIZE,
 			 "%s that ends at %" PRIu64 " of node %016" PRIx64 ", start %" PRIu64 ", lane %s",
-			 key.data[0] == TABLE_BATCH ? "batch" : "waiting batch", seq, stream.node, stream.start,
-			 key_lane(stream.lane));
+			 name_of_table(key.data[0]), seq, stream.node, stream.start, key_lane(stream.lane));
 	else
 		snprintf(room, KEY_NAME_SIZE, "%s of node %016" PRIx64 ", start %" PRIu64 ", lane %s",
-			 key.data[0] == TABLE_VECTOR ? "end" : "what everybody has", stream.node, stream.start,
-			 key_lane(stream.lane));
+			 name_of_table(key.data[0]), stream.node, stream.start, key_lane(stream.lane));
 	return true;
 }
 

@@ -14,8 +14,8 @@
 
 static bool is_of_log(struct bytes key)
 {
-	static const uint8_t tables[] = { TABLE_BATCH,   TABLE_STATEMENT, TABLE_VECTOR,
-					  TABLE_WAITING, TABLE_PROOF,     TABLE_STABLE };
+	static const uint8_t tables[] = { TABLE_BATCH, TABLE_STATEMENT, TABLE_VECTOR, TABLE_WAITING,
+					  TABLE_PROOF, TABLE_STABLE,    TABLE_HAD };
 
 	return key.size && memchr(tables, key.data[0], sizeof tables);
 }

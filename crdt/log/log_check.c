@@ -483,7 +483,7 @@ static enum code check_waiting(struct check *check, struct bytes key, struct byt
 	return text ? report(check, key, text) : OK;
 }
 
-static enum code check_stable(struct check *check, struct bytes key, struct bytes value, struct err *err)
+static enum code check_old_ends(struct check *check, struct bytes key, struct bytes value, struct err *err)
 {
 	struct stream stream;
 	size_t count;
@@ -524,7 +524,9 @@ static enum code check_entries(struct check *check, struct err *err)
 	if (!code && store_count(check->txn, TABLE_VECTOR) != check->streams)
 		code = walk(check, TABLE_VECTOR, check_has_batches, err);
 	if (!code)
-		code = walk(check, TABLE_STABLE, check_stable, err);
+		code = walk(check, TABLE_STABLE, check_old_ends, err);
+	if (!code)
+		code = walk(check, TABLE_HAD, check_old_ends, err);
 	if (!code)
 		code = walk(check, TABLE_WAITING, check_waiting, err);
 	return code ? code : walk(check, TABLE_PROOF, check_proof, err);

@@ -2,7 +2,8 @@
 
 /*
  * damage_state STATE WHAT: makes the log or the root of a state wrong, in a way that no hash of the store tells: what
- * one who writes with our own code, or a fault of it, could do. The stream is that of a node's people's lane.
+ * one who writes with our own code, or a fault of it, could do. The stream is that of a node's people's lane, and of it
+ * what is whole.
  */
 
 #include "agent/store.h"
@@ -19,7 +20,7 @@ struct damage {
 	struct store_txn *txn;
 	struct arena arena;
 	struct stream stream;
-	struct batch second; /* batch of the stream */
+	struct batch second; /* whole batch of the stream */
 	struct bytes last;   /* the key of its last one */
 	struct end end;
 };
@@ -48,8 +49,10 @@ static struct bytes key_of(struct damage *damage, struct end end)
 static void look_around(struct damage *damage)
 {
 	struct vector vector = { 0 };
+	struct log_place place = log_behind(0);
 	struct logged logged;
 	struct err err = { 0 };
+	size_t whole = 0;
 
 	must(log_read_vector(damage->txn, TABLE_VECTOR, &vector, &err), &err);
 	for (size_t i = 0; i < vector.count; i++)
@@ -58,8 +61,11 @@ static void look_around(struct damage *damage)
 			damage->end = vector.all[i].end;
 		}
 	vector_done(&vector);
-	must(log_after(damage->txn, damage->stream, log_behind(0), &logged, &err), &err);
-	must(log_after(damage->txn, damage->stream, log_place_of(&logged), &logged, &err), &err);
+	do {
+		must(log_after(damage->txn, damage->stream, place, &logged, &err), &err);
+		place = log_place_of(&logged);
+		whole += logged.form == LOG_WHOLE;
+	} while (whole < 2);
 	must(batch_read(arena_copy(&damage->arena, logged.bytes), &damage->second, &err), &err);
 	damage->last = key_of(damage, damage->end);
 }

@@ -3,7 +3,8 @@
 /*
  * make_state STATE [SEED]: a state directory as an agent leaves it: what a node alone in its cluster wrote, with its
  * log and the cluster's statements, and records of every kind as if others had, some changed, some removed. Into a
- * directory that is there already it writes on. Secrets in it contain SECRET_MARK.
+ * directory that is there already it writes on; with the seed 0 it only opens it, as an agent does. Secrets in it
+ * contain SECRET_MARK.
  */
 
 #include "agent/verify.h"
@@ -186,7 +187,8 @@ static struct id let_node_write(struct store *store)
 int main(int argc, char **argv)
 {
 	struct verify_report report = { .line = print_line };
-	struct rng rng = rng_from_number(argc > 2 ? strtoull(argv[2], NULL, 10) : 1);
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	struct rng rng = rng_from_number(seed);
 	struct hash_key secret;
 	struct store *store;
 	struct err err = { 0 };
@@ -196,11 +198,13 @@ int main(int argc, char **argv)
 		return 2;
 	rng_fill(&rng, &secret, sizeof secret);
 	must(verify_and_open(argv[1], &secret, &report, &store, &err), &err);
-	cluster = let_node_write(store);
-	for (size_t i = 0; i < MODEL_KINDS; i++)
-		put_kind(store, cluster, &model_kinds[i], &rng);
-	put_marked(store, cluster);
-	put_later(store, cluster);
+	if (seed) {
+		cluster = let_node_write(store);
+		for (size_t i = 0; i < MODEL_KINDS; i++)
+			put_kind(store, cluster, &model_kinds[i], &rng);
+		put_marked(store, cluster);
+		put_later(store, cluster);
+	}
 	store_close(store);
 	return 0;
 }
