@@ -18,24 +18,44 @@ static void must_be_whole(enum code code, const struct findings *findings, const
 	must(code, err);
 }
 
-/* A stream, batch by batch: each goes on where the one before it ended. */
+/* Whether a batch goes on where `before` ended, of which a footprint has no more than the beginning of its hash. */
+static void check_follows(const struct logged *logged, const struct logged *before, struct id *hash)
+{
+	struct batch batch;
+	struct err err = { 0 };
+
+	assert_int_equal(logged->first, before->last + 1);
+	if (logged->form == LOG_FOOTPRINT)
+		return;
+	if (logged->form == LOG_WHOLE)
+		must(batch_read(logged->bytes, &batch, &err), &err);
+	else
+		must(batch_read_front(logged->bytes, &batch, &err), &err);
+	assert_int_equal(batch.end.seq, logged->last);
+	assert_int_equal(log_place_at((struct end){ before->last, batch.before }).tail, before->tail);
+	assert_true(before->form == LOG_FOOTPRINT || id_equal(batch.before, *hash));
+	*hash = batch.end.hash;
+}
+
+/* A stream, batch by batch, from its first on: each goes on where the one before it ended, and below is less of them.
+ */
 static uint64_t walk_stream(struct store_txn *txn, const struct frontier *last)
 {
+	struct logged before = { .form = LOG_FOOTPRINT }, logged;
+	struct id hash = { { 0 } };
 	struct err err = { 0 };
-	struct end end = { 0 };
-	struct logged logged;
-	struct batch batch;
 	enum code code;
 
-	while (!(code = log_after(txn, last->stream, log_behind(end.seq), &logged, &err))) {
-		must(batch_read(logged.bytes, &batch, &err), &err);
-		assert_int_equal(batch.first, end.seq + 1);
-		assert_true(id_equal(batch.before, end.hash));
-		end = batch.end;
+	while (!(code = log_after(txn, last->stream, log_place_of(&before), &logged, &err))) {
+		check_follows(&logged, &before, &hash);
+		assert_true(logged.form <= before.form);
+		before = logged;
 	}
 	assert_int_equal(code, E_ABSENT);
-	assert_true(end_equal(end, last->end));
-	return end.seq;
+	assert_int_equal(before.last, last->end.seq);
+	assert_int_equal(before.tail, log_place_at(last->end).tail);
+	assert_true(before.form == LOG_FOOTPRINT || id_equal(hash, last->end.hash));
+	return before.last;
 }
 
 /* Each change is one entry, in one lane or another. */
