@@ -184,58 +184,62 @@ static enum code join_log(struct installer *in, struct err *err)
 	return code;
 }
 
-/* Whether the log, both sides' by now, shows a batch that follows that end. */
-static enum code has_next(struct installer *in, const struct frontier *at, bool *ret_has, struct err *err)
+/* Whether an end of ours is one of the joined state too: the donor has not gone on from it. */
+static bool keeps_ours(const struct installer *in, const struct frontier *at)
 {
-	struct log_place place = log_behind(at->end.seq);
+	const struct gift *gift = in->with->gift;
+	struct log_place place = log_place_at(at->end);
+	struct logged logged = { .stream = at->stream, .last = place.seq, .tail = place.tail };
+	const struct gift_entry *lowest = gift_entry_from(gift, at->stream, (struct log_place){ 0 });
+
+	if (vector_has(&gift->vector, at->stream, at->end) || !vector_find(&gift->vector, at->stream))
+		return true;
+	/* Below its log it had all there was. */
+	return !gift_find(gift, &logged) && lowest && lowest->logged.first <= at->end.seq;
+}
+
+/* The same of one of theirs; the log is ours alone yet. */
+static enum code keeps_theirs(const struct installer *in, const struct frontier *at, bool *ret_keeps, struct err *err)
+{
 	struct logged logged;
-	struct batch batch;
-	enum code code;
+	uint64_t horizon;
+	enum code code = log_horizon(in->with->txn, at->stream, &horizon, err);
 
-	while (!(code = log_after(in->with->txn, at->stream, place, &logged, err)) &&
-	       logged.last <= at->end.seq + BATCH_ENTRIES_MAX) {
-		bool is_front = install_read_front(&logged, &batch);
-
-		if (logged.first == at->end.seq + 1 && (!is_front || id_equal(batch.before, at->end.hash))) {
-			*ret_has = true;
-			return OK;
-		}
-		place = log_place_of(&logged);
-	}
-	*ret_has = false;
+	if (!code)
+		code = log_find(in->with->txn, at->stream, at->end, &logged, err);
+	*ret_keeps = code == E_ABSENT && at->end.seq > horizon;
 	return code == E_ABSENT ? OK : code;
 }
 
-/* The ends of a stream on both sides that nothing follows. */
+/* The ends of a stream on both sides that neither has gone on from. */
 static enum code join_stream(struct installer *in, struct stream stream, struct err *err)
 {
 	struct vector *vector = in->with->vector, both = { 0 };
-	size_t theirs_count, count, kept = 0;
+	size_t theirs_count, count;
 	const struct frontier *theirs = vector_ends(&in->with->gift->vector, stream, &theirs_count);
 	const struct frontier *ours = vector_ends(vector, stream, &count);
 	enum code code = OK;
 
 	for (size_t i = 0; i < count; i++)
-		vector_note_more(&both, stream, ours[i].end);
-	for (size_t i = 0; i < theirs_count; i++)
-		if (!vector_has(&both, stream, theirs[i].end))
-			vector_note_more(&both, stream, theirs[i].end);
-	for (size_t i = 0; !code && i < both.count; i++) {
-		bool is_passed = false;
+		if (keeps_ours(in, &ours[i]))
+			vector_note_more(&both, stream, ours[i].end);
+	for (size_t i = 0; !code && i < theirs_count; i++) {
+		bool keeps = false;
 
-		code = has_next(in, &both.all[i], &is_passed, err);
-		if (!is_passed)
-			both.all[kept++] = both.all[i];
+		if (!vector_has(&both, stream, theirs[i].end))
+			code = keeps_theirs(in, &theirs[i], &keeps, err);
+		if (keeps)
+			vector_note_more(&both, stream, theirs[i].end);
 	}
-	if (!code && kept != 1 && !install_is_closed(in, stream))
+	if (!code && both.count != 1 && !install_is_closed(in, stream))
 		code = fail(err, E_VALUE,
 			    "the donor's log does not show how its end of a stream of %016" PRIx64 " follows ours",
 			    stream.node);
 	if (!code)
-		code = log_put_ends(in->with->txn, TABLE_VECTOR, stream, both.all, kept, err);
-	if (!code && kept)
+		code = log_put_ends(in->with->txn, TABLE_VECTOR, stream, both.all, both.count, err);
+	if (!code && both.count)
 		vector_set(vector, stream, both.all[0].end);
-	for (size_t i = 1; !code && i < kept; i++)
+	for (size_t i = 1; !code && i < both.count; i++)
 		vector_add(vector, stream, both.all[i].end);
 	vector_done(&both);
 	return code;
@@ -323,9 +327,9 @@ enum code install_join_steps(struct installer *in, struct err *err)
 	if (!code)
 		code = judge_streams(in, err);
 	if (!code)
-		code = join_log(in, err);
-	if (!code)
 		code = join_vector(in, err);
+	if (!code)
+		code = join_log(in, err);
 	if (!code)
 		code = join_records(in, err);
 	if (!code)
