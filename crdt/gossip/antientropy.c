@@ -134,7 +134,7 @@ static enum code notice_more(struct mesh *mesh, struct err *err)
 	for (size_t i = 0; !code && i < mesh->peers_count; i++) {
 		struct peer *peer = mesh->peers[i];
 
-		if (!peer->has_more_gaps || peer->gaps == ANTIENTROPY_SHARE)
+		if (!peer->has_more_gaps || peer->gaps == ANTIENTROPY_SHARE || !is_linked(mesh, peer->node))
 			continue;
 		peer->has_more_gaps = false;
 		for (size_t k = 0; !code && k < peer->acked.count; k++)
@@ -170,12 +170,12 @@ void antientropy_gone(struct mesh *mesh, struct link *link, struct reader stream
 		recover_gone(mesh, link);
 }
 
-void antientropy_hurry(struct mesh *mesh, struct stream stream)
+void antientropy_hurry(struct mesh *mesh, struct stream stream, bool wants_more)
 {
 	struct gap *gap = find_gap(&mesh->gaps, stream);
 
 	if (gap)
-		gap->due = mesh->now;
+		gap->due.ns = mesh->now.ns + (wants_more ? 0 : ANTIENTROPY_PATIENCE);
 }
 
 static bool is_closed(const struct mesh *mesh, const struct gap *gap)
@@ -269,8 +269,12 @@ static enum code is_over(struct mesh *mesh, const struct gap *gap, const struct 
 	if (code)
 		return code;
 	*ret_is_over = lack == LACKS_NOTHING;
-	if (*ret_is_over || (lack == LACKS_MORE ? vector_seq(&teller->acked, gap->stream) >= gap->until.seq
-						: vector_has(&teller->acked, gap->stream, gap->until)))
+	if (*ret_is_over)
+		return OK;
+	/* Who is not there any more keeps nobody from being heard. */
+	if (is_linked(mesh, teller->node) &&
+	    (lack == LACKS_MORE ? vector_seq(&teller->acked, gap->stream) >= gap->until.seq
+				: vector_has(&teller->acked, gap->stream, gap->until)))
 		return OK;
 	*ret_is_over = true;
 	for (size_t i = 0; i < mesh->peers_count; i++)

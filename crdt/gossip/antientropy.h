@@ -61,8 +61,8 @@ void antientropy_begin(struct mesh *mesh, struct link *link);
 /* `gone`: the peer has not got what was asked for. */
 void antientropy_gone(struct mesh *mesh, struct link *link, struct reader streams);
 
-/* Part of a branch came, and what it goes on from is not there yet: more of it is asked for with the next tick. */
-void antientropy_hurry(struct mesh *mesh, struct stream stream);
+/* Part of a branch came. More of it is asked for with the next tick, or else not before it stops coming. */
+void antientropy_hurry(struct mesh *mesh, struct stream stream, bool wants_more);
 
 /* Says what is wanted of a link's peer. */
 void antientropy_say(struct mesh *mesh, struct link *link);

@@ -45,6 +45,46 @@ static enum code is_known(struct mesh *mesh, const struct batch *batch, bool *re
 	return OK;
 }
 
+/* Whether the batch before that one is merged; below the horizon it was. */
+static enum code is_founded_by(struct mesh *mesh, const struct batch *batch, bool *ret_is_founded, struct err *err)
+{
+	struct end before = { batch->first - 1, batch->before };
+	struct logged logged;
+	uint64_t horizon;
+	enum code code;
+
+	if (!before.seq) {
+		*ret_is_founded = true;
+		return OK;
+	}
+	code = log_horizon(mesh->txn, batch->stream, &horizon, err);
+	if (code)
+		return code;
+	code = log_find(mesh->txn, batch->stream, before, &logged, err);
+	if (code && code != E_ABSENT)
+		return code;
+	*ret_is_founded = !code || before.seq <= horizon;
+	return OK;
+}
+
+/* Whether what it goes on from is here: then the rest comes too, else more is to be asked for. */
+static enum code note_parent(struct mesh *mesh, const struct batch *batch, struct err *err)
+{
+	struct logged logged;
+	bool is_known;
+	enum code code = is_founded_by(mesh, batch, &is_known, err);
+
+	if (!code && !is_known) {
+		code = log_find_waiting(mesh->txn, batch->stream, (struct end){ batch->first - 1, batch->before },
+					&logged, err);
+		is_known = !code;
+		code = code == E_ABSENT ? OK : code;
+	}
+	if (!code)
+		antientropy_hurry(mesh, batch->stream, !is_known);
+	return code;
+}
+
 enum code closed_take(struct mesh *mesh, const struct batch *batch, struct err *err)
 {
 	uint64_t horizon;
@@ -67,33 +107,7 @@ enum code closed_take(struct mesh *mesh, const struct batch *batch, struct err *
 	mesh->counts.waiting++;
 	mesh->closings.has_news = true;
 	code = log_put_waiting(mesh->txn, batch, err);
-	if (!code)
-		code = closed_has(mesh, &(struct frontier){ batch->stream, batch->end }, &is_there, err);
-	if (!code && !is_there)
-		antientropy_hurry(mesh, batch->stream);
-	return code;
-}
-
-/* Whether the batch before that one is merged; below the horizon it was. */
-static enum code is_founded_by(struct mesh *mesh, const struct batch *batch, bool *ret_is_founded, struct err *err)
-{
-	struct end before = { batch->first - 1, batch->before };
-	struct logged logged;
-	uint64_t horizon;
-	enum code code;
-
-	if (!before.seq) {
-		*ret_is_founded = true;
-		return OK;
-	}
-	code = log_horizon(mesh->txn, batch->stream, &horizon, err);
-	if (code)
-		return code;
-	code = log_find(mesh->txn, batch->stream, before, &logged, err);
-	if (code && code != E_ABSENT)
-		return code;
-	*ret_is_founded = !code || before.seq <= horizon;
-	return OK;
+	return code ? code : note_parent(mesh, batch, err);
 }
 
 /* A batch that waits, its bytes copied; E_ABSENT. */
@@ -180,31 +194,60 @@ static enum code let_in_open(struct mesh *mesh, struct stream stream, struct err
 	return code == E_ABSENT ? OK : code;
 }
 
-/* From a named end downwards: when the chain reaches what is merged, all of it is let in, the lowest first. */
-static enum code let_in_chain(struct mesh *mesh, struct stream stream, struct end end, struct err *err)
+/* The ends of a chain, the highest first. */
+struct chain {
+	struct end *ends;
+	size_t count, room;
+};
+
+static void chain_add(struct chain *chain, struct end end)
 {
-	struct batch *chain = NULL;
-	size_t count = 0, room = 0;
+	if (chain->count == chain->room) {
+		chain->room = 2 * chain->room + 8;
+		chain->ends = must_realloc(chain->ends, chain->room * sizeof *chain->ends);
+	}
+	chain->ends[chain->count++] = end;
+}
+
+/* From a named end down to what is merged. E_ABSENT: not all of it is there. */
+static enum code find_chain(struct mesh *mesh, struct stream stream, struct end end, struct chain *chain,
+			    struct err *err)
+{
 	bool is_founded = false;
 	enum code code = OK;
 
 	while (!code && !is_founded) {
+		struct logged logged;
 		struct batch batch;
 
-		code = read_waiting(mesh, stream, end, &batch, err);
+		code = log_find_waiting(mesh->txn, stream, end, &logged, err);
+		if (!code)
+			code = batch_read(logged.bytes, &batch, err);
 		if (code)
 			break;
-		if (count == room) {
-			room = 2 * room + 8;
-			chain = must_realloc(chain, room * sizeof *chain);
-		}
-		chain[count++] = batch;
+		chain_add(chain, end);
 		end = (struct end){ batch.first - 1, batch.before };
 		code = is_founded_by(mesh, &batch, &is_founded, err);
 	}
-	while (!code && count)
-		code = let_in(mesh, &chain[--count], err);
-	free(chain);
+	return code;
+}
+
+/* When a chain is whole all of it is let in, the lowest first. */
+static enum code let_in_chain(struct mesh *mesh, struct stream stream, struct end end, struct err *err)
+{
+	struct chain chain = { 0 };
+	enum code code = find_chain(mesh, stream, end, &chain, err);
+
+	while (!code && chain.count) {
+		struct arena_mark before = arena_mark(&mesh->arena);
+		struct batch batch;
+
+		code = read_waiting(mesh, stream, chain.ends[--chain.count], &batch, err);
+		if (!code)
+			code = let_in(mesh, &batch, err);
+		arena_release(&mesh->arena, before);
+	}
+	free(chain.ends);
 	return code == E_ABSENT ? OK : code;
 }
 
@@ -522,47 +565,4 @@ enum code closed_contradict(struct mesh *mesh, const struct batch *front, struct
 	}
 	mesh->counts.unplaced++;
 	return front->stream.node == mesh->node ? closed_own(mesh, front->stream.start, err) : OK;
-}
-
-/* --- Settled. */
-
-static bool has_same_ends(const struct vector *a, const struct vector *b, struct closed_start closed)
-{
-	for (size_t i = 0; i < a->count; i++) {
-		const struct frontier *f = &a->all[i];
-
-		if (f->stream.node == closed.node && (!closed.start || f->stream.start == closed.start) &&
-		    !vector_has(b, f->stream, f->end))
-			return false;
-	}
-	return true;
-}
-
-static enum code has_said(struct mesh *mesh, uint64_t node, struct closed_start closed, bool *ret_has, struct err *err)
-{
-	struct arena_mark before = arena_mark(&mesh->arena);
-	struct store_txn *txn;
-	enum code code = mesh_reader(mesh, &txn, err);
-
-	if (!code)
-		code = closing_has_row(txn, node, closed, &mesh->arena, ret_has, err);
-	arena_release(&mesh->arena, before);
-	return code;
-}
-
-enum code closed_is_settled(struct mesh *mesh, struct closed_start closed, bool *ret_is_settled, struct err *err)
-{
-	bool is_settled = true;
-	enum code code = has_said(mesh, mesh->node, closed, &is_settled, err);
-
-	for (size_t i = 0; !code && is_settled && i < mesh->peers_count; i++) {
-		const struct peer *peer = mesh->peers[i];
-
-		code = has_said(mesh, peer->node, closed, &is_settled, err);
-		is_settled = is_settled && has_same_ends(&mesh->vector, &peer->acked, closed) &&
-			     has_same_ends(&peer->acked, &mesh->vector, closed);
-	}
-	if (!code)
-		*ret_is_settled = is_settled;
-	return code;
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/gossip/closed.h"
+
+#include "crdt/gossip/mesh.h"
+
+static bool has_same_ends(const struct vector *a, const struct vector *b, struct closed_start closed)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct frontier *f = &a->all[i];
+
+		if (f->stream.node == closed.node && (!closed.start || f->stream.start == closed.start) &&
+		    !vector_has(b, f->stream, f->end))
+			return false;
+	}
+	return true;
+}
+
+static enum code has_said(struct mesh *mesh, uint64_t node, struct closed_start closed, bool *ret_has, struct err *err)
+{
+	struct arena_mark before = arena_mark(&mesh->arena);
+	struct store_txn *txn;
+	enum code code = mesh_reader(mesh, &txn, err);
+
+	if (!code)
+		code = closing_has_row(txn, node, closed, &mesh->arena, ret_has, err);
+	arena_release(&mesh->arena, before);
+	return code;
+}
+
+enum code closed_is_settled(struct mesh *mesh, struct closed_start closed, bool *ret_is_settled, struct err *err)
+{
+	bool is_settled = true;
+	enum code code = has_said(mesh, mesh->node, closed, &is_settled, err);
+
+	for (size_t i = 0; !code && is_settled && i < mesh->peers_count; i++) {
+		const struct peer *peer = mesh->peers[i];
+
+		code = has_said(mesh, peer->node, closed, &is_settled, err);
+		is_settled = is_settled && has_same_ends(&mesh->vector, &peer->acked, closed) &&
+			     has_same_ends(&peer->acked, &mesh->vector, closed);
+	}
+	if (!code)
+		*ret_is_settled = is_settled;
+	return code;
+}
