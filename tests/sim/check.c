@@ -184,6 +184,28 @@ static void check_origin(struct check *check, struct machine *m, const struct fr
 	learn_batches(check, m, now->stream, before && before->seq < now->end.seq ? before->seq : 0);
 }
 
+/* Before a process knows what others have of it, it merges nothing but that, and writes nothing (4). */
+static void check_early(struct check *check, struct machine *m, struct stream stream)
+{
+	const struct mesh *mesh = check_mesh(m);
+
+	if (mesh->exchange.stage != EXCHANGE_OWN || mesh->exchange.is_stale || members_standing(mesh->t0.members) <= 1)
+		return;
+	check->counts.partial[4]++;
+	for (size_t i = 0; i < mesh->vector.count; i++) {
+		const struct frontier *f = &mesh->vector.all[i];
+
+		if (stream_compare(&f->stream, &stream) || vector_has(&check->disks[m->at].vector, f->stream, f->end))
+			continue;
+		if (f->stream.node != m->id)
+			check_violate(check, 4, m, "it merges of %016llx before it knows what others have of itself",
+				      (unsigned long long)f->stream.node);
+		else if (!chains_know(&check->chains, f->stream, f->end))
+			check_violate(check, 4, m, "it writes %llu before it knows what others have of it",
+				      (unsigned long long)f->end.seq);
+	}
+}
+
 /* A stream of somebody, here, goes on and never back (8), unless the disk is an old one, which may be replaced. */
 static void check_move(struct check *check, struct machine *m, struct stream stream)
 {
@@ -263,6 +285,7 @@ static void follow_vector(struct check *check, struct machine *m)
 	for (uint64_t i = disk->noted; !is_whole && i < mesh->recent.at; i++) {
 		struct stream stream = mesh->recent.all[i % ACK_RECENT];
 
+		check_early(check, m, stream);
 		check_move(check, m, stream);
 		vector_follow(&disk->vector, &mesh->vector, stream);
 	}

@@ -161,6 +161,33 @@ static void test_2_revoked_elsewhere(void **state)
 	trial_end(t);
 }
 
+/* It moves a stream while it has not been told yet what others have of its own. */
+static void test_4_too_early(void **state)
+{
+	(void)state;
+	for (uint32_t is_early = 0; is_early < 2; is_early++) {
+		struct trial *t = trial_begin_any();
+		struct mesh *mesh = trial_mesh(t, 0);
+		struct stream stream = { mesh->node, mesh->author.start, LANE_PEOPLE };
+		struct end end;
+
+		trial_write(t, 0, 0);
+		trial_run(t, SECOND);
+		assert_non_null(vector_find(&mesh->vector, stream));
+		end = *vector_find(&mesh->vector, stream);
+		end.seq++;
+		mesh->exchange.stage = is_early ? EXCHANGE_OWN : EXCHANGE_DONE;
+		vector_set(&mesh->vector, stream, end);
+		ack_note(&mesh->recent, stream);
+		check_vector(t->check, &t->world->machines[0]);
+		if (is_early)
+			trial_violates(t, 4);
+		else
+			trial_is_well(t);
+		trial_end(t);
+	}
+}
+
 /* --- Two machines. */
 
 static void test_a_clone(void **state)
@@ -262,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_3_what_a_disk_had),
 		cmocka_unit_test(test_4_what_an_old_disk_acknowledged),
 		cmocka_unit_test(test_2_revoked_elsewhere),
+		cmocka_unit_test(test_4_too_early),
 		cmocka_unit_test(test_a_clone),
 		cmocka_unit_test(test_4_a_proof_against_the_innocent),
 		cmocka_unit_test(test_4_two_histories),
