@@ -139,7 +139,7 @@ static void evict(struct faults *f, enum fault fault)
 	if (!m || f->machines < 2)
 		return;
 	evict_at(f, at, m);
-	if (fault == FAULT_evict_twice && other && other != m)
+	if (fault == FAULT_evict_twice && other && other != m && other->node)
 		evict_at(f, other, m);
 }
 
