@@ -247,14 +247,18 @@ static void begin_anew(struct mesh *mesh)
 	}
 }
 
-/* Whether the donor stands elsewhere in our present start: where it knows more, others may know still more. */
-static bool stands_elsewhere(const struct mesh *mesh)
+/*
+ * Whether the donor stands elsewhere in our present start: where it knows more, others may know still more. Where it
+ * knows less, what is ours alone stays when its state is added, and goes when it takes the place of ours.
+ */
+static bool stands_elsewhere(const struct mesh *mesh, bool is_replaced)
 {
 	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
 		struct stream own = { mesh->node, mesh->author.start, lane };
-		const struct end *theirs = vector_find(&mesh->snapshot.taker.gift.vector, own);
+		const struct end *end = vector_find(&mesh->snapshot.taker.gift.vector, own);
+		struct end theirs = end ? *end : (struct end){ 0 }, ours = mesh->author.lanes[lane].end;
 
-		if (!end_equal(theirs ? *theirs : (struct end){ 0 }, mesh->author.lanes[lane].end))
+		if (is_replaced ? !end_equal(theirs, ours) : theirs.seq > ours.seq)
 			return true;
 	}
 	return false;
@@ -270,7 +274,7 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 
 	if (mesh->snapshot.stage != SNAPSHOT_READY)
 		return OK;
-	begins_start = stands_elsewhere(mesh);
+	begins_start = stands_elsewhere(mesh, is_replaced);
 	code = snapshot_install(mesh, is_replaced ? SNAPSHOT_REPLACE : SNAPSHOT_JOIN, &installed, err);
 	if (code || mesh->snapshot.stage != SNAPSHOT_NONE)
 		return code;
