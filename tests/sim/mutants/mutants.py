@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds known bugs in, one at a time, and proves that each is found: mutants.py BUILD SOURCE [NAME…]
 
-BUILD is a build tree at -O2 without sanitizers in which `swarm` and `test_permute` are built. One source is compiled anew
-with the bug, and linked in front of the archives, whose own object is then never looked for. A bug that is not found
-within its time, or whose text does not stand in its file exactly once, fails the run. Time is the processor's, so that
-a busy machine finds as much as an idle one.
+BUILD is a build tree at -O2 without sanitizers in which `swarm` and `test_permute` are built. One source is compiled
+anew with the bug, and linked in front of the archives, whose own object is then never looked for. A bug that is not
+found within its time, or whose text does not stand in its file exactly once, fails the run. Time is the processor's,
+so that a busy machine finds as much as an idle one.
 """
 
 import concurrent.futures
