@@ -78,6 +78,7 @@ void check_free(struct check *check)
 	check_map_done(&check->members);
 	check_map_done(&check->dead);
 	check_map_done(&check->asked);
+	check_map_done(&check->starts);
 	chains_done(&check->chains);
 	arena_done(&check->arena);
 	free(check->promises);
@@ -330,6 +331,23 @@ static void check_clock(struct check *check, struct machine *m)
 			      (unsigned long long)hlc_ms(disk->hlc), (unsigned long long)disk->latest_ms);
 }
 
+/* A start is begun once: not by a twin too, nor again by a disk that is old (4). */
+static void check_start(struct check *check, struct machine *m, bool is_begun)
+{
+	struct disk *disk = &check->disks[m->at];
+	const struct mesh *mesh = check_mesh(m);
+	struct sum key = { .low = mesh->author.start, .high = m->id };
+
+	if (mesh->author.start == disk->start)
+		return;
+	disk->start = mesh->author.start;
+	check->counts.partial[4]++;
+	if (is_begun && check_map_find(&check->starts, key))
+		check_violate(check, 4, m, "it begins start %llx, which was begun before",
+			      (unsigned long long)disk->start);
+	check_map_put(&check->starts, key);
+}
+
 static bool is_any_forked(const struct check *check)
 {
 	for (uint32_t i = 0; i < check->world->options.machines; i++)
@@ -392,6 +410,7 @@ void check_stepped(struct check *check, struct machine *m)
 	check_statements(check, m);
 	check_vector(check, m);
 	check_clock(check, m);
+	check_start(check, m, true);
 	check_counters(check, m);
 	if (check->disks[m->at].changed.count)
 		check_changed_records(check, m);
@@ -449,6 +468,7 @@ void check_booted(struct check *check, struct machine *m)
 	changes_clear(&disk->changed);
 	if (check->violation[0])
 		return;
+	check_start(check, m, false);
 	if (!disk->may_fork)
 		check_others(check, m);
 	learn_own(check, m);

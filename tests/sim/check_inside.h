@@ -28,6 +28,7 @@ struct disk {
 	uint64_t lost_ns;
 	uint64_t latest_ms; /* that its wall clock ever showed */
 	struct hlc hlc;     /* of its process, when last seen */
+	uint64_t start;     /* the same */
 	struct sum members; /* t0.sum, when last looked at */
 	size_t statements;
 	struct check_map marks; /* dead records, and values that only grow */
@@ -60,6 +61,7 @@ struct check {
 	struct check_map members; /* what they are, by what the statements weigh */
 	struct check_map dead;    /* records that somebody saw dead */
 	struct check_map asked;   /* numbers of writes */
+	struct check_map starts;  /* that somebody ever wrote in */
 	struct chains chains;
 	struct promise *promises;
 	size_t promises_count, promises_room, promises_at;
