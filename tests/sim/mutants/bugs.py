@@ -134,6 +134,4 @@ BUGS = (
         "\tif (code || is_merged_here)\n", "\tif (code || mesh)\n"),
     Bug("a token tells no history from another", "crdt/gossip/token.c",
         "\tif (!code && !is_same)\n", "\tif (code && !is_same)\n"),
-    Bug("twins go on writing", "crdt/gossip/link.c",
-        "\t\tmesh->is_twin = true;\n", ""),
 )
