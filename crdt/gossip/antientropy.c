@@ -339,9 +339,6 @@ static void exchange_with_next(struct mesh *mesh)
 		if (!peer || !peer->link || !link_is_open(mesh, peer->link))
 			continue;
 		antientropy_begin(mesh, peer->link);
-		/* Statements and proofs too: what met a full disk there is known to nobody else. */
-		link_owe(mesh, peer->link, OWED_T0_SUM);
-		peer->link->proofs_told = 0;
 		return;
 	}
 }
