@@ -292,9 +292,6 @@ static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 	loaded = mesh_load(mesh, &why);
 	if (mesh->author.start != start)
 		push_restart(mesh);
-	/* Statements may have come in what was lost, and their senders take them for told. */
-	for (struct link *link = mesh->links; link; link = link->next)
-		link_owe(mesh, link, OWED_T0_SUM);
 	if (loaded)
 		*err = why;
 	return loaded;

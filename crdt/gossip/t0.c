@@ -34,7 +34,10 @@ static void make_members(struct mesh *mesh)
 			sum_add(&mesh->t0.sum, weight_of(mesh->t0.all[i].hash));
 }
 
-/* Statements came and did not become durable: their senders take them for told, and are asked again. */
+/*
+ * After a commit that failed: statements may have come and not become durable, or not even into memory. Their senders
+ * take them for told, and are asked again.
+ */
 static void forget_undone(struct mesh *mesh)
 {
 	for (struct link *link = mesh->links; link; link = link->next) {
@@ -47,7 +50,6 @@ static void forget_undone(struct mesh *mesh)
 enum code t0_open(struct mesh *mesh, struct err *err)
 {
 	struct t0 read = { 0 };
-	size_t count = mesh->t0.count;
 	enum code code = log_read_statements(mesh->look, &read.arena, &read.all, &read.count, err);
 
 	if (code) {
@@ -63,8 +65,7 @@ enum code t0_open(struct mesh *mesh, struct err *err)
 	mesh->t0.room = read.count + 1;
 	mesh->t0.stored = read.count;
 	make_members(mesh);
-	if (count > read.count)
-		forget_undone(mesh);
+	forget_undone(mesh);
 	return OK;
 }
 

@@ -257,10 +257,12 @@ static void keep_signatories(struct members *members, const struct signatories *
 	}
 }
 
-static int compare_left(const void *a, const void *b)
+static int compare_ids(const void *id, const void *one)
 {
-	return memcmp(a, b, sizeof(struct id));
+	return memcmp(id, one, sizeof(struct id));
 }
+
+_Static_assert(!offsetof(struct invite_view, id) && !offsetof(struct mark, hash), "compare_ids");
 
 /* An operator's statement that counts for nothing, because the operator was removed or never counted. */
 static bool is_void(const struct members *members, const struct statement *statement)
@@ -273,7 +275,7 @@ static bool is_void(const struct members *members, const struct statement *state
 	if (!signer->is_placed)
 		return true;
 	return signer->is_removed && (!signer->left || !bsearch(&statement->hash, signer->left, signer->left_count,
-								sizeof *signer->left, compare_left));
+								sizeof *signer->left, compare_ids));
 }
 
 /* Who was admitted hangs on these, also where they are void. */
@@ -342,13 +344,6 @@ size_t members_standing(const struct members *members)
 }
 
 /* Both begin with what they are found by. */
-static int compare_ids(const void *id, const void *one)
-{
-	return memcmp(id, one, sizeof(struct id));
-}
-
-_Static_assert(!offsetof(struct invite_view, id) && !offsetof(struct mark, hash), "compare_ids");
-
 const struct invite_view *members_invite(const struct members *members, struct id invite)
 {
 	return bsearch(&invite, members->invites, members->invites_count, sizeof *members->invites, compare_ids);
@@ -393,10 +388,17 @@ const struct grant_view *members_grant(const struct members *members, uint64_t n
 	return bsearch(&node, members->grants, members->grants_count, sizeof *members->grants, compare_grantor);
 }
 
+/* NULL: the set has no such statement. */
+static const struct mark *find_mark(const struct members *members, struct id hash)
+{
+	if (!members->marks_count)
+		return NULL;
+	return bsearch(&hash, members->marks, members->marks_count, sizeof *members->marks, compare_ids);
+}
+
 bool members_stands(const struct members *members, struct id statement)
 {
-	const struct mark *mark =
-		bsearch(&statement, members->marks, members->marks_count, sizeof *members->marks, compare_ids);
+	const struct mark *mark = find_mark(members, statement);
 
 	return mark && mark->stands;
 }
@@ -417,12 +419,6 @@ static enum code limit_voids(const struct members *members, const struct stateme
 	if (!is_void(members, statement) || (leads_to_members(statement->kind) && members->voids < VOIDS_MAX))
 		return OK;
 	return fail(err, E_LIMIT, "statement: void, for its signer was removed: let another operator sign it");
-}
-
-static bool is_there(const struct members *members, struct id hash)
-{
-	return members->marks_count &&
-	       bsearch(&hash, members->marks, members->marks_count, sizeof *members->marks, compare_ids);
 }
 
 static enum code admit_cluster(const struct statement *statement, const struct cluster_row *row, struct err *err)
@@ -446,7 +442,7 @@ static enum code admit_admission(const struct members *members, const struct sta
 		return fail(err, E_DENIED, "statement: an admission by another than the invite's sponsor");
 	if (!node_of_key(row->key))
 		return fail(err, E_DENIED, "statement: the admitted key can be no node's: make another");
-	code = is_there(members, statement->hash) ? OK : limit_admissions(invite, row, err);
+	code = find_mark(members, statement->hash) ? OK : limit_admissions(invite, row, err);
 	if (code)
 		return code;
 	memcpy(proof.bytes, row->proof.data, sizeof proof.bytes);
@@ -469,7 +465,7 @@ static enum code admit_by_signer(const struct members *members, const struct sta
 		return fail(err, E_DENIED, "statement: not signed by an operator of this cluster");
 	if (statement->kind == KIND_operator && !keys_equal(statement->signer, row->parent))
 		return fail(err, E_DENIED, "statement: names an operator in another's name");
-	return is_there(members, statement->hash) ? OK : limit_voids(members, statement, err);
+	return find_mark(members, statement->hash) ? OK : limit_voids(members, statement, err);
 }
 
 enum code members_admit_statement(const struct members *members, const struct statement *statement, struct err *err)

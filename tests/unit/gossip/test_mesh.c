@@ -334,6 +334,27 @@ static void a_restart_finds_everything(void **state)
 	scene_free(scene);
 }
 
+/* It was not even taken into memory; the sender takes it for told. */
+static void a_statement_that_met_a_full_disk_is_asked_for_again(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct bytes eviction = scene_evict(scene, 3, 1);
+	size_t count = real_mesh(real)->t0.count;
+
+	(void)state;
+	scene_pass(scene, 10);
+	puppet_forget(puppet);
+	mem_disk_limit(real->disk, 1);
+	puppet_statements(puppet, &eviction, 1);
+	mem_disk_limit(real->disk, 0);
+	assert_int_equal(real_mesh(real)->t0.count, count);
+	assert_false(puppet->is_closed);
+	assert_true(puppet_count(puppet, FRAME_T0_SUM) > 0);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +369,7 @@ int main(void)
 		cmocka_unit_test(a_question_beside_a_write_does_not_end_the_process),
 		cmocka_unit_test(a_restart_finds_everything),
 		cmocka_unit_test(what_stood_behind_a_full_disk_comes_by_the_next_link),
+		cmocka_unit_test(a_statement_that_met_a_full_disk_is_asked_for_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,6 +160,13 @@ void ask_user(struct asking *a, const char *login, uint64_t role, struct id plan
 	ask_create(a, KIND_TABLE(user), &row);
 }
 
+struct id made_user(struct asking *a, const char *login, uint64_t role)
+{
+	ask_user(a, login, role, (struct id){ { 0 } });
+	TAKEN(a);
+	return a->judged.ids[0];
+}
+
 void ask_device(struct asking *a, struct id owner, const char *name, uint8_t key)
 {
 	struct device_row row = { .has = BIT(AT_device_public_key) | BIT(AT_device_owner) | BIT(AT_device_name) };

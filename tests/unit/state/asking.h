@@ -55,6 +55,9 @@ void ask_device(struct asking *a, struct id owner, const char *name, uint8_t key
 void ask_login(struct asking *a, struct id user, const char *login);
 void ask_role(struct asking *a, struct id user, uint64_t role);
 
+/* Asked for and taken: the new user. */
+struct id made_user(struct asking *a, const char *login, uint64_t role);
+
 /* The row as it is stored; it must be there. */
 void read_row(struct asking *a, const struct kind *kind, struct id id, void *ret_row);
 bool is_there(struct asking *a, const struct kind *kind, struct id id);

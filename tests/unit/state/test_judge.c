@@ -11,13 +11,6 @@
 static struct asking a;
 static const struct id none;
 
-static struct id made_user(const char *login)
-{
-	ask_user(&a, login, 0, none);
-	TAKEN(&a);
-	return a.judged.ids[0];
-}
-
 static void what_is_asked_comes_true(void **state)
 {
 	struct user_row row;
@@ -164,7 +157,7 @@ static void a_set_changes_what_differs(void **state)
 	(void)state;
 	asking_start(&a, 5);
 	a.asker.writes = BY_OWNER | BY_AGENT;
-	user = made_user("anna");
+	user = made_user(&a, "anna", 0);
 	ask_device(&a, user, "phone", 1);
 	TAKEN(&a);
 	device = a.judged.ids[0];
@@ -221,9 +214,9 @@ static void guarded_values_go_up(void **state)
 	(void)state;
 	asking_start(&a, 6);
 	/* So that anna need not be the last one. */
-	ask_role(&a, made_user("olga"), ROLE_OWNER);
+	ask_role(&a, made_user(&a, "olga", 0), ROLE_OWNER);
 	TAKEN(&a);
-	user = made_user("anna");
+	user = made_user(&a, "anna", 0);
 	ask_unset(&a, KIND_TABLE(user), user, AT_user_expires);
 	TAKEN(&a);
 	assert_true(a.judged.is_repeat);
@@ -267,7 +260,7 @@ static void writes_are_stamped_behind_what_they_replace(void **state)
 
 	(void)state;
 	asking_start(&a, 7);
-	user = made_user("anna");
+	user = made_user(&a, "anna", 0);
 	put_op(KIND_user, user,
 	       bytes_of("\x81\x09\xa1"
 			"x",
@@ -378,7 +371,7 @@ static void no_record_is_in_two_changes(void **state)
 
 	(void)state;
 	asking_start(&a, 10);
-	user = made_user("anna");
+	user = made_user(&a, "anna", 0);
 	ask_login(&a, user, "bert");
 	ask_remove(&a, KIND_TABLE(user), user);
 	REFUSED(&a, E_VALUE, "`changes[1]`: is about the same user as change 0: make one change of both");

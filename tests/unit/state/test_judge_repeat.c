@@ -7,13 +7,6 @@
 static struct asking a;
 static const struct id none;
 
-static struct id made_user(const char *login)
-{
-	ask_user(&a, login, 0, none);
-	TAKEN(&a);
-	return a.judged.ids[0];
-}
-
 static void repeats_make_nothing(void **state)
 {
 	struct user_row row;
@@ -79,7 +72,7 @@ static void natural_ids_repeat_only_what_is_the_same(void **state)
 
 	(void)state;
 	asking_start(&a, 12);
-	user = made_user("anna");
+	user = made_user(&a, "anna", 0);
 	a.judging.idempotency = bytes_text("1");
 	ask_device(&a, user, "phone", 1);
 	TAKEN(&a);
@@ -112,7 +105,7 @@ static void what_hangs_on_a_device_tells_a_repeat(void **state)
 
 	(void)state;
 	asking_start(&a, 13);
-	user = made_user("anna");
+	user = made_user(&a, "anna", 0);
 	hold.subject = (struct ref){ KIND_device, judge_made(0) };
 	for (int round = 0; round < 2; round++) {
 		a.judging.idempotency = bytes_text("1");
@@ -140,7 +133,7 @@ static void what_names_its_author_tells_no_repeat(void **state)
 
 	(void)state;
 	asking_start(&a, 15);
-	user = made_user("anna");
+	user = made_user(&a, "anna", 0);
 	a.asker.writes = BY_OWNER | BY_AGENT;
 	a.judging.idempotency = bytes_text("1");
 	link.hash = bytes_of(hash, sizeof hash);
@@ -166,7 +159,7 @@ static void what_is_given_stays_and_what_is_required_comes(void **state)
 
 	(void)state;
 	asking_start(&a, 17);
-	session.user = made_user("anna");
+	session.user = made_user(&a, "anna", 0);
 	a.asker.writes = BY_OWNER | BY_AGENT;
 	a.judging.idempotency = bytes_text("1");
 	ask_create(&a, KIND_TABLE(setting), &setting);

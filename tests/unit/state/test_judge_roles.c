@@ -11,12 +11,10 @@
 static struct asking a;
 static const struct id none;
 
-static struct id made_user(const char *login, uint64_t role)
+static struct id owner_makes(const char *login, uint64_t role)
 {
 	a.asker.writes = BY_OWNER;
-	ask_user(&a, login, role, none);
-	TAKEN(&a);
-	return a.judged.ids[0];
+	return made_user(&a, login, role);
 }
 
 static void as(unsigned writes, struct id user)
@@ -55,10 +53,10 @@ static void a_role_in_conflict_protects_as_an_owners(void **state)
 
 	(void)state;
 	asking_start(&a, 20);
-	boss = made_user("boss", ROLE_OWNER);
-	victim = made_user("victim", ROLE_OPERATOR);
-	op = made_user("op", ROLE_OPERATOR);
-	admin = made_user("admin", ROLE_ADMIN);
+	boss = owner_makes("boss", ROLE_OWNER);
+	victim = owner_makes("victim", ROLE_OPERATOR);
+	op = owner_makes("op", ROLE_OPERATOR);
+	admin = owner_makes("admin", ROLE_ADMIN);
 	as(BY_OWNER, boss);
 	ask_role(&a, victim, ROLE_OWNER);
 	TAKEN(&a);
@@ -93,8 +91,8 @@ static void who_is_in_conflict_is_no_owner_that_remains(void **state)
 
 	(void)state;
 	asking_start(&a, 21);
-	one = made_user("one", ROLE_OWNER);
-	two = made_user("two", ROLE_OPERATOR);
+	one = owner_makes("one", ROLE_OWNER);
+	two = owner_makes("two", ROLE_OPERATOR);
 	as(BY_OWNER, none);
 	ask_role(&a, two, ROLE_OWNER);
 	TAKEN(&a);
@@ -118,8 +116,8 @@ static void who_is_in_conflict_may_be_the_last_owner(void **state)
 
 	(void)state;
 	asking_start(&a, 22);
-	one = made_user("one", ROLE_OWNER);
-	two = made_user("two", ROLE_OWNER);
+	one = owner_makes("one", ROLE_OWNER);
+	two = owner_makes("two", ROLE_OWNER);
 	set_elsewhere(one, ROLE_VIEWER);
 	set_elsewhere(two, ROLE_VIEWER);
 	as(BY_OWNER, none);
@@ -146,8 +144,8 @@ static void there_is_always_an_owner(void **state)
 
 	(void)state;
 	asking_start(&a, 4);
-	first = made_user("first", ROLE_OWNER);
-	admin = made_user("admin", ROLE_ADMIN);
+	first = owner_makes("first", ROLE_OWNER);
+	admin = owner_makes("admin", ROLE_ADMIN);
 	as(BY_OWNER, admin);
 	ask_remove(&a, KIND_TABLE(user), first);
 	REFUSED(&a, E_DENIED, refusal);

@@ -7,12 +7,10 @@
 static struct asking a;
 static const struct id none;
 
-static struct id made_user(const char *login, uint64_t role)
+static struct id owner_makes(const char *login, uint64_t role)
 {
 	a.asker.writes = BY_OWNER;
-	ask_user(&a, login, role, none);
-	TAKEN(&a);
-	return a.judged.ids[0];
+	return made_user(&a, login, role);
 }
 
 static struct id made_device(struct id owner, const char *name, uint8_t key)
@@ -55,10 +53,10 @@ static void roles_go_no_higher_than_who_asks(void **state)
 
 	(void)state;
 	asking_start(&a, 1);
-	owner = made_user("owner", ROLE_OWNER);
-	admin = made_user("admin", ROLE_ADMIN);
-	other = made_user("other", ROLE_ADMIN);
-	user = made_user("user", 0);
+	owner = owner_makes("owner", ROLE_OWNER);
+	admin = owner_makes("admin", ROLE_ADMIN);
+	other = owner_makes("other", ROLE_ADMIN);
+	user = owner_makes("user", 0);
 	as(BY_ADMIN, admin);
 	for (uint64_t role = ROLE_OWNER; role <= ROLE_USER; role++) {
 		ask_role(&a, user, role);
@@ -100,9 +98,9 @@ static void nobody_reaches_above_themselves(void **state)
 
 	(void)state;
 	asking_start(&a, 2);
-	owner = made_user("owner", ROLE_OWNER);
-	admin = made_user("admin", ROLE_ADMIN);
-	op = made_user("operator", ROLE_OPERATOR);
+	owner = owner_makes("owner", ROLE_OWNER);
+	admin = owner_makes("admin", ROLE_ADMIN);
+	op = owner_makes("operator", ROLE_OPERATOR);
 	device = made_device(owner, "phone", 1);
 	link.hash = bytes_of(hash, sizeof hash);
 	link.subject = (struct ref){ KIND_user, owner };
@@ -143,7 +141,7 @@ static void a_key_is_not_its_owner(void **state)
 
 	(void)state;
 	asking_start(&a, 15);
-	owner = made_user("owner", ROLE_OWNER);
+	owner = owner_makes("owner", ROLE_OWNER);
 	device = made_device(owner, "phone", 1);
 	/* An owner with fewer rights, as a key has them, is no owner; as itself it is. */
 	as(BY_OPERATOR, owner);
@@ -162,9 +160,9 @@ static void people_have_what_is_theirs(void **state)
 
 	(void)state;
 	asking_start(&a, 3);
-	made_user("owner", ROLE_OWNER);
-	anna = made_user("anna", 0);
-	bert = made_user("bert", 0);
+	owner_makes("owner", ROLE_OWNER);
+	anna = owner_makes("anna", 0);
+	bert = owner_makes("bert", 0);
 	tablet = made_device(bert, "tablet", 2);
 	as(BY_SELF, anna);
 	ask_set(&a, KIND_TABLE(user), anna, &row);
@@ -195,9 +193,9 @@ static void what_is_done_for_people_is_theirs_too(void **state)
 
 	(void)state;
 	asking_start(&a, 13);
-	made_user("owner", ROLE_OWNER);
-	anna = made_user("anna", 0);
-	bert = made_user("bert", 0);
+	owner_makes("owner", ROLE_OWNER);
+	anna = owner_makes("anna", 0);
+	bert = owner_makes("bert", 0);
 	tablet = made_device(bert, "tablet", 2);
 	as(BY_AGENT, none);
 	ask_session(bert);
@@ -234,8 +232,8 @@ static void a_name_has_one_holder(void **state)
 
 	(void)state;
 	asking_start(&a, 5);
-	anna = made_user("anna", 0);
-	bert = made_user("bert", 0);
+	anna = owner_makes("anna", 0);
+	bert = owner_makes("bert", 0);
 	for (size_t i = 0; i < 16; i++)
 		snprintf(hex + 2 * i, 3, "%02x", anna.bytes[i]);
 	snprintf(wanted, sizeof wanted, "`login`: anna is taken by the user %s: choose another", hex);
@@ -273,8 +271,8 @@ static void a_user_tells_devices_by_their_names(void **state)
 
 	(void)state;
 	asking_start(&a, 6);
-	anna = made_user("anna", 0);
-	bert = made_user("bert", 0);
+	anna = owner_makes("anna", 0);
+	bert = owner_makes("bert", 0);
 	phone = made_device(anna, "phone", 1);
 	made_device(bert, "phone", 2);
 	tablet = made_device(anna, "tablet", 3);
@@ -301,8 +299,8 @@ static void a_key_is_used_once(void **state)
 
 	(void)state;
 	asking_start(&a, 7);
-	anna = made_user("anna", 0);
-	bert = made_user("bert", 0);
+	anna = owner_makes("anna", 0);
+	bert = owner_makes("bert", 0);
 	phone = made_device(anna, "phone", 1);
 	ask_device(&a, bert, "phone", 1);
 	REFUSED(&a, E_TAKEN, "`public_key`: is that of another device: enrol with a new key");
@@ -391,7 +389,7 @@ static void what_a_record_names_is_there(void **state)
 
 	(void)state;
 	asking_start(&a, 9);
-	anna = made_user("anna", 0);
+	anna = owner_makes("anna", 0);
 	ask_create(&a, KIND_TABLE(group), &group);
 	TAKEN(&a);
 	row.user = anna;
@@ -427,7 +425,7 @@ static void who_could_make_it_may_remove_it(void **state)
 
 	(void)state;
 	asking_start(&a, 14);
-	approval.device = made_device(made_user("anna", 0), "phone", 1);
+	approval.device = made_device(owner_makes("anna", 0), "phone", 1);
 	as(BY_OWNER | BY_AGENT, none);
 	ask_create(&a, KIND_TABLE(cluster_settings), &settings);
 	ask_create(&a, KIND_TABLE(enrolment_approval), &approval);
@@ -451,7 +449,7 @@ static void holds_are_made_and_lifted(void **state)
 
 	(void)state;
 	asking_start(&a, 10);
-	anna = made_user("anna", 0);
+	anna = owner_makes("anna", 0);
 	ask_hold(KIND_user, anna);
 	ask_hold(KIND_user, anna);
 	TAKEN(&a);
@@ -477,7 +475,7 @@ static void secrets_go_with_their_owners(void **state)
 
 	(void)state;
 	asking_start(&a, 11);
-	row.user = made_user("anna", 0);
+	row.user = owner_makes("anna", 0);
 	as(BY_AGENT, none);
 	ask_create(&a, KIND_TABLE(password), &row);
 	TAKEN(&a);
