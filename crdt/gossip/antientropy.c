@@ -48,12 +48,12 @@ void antientropy_forget(struct mesh *mesh, uint64_t teller)
 	gaps->count = kept;
 }
 
-/* Whether the stream's author tells us itself what it writes. */
+/* Whether the stream's author tells us itself what it writes, or relays do. */
 static bool is_linked(const struct mesh *mesh, uint64_t author)
 {
 	const struct peer *peer = mesh_peer(mesh, author);
 
-	return peer && peer->link && link_is_open(mesh, peer->link);
+	return mesh->relay.is_on || (peer && peer->link && link_is_open(mesh, peer->link));
 }
 
 /* Whether it may have been pushed and refused, right after our start: then it does not come by itself. */

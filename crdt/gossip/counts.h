@@ -18,6 +18,7 @@
 	X(wanted)            \
 	X(window_full)       \
 	X(lost_patience)     \
+	X(taken_over)        \
 	X(index)             \
 	X(want)              \
 	X(gone)              \

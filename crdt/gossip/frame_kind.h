@@ -80,6 +80,7 @@ enum bye_reason {
 	BYE_EVICTED,
 	BYE_BROKE,    /* what you sent was refused */
 	BYE_STRANGER, /* a guest that did not become a member */
+	BYE_SPARE,    /* no link between us is needed */
 	BYE_REASONS,
 };
 

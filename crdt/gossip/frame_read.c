@@ -379,6 +379,7 @@ static const char *const byes[BYE_REASONS] = {
 	[BYE_EVICTED] = "this server was evicted from the cluster",
 	[BYE_BROKE] = "what this server sent was refused",
 	[BYE_STRANGER] = "this server is not a member of the cluster",
+	[BYE_SPARE] = "no link between us is needed",
 };
 
 const char *frame_name(enum frame_kind kind)

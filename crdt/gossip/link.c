@@ -388,6 +388,7 @@ enum code link_receive(struct mesh *mesh, uint32_t number, struct bytes bytes, s
 			return OK;
 		case SESSION_UP:
 			mesh->counts.link_up++;
+			link->up_ns = mono_since_ns(mesh->now, link->made) + 1;
 			link_touch(mesh, link);
 			link_judge(mesh, link);
 			break;
@@ -531,15 +532,23 @@ static void dial_peer(struct mesh *mesh, struct peer *peer)
 	if ((peer->link && !is_old) || peer->is_dialling || mesh->now.ns < peer->dial_at.ns)
 		return;
 	/* The smaller dials; the other one only if nothing comes of that. */
+	if (!peer->link && !relay_links(mesh, peer))
+		return;
 	if (!peer->link && !peer->dial_at.ns && mesh->node > peer->node)
 		peer->dial_at.ns = mesh->now.ns + 3 * MESH_SECOND;
 	else
 		plan_dial(mesh, peer);
 }
 
+void link_want(struct mesh *mesh, struct peer *peer)
+{
+	if (!peer->link && !peer->is_dialling && mesh->now.ns >= peer->dial_at.ns)
+		plan_dial(mesh, peer);
+}
+
 static void age_open(struct mesh *mesh, struct link *link)
 {
-	if (ack_is_due(mesh, link))
+	if (relay_tells(mesh, link->peer) && ack_is_due(mesh, link))
 		link_owe(mesh, link, OWED_ACK);
 	push_tick(mesh, link);
 }
@@ -569,6 +578,8 @@ void link_tick(struct mesh *mesh)
 		twin_tick(mesh, mesh->peers[i]);
 		if (mesh->is_member)
 			dial_peer(mesh, mesh->peers[i]);
+		if (relay_spares(mesh, mesh->peers[i]))
+			link_close(mesh, mesh->peers[i]->link, BYE_SPARE);
 	}
 	for (struct link *link = mesh->links; link; link = link->next)
 		is_dialling |= link->is_dialler && !link->is_closing;

@@ -17,6 +17,7 @@
 #include "crdt/gossip/proofs.h"
 #include "crdt/gossip/push.h"
 #include "crdt/gossip/recover.h"
+#include "crdt/gossip/relay.h"
 #include "crdt/gossip/session.h"
 #include "crdt/gossip/t0.h"
 #include "crdt/gossip/twin.h"
@@ -57,6 +58,7 @@ struct link {
 	bool has_shown;      /* the peer, where it stands with everything */
 	enum bye_reason bye; /* why it is closing; 0: without a word */
 	struct mono_time made;
+	uint64_t up_ns; /* that its handshake took */
 	struct buf out;      /* sealed bytes */
 	struct want *wanted; /* what is to be asked of the peer */
 	size_t wanted_count;
@@ -78,6 +80,8 @@ struct peer {
 	struct given given;
 	struct processes processes;
 	struct pulse pulse;
+	const struct relay_place *place; /* of the map; NULL: there is none, or the peer is not in it */
+	struct mono_time needed, spare;  /* last for a question; since when by nobody, 0: it is */
 	struct mono_time dial_at;
 	uint32_t dial_tries;
 	bool wants_dial, is_dialling;
