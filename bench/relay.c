@@ -2,8 +2,8 @@
 
 /*
  * A thousand members in nineteen regions: how long a write takes to be durable everywhere, beside the time that light
- * and glass take alone; how often it is sent; what it takes where segments are lost, beside one hop of the same network;
- * and what a member keeps of all others.
+ * and glass take alone; how often it is sent; what it takes where segments are lost, beside one hop of the same
+ * network; and what a member keeps of all others.
  */
 
 #include "bench/cluster.h"

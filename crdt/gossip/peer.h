@@ -58,7 +58,7 @@ struct link {
 	bool has_shown;      /* the peer, where it stands with everything */
 	enum bye_reason bye; /* why it is closing; 0: without a word */
 	struct mono_time made;
-	uint64_t up_ns; /* that its handshake took */
+	uint64_t up_ns;      /* that its handshake took */
 	struct buf out;      /* sealed bytes */
 	struct want *wanted; /* what is to be asked of the peer */
 	size_t wanted_count;

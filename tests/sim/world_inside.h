@@ -28,7 +28,7 @@ bool world_open_store(struct machine *machine, struct err *err);
 
 /* The first statement of all; and an invite of `sponsor`, to the gateway (NULL: any), with what comes of it. */
 struct bytes world_cluster_statement(struct world *world, struct arena *arena);
-void world_admit(struct world *world, struct machine *machine, const struct machine *sponsor, const struct id *gateway,
-		 struct bytes pair[2], struct arena *arena);
+void world_admit_there(struct world *world, struct machine *machine, const struct machine *sponsor,
+		       const struct id *gateway, struct bytes pair[2], struct arena *arena);
 
 #endif

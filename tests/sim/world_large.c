@@ -44,7 +44,7 @@ static void put_all(struct world *world, struct store_txn *txn, const char *cons
 	for (uint32_t i = 0; !code && i < world->options.machines; i++) {
 		struct id gateway = put_gateway(txn, i, regions[i], &arena);
 
-		world_admit(world, &world->machines[i], &world->machines[0], &gateway, all + 1, &arena);
+		world_admit_there(world, &world->machines[i], &world->machines[0], &gateway, all + 1, &arena);
 		code = log_put_statement(txn, count++, all[1], NULL);
 		if (!code)
 			code = log_put_statement(txn, count++, all[2], NULL);

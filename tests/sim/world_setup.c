@@ -294,8 +294,8 @@ static struct bytes invite_statement(struct world *world, struct key32 sponsor, 
 }
 
 /* An invite of `sponsor` and what comes of it, both at once. */
-void world_admit(struct world *world, struct machine *m, const struct machine *sponsor, const struct id *gateway,
-		 struct bytes pair[2], struct arena *arena)
+void world_admit_there(struct world *world, struct machine *m, const struct machine *sponsor, const struct id *gateway,
+		       struct bytes pair[2], struct arena *arena)
 {
 	struct admission_row row = { .key = m->signer.key, .box_key = m->box_key };
 	struct signer one_time;
@@ -317,7 +317,7 @@ void world_admit(struct world *world, uint32_t machine, uint32_t sponsor)
 	struct arena arena = { 0 };
 	struct bytes pair[2];
 
-	world_admit(world, &world->machines[machine], &world->machines[sponsor], pair, &arena);
+	world_admit_there(world, &world->machines[machine], &world->machines[sponsor], NULL, pair, &arena);
 	bring(world, sponsor, pair, 2);
 	arena_done(&arena);
 }
@@ -329,7 +329,7 @@ void world_found_all(struct world *world, uint32_t count)
 
 	all[0] = world_cluster_statement(world, &arena);
 	for (uint32_t i = 0; i < count; i++)
-		world_admit(world, &world->machines[i], &world->machines[0], NULL, &all[1 + 2 * i], &arena);
+		world_admit_there(world, &world->machines[i], &world->machines[0], NULL, &all[1 + 2 * i], &arena);
 	for (uint32_t i = 0; i < count; i++) {
 		bool is_up = world_boot(world, i);
 
