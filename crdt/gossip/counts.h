@@ -19,6 +19,7 @@
 	X(window_full)       \
 	X(lost_patience)     \
 	X(taken_over)        \
+	X(region_word)       \
 	X(index)             \
 	X(want)              \
 	X(gone)              \

@@ -224,6 +224,7 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 		peer->was = peer->acked;
 		peer->acked = (struct vector){ 0 };
 	}
+	peer->is_pruned = false;
 	peer->hints.count = 0;
 	peer->asked.count = 0;
 	peer->given.count = 0;
@@ -341,6 +342,7 @@ static enum code dispatch(struct mesh *mesh, struct link *link, const struct fra
 	case FRAME_PROOFS: return proofs_receive(mesh, link, frame->proofs, err);
 	case FRAME_OLD: recover_old(mesh, link, frame->old); return OK;
 	case FRAME_FRONTS: return exchange_fronts(mesh, link, frame->fronts, err);
+	case FRAME_REGION: return relay_hear(mesh, link, frame, err);
 	case FRAME_KINDS: break;
 	}
 	return fail(err, E_DENIED, "a frame of no kind");
@@ -441,6 +443,7 @@ static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 		code = donor_flush(mesh, link, err);
 	if (link->owed & (OWED_ACK | OWED_RECEIPT))
 		ack_flush_given(mesh, link);
+	relay_words_flush(mesh, link);
 	link->owed = 0;
 	return code ? code : push_flush(mesh, link, err);
 }
@@ -550,6 +553,7 @@ static void age_open(struct mesh *mesh, struct link *link)
 {
 	if (relay_tells(mesh, link->peer) && ack_is_due(mesh, link))
 		link_owe(mesh, link, OWED_ACK);
+	relay_words_age(mesh, link);
 	push_tick(mesh, link);
 }
 

@@ -44,6 +44,7 @@ enum owed {
 	OWED_RECEIPT = 65536, /* for batches that the link gave */
 	OWED_FRONTS = 131072, /* where the peer's own streams end here */
 	OWED_OLD = 262144,    /* that its disk is */
+	OWED_WORDS = 524288,  /* what members acknowledged to whom the peer has no link */
 	OWED_SNAP = 1 << 30,
 };
 
@@ -58,9 +59,11 @@ struct link {
 	bool has_shown;      /* the peer, where it stands with everything */
 	enum bye_reason bye; /* why it is closing; 0: without a word */
 	struct mono_time made;
-	uint64_t up_ns;      /* that its handshake took */
-	struct buf out;      /* sealed bytes */
-	struct want *wanted; /* what is to be asked of the peer */
+	uint64_t up_ns;         /* that its handshake took */
+	bool has_words;         /* it was told all of them once */
+	uint32_t words_members; /* of how many they were */
+	struct buf out;         /* sealed bytes */
+	struct want *wanted;    /* what is to be asked of the peer */
 	size_t wanted_count;
 	uint32_t owed;
 	struct t0_link t0;
@@ -80,6 +83,7 @@ struct peer {
 	struct given given;
 	struct processes processes;
 	struct pulse pulse;
+	bool is_pruned;                  /* what `acked` has not is where everybody is */
 	const struct relay_place *place; /* of the map; NULL: there is none, or the peer is not in it */
 	struct mono_time needed, spare;  /* last for a question; since when by nobody, 0: it is */
 	struct mono_time dial_at;

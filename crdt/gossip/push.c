@@ -280,7 +280,7 @@ void push_owe(struct mesh *mesh, struct link *link, struct stream stream, uint64
 {
 	struct flow *flow = &link->flow;
 	struct wanted *owed = find_wanted(flow, stream);
-	uint64_t sent = furthest_sent(flow, stream), has = vector_seq(&link->peer->acked, stream);
+	uint64_t sent = furthest_sent(flow, stream), has = relay_seq(mesh, link->peer, stream);
 	struct want want = { stream, sent > has ? sent : has, until };
 
 	/* Before the peer has said where it stands nobody knows what it lacks; then it asks. */

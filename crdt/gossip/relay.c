@@ -13,6 +13,8 @@ void relay_done(struct relay *relay)
 {
 	relay_map_done(&relay->map);
 	free(relay->watched);
+	free(relay->near);
+	relay_words_done(&relay->words);
 	*relay = (struct relay){ 0 };
 }
 
@@ -79,6 +81,17 @@ static void find_places(struct mesh *mesh)
 	relay->twin = relay->rank < RELAYS ? relay_map_twin(&relay->map, relay->own) : NULL;
 }
 
+static void find_near(struct mesh *mesh)
+{
+	struct relay *relay = &mesh->relay;
+	const struct relay_region *region = relay->own ? relay_map_region(&relay->map, relay->own) : NULL;
+
+	free(relay->near);
+	relay->near = region ? must_alloc((region->count + 1) * sizeof *relay->near) : NULL;
+	for (uint32_t i = 0; region && i < region->count; i++)
+		relay->near[i] = mesh_peer(mesh, relay->map.places[region->first + i].node);
+}
+
 static void switch_off(struct mesh *mesh)
 {
 	relay_done(&mesh->relay);
@@ -110,6 +123,7 @@ enum code relay_refresh(struct mesh *mesh, struct err *err)
 	for (size_t i = 0; i < mesh->peers_count; i++)
 		mesh->peers[i]->place = relay_map_find(&relay->map, mesh->peers[i]->node);
 	find_places(mesh);
+	find_near(mesh);
 	return OK;
 }
 
@@ -237,6 +251,7 @@ static void pass_on(struct mesh *mesh, struct stream stream)
 	const struct end *end = vector_find(&mesh->vector, stream);
 	bool is_closed = closed_is(mesh, stream.node, stream.start), is_own = stream.node == mesh->node;
 
+	relay_touch(mesh, NULL, stream);
 	for (struct link *link = mesh->links; link; link = link->next) {
 		struct peer *peer = link->peer;
 
@@ -288,7 +303,7 @@ static uint64_t look(struct mesh *mesh, const struct watched *watched)
 		uint64_t due;
 
 		if (!link_is_open(mesh, link) || !looks_after(mesh, author, link->peer) ||
-		    vector_seq(&link->peer->acked, watched->stream) >= watched->seq ||
+		    relay_seq(mesh, link->peer, watched->stream) >= watched->seq ||
 		    push_has_sent(link, watched->stream, watched->seq))
 			continue;
 		due = watched->at.ns + wait_ns(link);
@@ -307,6 +322,8 @@ void relay_tick(struct mesh *mesh)
 	struct relay *relay = &mesh->relay;
 	size_t kept = 0;
 
+	if (relay->is_on && !relay->is_stale)
+		relay_words_tick(mesh);
 	for (size_t i = 0; i < relay->watched_count; i++) {
 		struct watched watched = relay->watched[i];
 
@@ -320,7 +337,7 @@ void relay_tick(struct mesh *mesh)
 
 struct mono_time relay_next(const struct mesh *mesh)
 {
-	struct mono_time next = { UINT64_MAX };
+	struct mono_time next = relay_words_next(mesh);
 
 	for (size_t i = 0; i < mesh->relay.watched_count; i++)
 		if (mesh->relay.watched[i].due.ns < next.ns)

@@ -18,6 +18,7 @@
 
 #include "crdt/base/time.h"
 #include "crdt/gossip/frame.h"
+#include "crdt/gossip/relay_ack.h"
 #include "crdt/gossip/relay_map.h"
 
 struct mesh;
@@ -46,6 +47,8 @@ struct relay {
 	const struct relay_place *own; /* of the map; NULL: this member does not stand */
 	const struct relay_place *twin;
 	uint32_t rank;
+	struct peer **near; /* the members of this region, by their places; NULL for this one */
+	struct relay_words words;
 	struct watched *watched;
 	size_t watched_count, watched_room;
 };

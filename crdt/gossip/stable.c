@@ -91,6 +91,13 @@ static enum code furthest(struct sight *sight, const struct vector *said, struct
 	return code;
 }
 
+static struct end stable_end(const struct mesh *mesh, struct stream stream)
+{
+	const struct end *end = vector_find(&mesh->stable.vector, stream);
+
+	return end ? *end : (struct end){ 0 };
+}
+
 /* Of a stream without branches the least and the greatest that the others have. */
 static enum code look_along(struct look *look, struct sight *sight, struct err *err)
 {
@@ -101,6 +108,10 @@ static enum code look_along(struct look *look, struct sight *sight, struct err *
 	for (size_t i = 0; !code && i < mesh->peers_count; i++) {
 		struct end end = { 0 };
 
+		if (!relay_hears(mesh, mesh->peers[i]))
+			continue;
+		if (mesh->peers[i]->is_pruned)
+			end = stable_end(mesh, sight->stream);
 		code = furthest(sight, &mesh->peers[i]->acked, &end, err);
 		if (!code)
 			code = furthest(sight, &mesh->stable.ahead[i].ends, &end, err);
@@ -108,6 +119,17 @@ static enum code look_along(struct look *look, struct sight *sight, struct err *
 			least = end;
 		if (end.seq > most.seq)
 			most = end;
+	}
+	for (size_t i = 0; !code && i < relay_words_count(mesh); i++) {
+		const struct region_word *word = relay_word(mesh, i);
+		struct end end = stable_end(mesh, sight->stream);
+
+		if (word)
+			code = furthest(sight, &word->least, &end, err);
+		if (end.seq < least.seq)
+			least = end;
+		if (!code && word)
+			code = furthest(sight, &word->most, &most, err);
 	}
 	vector_note(&look->least, sight->stream, least);
 	vector_note(&look->most, sight->stream, most);
@@ -202,6 +224,14 @@ static enum code look_beyond(struct look *look, size_t at, struct err *err)
 	return code;
 }
 
+/* What others have who do not say so here is part of what there is, too. */
+static void join_word(struct look *look, const struct region_word *word)
+{
+	for (size_t i = 0; word && i < word->most.count; i++)
+		if (word->most.all[i].end.seq > vector_seq(&look->mesh->vector, word->most.all[i].stream))
+			vector_note_more(&look->joined, word->most.all[i].stream, word->most.all[i].end);
+}
+
 static enum code look_around(struct look *look, struct err *err)
 {
 	const struct vector *own = &look->mesh->vector;
@@ -212,6 +242,8 @@ static enum code look_around(struct look *look, struct err *err)
 			code = look_at(look, own->all[i].stream, err);
 	for (size_t i = 0; !code && i < look->mesh->peers_count; i++)
 		code = look_beyond(look, i, err);
+	for (size_t i = 0; !code && i < relay_words_count(look->mesh); i++)
+		join_word(look, relay_word(look->mesh, i));
 	return code;
 }
 
@@ -422,6 +454,8 @@ static enum code take_look(struct mesh *mesh, struct err *err)
 		code = go_round(&look, err);
 	if (!code)
 		code = raise_all(&look, err);
+	if (!code)
+		relay_prune(mesh);
 	vector_done(&stable->most);
 	stable->most = look.most;
 	look.most = (struct vector){ 0 };

@@ -35,6 +35,7 @@ static void put_frame(struct puppet *puppet, enum frame_kind kind)
 	case FRAME_PROOFS: frame_begin_proofs(out); return;
 	case FRAME_FRONTS: frame_begin_fronts(out); return;
 	case FRAME_OLD: frame_begin_old(out); return;
+	case FRAME_REGION: frame_put_region(out, 1, 2, true, NULL, 0); return;
 	case FRAME_T0_SUM:
 	case FRAME_T0_LIST:
 	case FRAME_T0_STATEMENTS:
