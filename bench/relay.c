@@ -9,6 +9,7 @@
 #include "bench/cluster.h"
 #include "bench/places.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -154,6 +155,59 @@ static void measure_loss(struct watch *watch, struct rng *rng, size_t count, uin
 	cluster_run(watch->world, 10 * CLUSTER_SECOND);
 }
 
+static double heap(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return (double)info.uordblks + (double)info.hblkhd;
+}
+
+/* Of all that has most links. */
+static uint32_t busiest(const struct world *world)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 1; i < world->options.machines; i++)
+		if (world_mesh(world, i)->links_count > world_mesh(world, most)->links_count)
+			most = i;
+	return most;
+}
+
+/* What goes from the heap with a process that ends: all that it kept. */
+static double kept(struct world *world, uint32_t machine)
+{
+	double before = heap(), after;
+
+	world_kill(world, machine);
+	after = heap();
+	world_boot(world, machine);
+	cluster_run(world, 20 * CLUSTER_SECOND);
+	return before - after;
+}
+
+/* With streams of everybody. */
+static void measure_memory(struct watch *watch)
+{
+	struct world *world = watch->world;
+	uint32_t members = watch->places->count;
+	double links, fresh, settled;
+
+	for (uint32_t i = 0; i < members; i++) {
+		cluster_run(world, CLUSTER_SECOND / 128);
+		cluster_write(world, i);
+	}
+	cluster_run(world, 2 * CLUSTER_SECOND);
+	links = (double)world_mesh(world, busiest(world))->links_count;
+	fresh = kept(world, busiest(world));
+	cluster_run(world, 40 * CLUSTER_SECOND);
+	settled = kept(world, busiest(world));
+	print("footprint.node_links_at_n%u", members, "links", "-, of the member with most", links, NULL, 0);
+	print("footprint.node_bytes_at_n%u_fresh", members, "B", "-, everybody wrote, and nothing is stable yet", fresh,
+	      NULL, 0);
+	print("footprint.node_bytes_at_n%u", members, "B", "<= 8388608, of the member with most links", settled, NULL,
+	      0);
+}
+
 int main(int argc, char **argv)
 {
 	bool is_quick = figure_is_quick(argc, argv);
@@ -172,6 +226,7 @@ int main(int argc, char **argv)
 	world_found_large(watch->world, places.names);
 	cluster_run(watch->world, 20 * CLUSTER_SECOND);
 	cluster_settle(watch->world);
+	measure_memory(watch);
 	measure_times(watch, &rng, count);
 	measure_loss(watch, &rng, count, 5);
 	measure_loss(watch, &rng, count, 25);

@@ -225,6 +225,8 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 		peer->acked = (struct vector){ 0 };
 	}
 	peer->is_pruned = false;
+	peer->has_words = false;
+	peer->up_ns = mono_since_ns(mesh->now, link->made) + 1;
 	peer->hints.count = 0;
 	peer->asked.count = 0;
 	peer->given.count = 0;
@@ -390,7 +392,6 @@ enum code link_receive(struct mesh *mesh, uint32_t number, struct bytes bytes, s
 			return OK;
 		case SESSION_UP:
 			mesh->counts.link_up++;
-			link->up_ns = mono_since_ns(mesh->now, link->made) + 1;
 			link_touch(mesh, link);
 			link_judge(mesh, link);
 			break;

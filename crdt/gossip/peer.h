@@ -59,11 +59,8 @@ struct link {
 	bool has_shown;      /* the peer, where it stands with everything */
 	enum bye_reason bye; /* why it is closing; 0: without a word */
 	struct mono_time made;
-	uint64_t up_ns;         /* that its handshake took */
-	bool has_words;         /* it was told all of them once */
-	uint32_t words_members; /* of how many they were */
-	struct buf out;         /* sealed bytes */
-	struct want *wanted;    /* what is to be asked of the peer */
+	struct buf out;      /* sealed bytes */
+	struct want *wanted; /* what is to be asked of the peer */
 	size_t wanted_count;
 	uint32_t owed;
 	struct t0_link t0;
@@ -83,6 +80,9 @@ struct peer {
 	struct given given;
 	struct processes processes;
 	struct pulse pulse;
+	uint64_t up_ns;                  /* that the handshake of its link took */
+	bool has_words;                  /* it was told all of them once, on this link */
+	uint32_t words_members;          /* of how many they were */
 	bool is_pruned;                  /* what `acked` has not is where everybody is */
 	const struct relay_place *place; /* of the map; NULL: there is none, or the peer is not in it */
 	struct mono_time needed, spare;  /* last for a question; since when by nobody, 0: it is */

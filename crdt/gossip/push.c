@@ -462,7 +462,7 @@ static enum code send_wanted(struct mesh *mesh, struct link *link, struct wanted
 static enum code flush_lane(struct mesh *mesh, struct link *link, enum lane lane, struct err *err)
 {
 	struct flow *flow = &link->flow;
-	size_t kept = 0;
+	uint32_t kept = 0;
 	enum code code = push_own(mesh, link, lane, err);
 
 	for (size_t i = 0; i < flow->wants_count; i++) {

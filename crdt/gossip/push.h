@@ -51,7 +51,7 @@ struct flow {
 		struct want want;
 		struct log_place at; /* how far it was sent */
 	} * wants;                   /* what the peer asked for */
-	size_t wants_count, wants_room;
+	uint32_t wants_count, wants_room;
 	struct sent *sent;
 	size_t sent_count, sent_room;
 	uint64_t under_way[2];     /* bytes: of people's lanes, of bulk */

@@ -288,8 +288,8 @@ static uint64_t wait_ns(const struct link *link)
 {
 	uint64_t round = link->flow.round_ns ? link->flow.round_ns : ROUND_GUESS;
 
-	if (link->up_ns && link->up_ns < round)
-		round = link->up_ns;
+	if (link->peer->up_ns && link->peer->up_ns < round)
+		round = link->peer->up_ns;
 	return 2 * round + RELAY_SLACK;
 }
 

@@ -452,9 +452,9 @@ void relay_words_age(struct mesh *mesh, struct link *link)
 {
 	bool is_served = serves(mesh, link->peer);
 
-	if (is_served && (!link->has_words || link->words_members != mesh->relay.map.count))
+	if (is_served && (!link->peer->has_words || link->peer->words_members != mesh->relay.map.count))
 		link_owe(mesh, link, OWED_WORDS);
-	link->has_words &= is_served;
+	link->peer->has_words &= is_served;
 }
 
 static void send_items(struct mesh *mesh, struct link *link, uint64_t region, uint32_t members,
@@ -463,7 +463,7 @@ static void send_items(struct mesh *mesh, struct link *link, uint64_t region, ui
 	size_t i = 0;
 
 	/* One without items says of how many the others are. */
-	if (!items->count && link->words_members == mesh->relay.map.count)
+	if (!items->count && link->peer->words_members == mesh->relay.map.count)
 		return;
 	do {
 		size_t count = items->count - i < FRAME_REGION_MAX ? items->count - i : FRAME_REGION_MAX;
@@ -507,7 +507,7 @@ void relay_words_flush(struct mesh *mesh, struct link *link)
 {
 	const struct relay_map *map = &mesh->relay.map;
 	struct region_items near = mesh->relay.words.near, far = mesh->relay.words.far;
-	bool is_whole = !link->has_words;
+	bool is_whole = !link->peer->has_words;
 
 	if (!(link->owed & OWED_WORDS) || !serves(mesh, link->peer))
 		return;
@@ -517,7 +517,7 @@ void relay_words_flush(struct mesh *mesh, struct link *link)
 		if (is_near(mesh, link->peer))
 			add_all(mesh, &far, far_item);
 		add_all(mesh, &near, near_item);
-		link->has_words = true;
+		link->peer->has_words = true;
 	}
 	if (is_near(mesh, link->peer)) {
 		send_items(mesh, link, 0, map->count, &far);
@@ -525,7 +525,7 @@ void relay_words_flush(struct mesh *mesh, struct link *link)
 	} else {
 		send_items(mesh, link, mesh->relay.own->region, relay_map_region(map, mesh->relay.own)->count, &near);
 	}
-	link->words_members = map->count;
+	link->peer->words_members = map->count;
 	if (is_whole) {
 		free(near.all);
 		free(far.all);

@@ -11,10 +11,11 @@
 
 #include <stdlib.h>
 
-enum { SEED = 4711, ROUNDS = 60, MEMBERS_MAX = 160, REGIONS_MAX = 9 };
+enum { SEED = 4711, ROUNDS = 30, MEMBERS_MAX = 80, REGIONS_MAX = 9 };
 
 static struct relay_place places[MEMBERS_MAX];
 static size_t places_count;
+static uint32_t ranks[MEMBERS_MAX]; /* by the rules */
 static struct relay_map map;
 
 /* --- The rules. */
@@ -54,11 +55,17 @@ static uint32_t rule_rank(const struct relay_place *place)
 	return above < RELAYS ? above : RELAYS;
 }
 
+static void rank_all(void)
+{
+	for (size_t i = 0; i < places_count; i++)
+		ranks[i] = rule_rank(&places[i]);
+}
+
 /* NULL: the region has no such relay. */
 static const struct relay_place *rule_relay(uint64_t region, uint32_t rank)
 {
 	for (size_t i = 0; i < places_count; i++)
-		if (places[i].region == region && rule_rank(&places[i]) == rank)
+		if (places[i].region == region && ranks[i] == rank)
 			return &places[i];
 	return NULL;
 }
@@ -66,7 +73,7 @@ static const struct relay_place *rule_relay(uint64_t region, uint32_t rank)
 static uint64_t rule_server(const struct relay_place *author, const struct relay_place *to)
 {
 	const struct relay_place *first = rule_relay(to->region, 0), *second = rule_relay(to->region, 1), *mate;
-	uint32_t rank = rule_rank(to);
+	uint32_t rank = ranks[to - places];
 
 	if (author == to)
 		return 0;
@@ -93,6 +100,7 @@ static void make_members(struct rng *rng)
 						  .region = 100 * rng_below(rng, regions),
 						  .is_silent = rng_below(rng, 4) < silent };
 	relay_map_make(&map, places, places_count);
+	rank_all();
 }
 
 static const struct relay_place *place_of(size_t at)
@@ -107,10 +115,11 @@ static const struct relay_place *place_of(size_t at)
 
 static void check_members(void)
 {
+	rank_all();
 	for (size_t i = 0; i < places_count; i++) {
 		const struct relay_place *a = place_of(i);
 
-		assert_int_equal(relay_map_rank(&map, a), rule_rank(&places[i]));
+		assert_int_equal(relay_map_rank(&map, a), ranks[i]);
 		for (size_t k = 0; k < places_count; k++) {
 			const struct relay_place *server = relay_map_server(&map, a, place_of(k));
 
@@ -141,10 +150,13 @@ static void whoever_falls_silent_is_no_relay(void **state)
 		make_members(&rng);
 		for (size_t i = 0; i < 12; i++) {
 			struct relay_place *place = &places[rng_below(&rng, places_count)];
-			const struct relay_place *first = rule_relay(place->region, 0);
-			const struct relay_place *second = rule_relay(place->region, 1);
+			const struct relay_place *first, *second;
 
+			rank_all();
+			first = rule_relay(place->region, 0);
+			second = rule_relay(place->region, 1);
 			place->is_silent = !place->is_silent;
+			rank_all();
 			assert_int_equal(relay_map_silence(&map, place->node, place->is_silent),
 					 first != rule_relay(place->region, 0) ||
 						 second != rule_relay(place->region, 1));
@@ -206,6 +218,7 @@ static void halves_are_disjoint_and_complete(void **state)
 	for (size_t i = 0; i < places_count; i++)
 		places[i] = (struct relay_place){ .node = 1000 + i, .region = 5 };
 	relay_map_make(&map, places, places_count);
+	rank_all();
 	for (uint32_t i = 0; i < RELAYS; i++)
 		relays[i] = relay_map_find(&map, rule_relay(5, i)->node);
 	assert_ptr_equal(relay_map_twin(&map, relays[0]), relays[1]);
@@ -260,6 +273,7 @@ static void where_all_are_silent_the_relays_are_those_of_all(void **state)
 	for (size_t i = 0; i < places_count; i++)
 		places[i] = (struct relay_place){ .node = 50 + i, .region = 3 };
 	relay_map_make(&map, places, places_count);
+	rank_all();
 	first = rule_relay(3, 0)->node;
 	second = rule_relay(3, 1)->node;
 	for (size_t i = 0; i < places_count; i++) {
