@@ -138,12 +138,22 @@ static void answer_probe(struct mesh *mesh, struct link *link, uint64_t node, ui
 	owe_hint(mesh, peer->link, HINT_PROBE, node, 0);
 }
 
-/* As a batch of the peer's would be. */
+/* As a batch of the peer's would be, to the peer itself, who will say that it is not so, and along the ring: it may be
+ * about a relay. */
 static void pass_hint_on(struct mesh *mesh, const struct link *from, enum hint_what what, const struct peer *peer)
 {
 	for (struct link *link = mesh->links; mesh->relay.is_on && link; link = link->next)
-		if (link != from && link_is_open(mesh, link) && relay_serves(mesh, peer->place, link->peer))
+		if (link != from && link_is_open(mesh, link) &&
+		    (link->peer == peer || relay_serves(mesh, peer->place, link->peer) ||
+		     link->peer == relay_behind(mesh) || link->peer == relay_before(mesh)))
 			owe_hint(mesh, link, what, peer->node, 0);
+}
+
+void beat_greet(struct mesh *mesh, struct link *link)
+{
+	for (size_t i = 0; mesh->relay.is_on && i < mesh->peers_count; i++)
+		if (mesh->peers[i]->pulse.is_silent && mesh->peers[i] != link->peer)
+			owe_hint(mesh, link, HINT_SILENT, mesh->peers[i]->node, 0);
 }
 
 void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node, uint32_t number)
@@ -229,6 +239,11 @@ void beat_watch(struct mesh *mesh)
 {
 	struct peer *before = predecessor(mesh);
 
+	/* Whoever comes to be the one before is given the time to be heard. */
+	if (mesh->relay.is_on && before && before->node != mesh->relay.watching) {
+		mesh->relay.watching = before->node;
+		before->pulse.heard = mesh->now;
+	}
 	if (before && mesh->is_member)
 		judge_silence(mesh, before);
 }

@@ -287,6 +287,7 @@ void link_judge(struct mesh *mesh, struct link *link)
 		link_take(mesh, link, mesh_peer(mesh, who->node));
 	if (link_is_open(mesh, link) && !link->is_indexed) {
 		link->is_indexed = true;
+		beat_greet(mesh, link);
 		link_owe(mesh, link, OWED_FRONTS);
 		antientropy_begin(mesh, link);
 	}

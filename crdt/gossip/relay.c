@@ -357,10 +357,6 @@ struct peer *relay_behind(const struct mesh *mesh)
 struct peer *relay_before(const struct mesh *mesh)
 {
 	const struct relay *relay = &mesh->relay;
-	uint32_t at;
 
-	if (!relay->own)
-		return NULL;
-	at = (uint32_t)(relay->own - relay->map.places) + relay->map.count - 1;
-	return mesh_peer(mesh, relay->map.places[at % relay->map.count].node);
+	return relay->own ? mesh_peer(mesh, relay_map_before(&relay->map, relay->own)->node) : NULL;
 }

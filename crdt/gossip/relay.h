@@ -47,6 +47,7 @@ struct relay {
 	const struct relay_place *own; /* of the map; NULL: this member does not stand */
 	const struct relay_place *twin;
 	uint32_t rank;
+	uint64_t watching;  /* the member before this one in the ring of beats, when that was last judged */
 	struct peer **near; /* the members of this region, by their places; NULL for this one */
 	struct relay_words words;
 	struct watched *watched;
@@ -87,7 +88,7 @@ void relay_begin(struct mesh *mesh, struct link *link);
 void relay_tick(struct mesh *mesh);
 struct mono_time relay_next(const struct mesh *mesh);
 
-/* The members before and behind this one in the ring of beats; NULL: there is none. */
+/* The members behind and before this one in the ring of beats; NULL: there is none. */
 struct peer *relay_behind(const struct mesh *mesh);
 struct peer *relay_before(const struct mesh *mesh);
 

@@ -227,7 +227,23 @@ bool relay_map_links(const struct relay_map *map, const struct relay_place *a, c
 	return relay_map_behind(map, a) == b || relay_map_behind(map, b) == a;
 }
 
+/* Steps so many places on until somebody is heard, or all were seen. */
+static const struct relay_place *walk(const struct relay_map *map, const struct relay_place *place, uint32_t step)
+{
+	uint32_t from = (uint32_t)(place - map->places), at = from;
+
+	do {
+		at = (at + step) % map->count;
+	} while (at != from && map->places[at].is_silent);
+	return &map->places[at];
+}
+
 const struct relay_place *relay_map_behind(const struct relay_map *map, const struct relay_place *place)
 {
-	return &map->places[(uint32_t)(place - map->places + 1) % map->count];
+	return walk(map, place, 1);
+}
+
+const struct relay_place *relay_map_before(const struct relay_map *map, const struct relay_place *place)
+{
+	return walk(map, place, map->count - 1);
 }

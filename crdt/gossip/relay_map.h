@@ -61,7 +61,11 @@ const struct relay_place *relay_map_server(const struct relay_map *map, const st
 /* Whether these two are to hold a link to each other. */
 bool relay_map_links(const struct relay_map *map, const struct relay_place *a, const struct relay_place *b);
 
-/* The one behind a member in a ring of all, in which each region is a stretch. With one member alone, that one. */
+/*
+ * The ones behind and before a member in a ring of all that are not silent, in which each region is a stretch; where
+ * there is no other, that very member.
+ */
 const struct relay_place *relay_map_behind(const struct relay_map *map, const struct relay_place *place);
+const struct relay_place *relay_map_before(const struct relay_map *map, const struct relay_place *place);
 
 #endif
