@@ -110,6 +110,7 @@ static void print(const char *name, uint32_t members, const char *unit, const ch
 
 	snprintf(whole, sizeof whole, name, (unsigned)members);
 	figure_print(&(struct figure){ whole, unit, demand, value, peer, peer_value });
+	fflush(stdout);
 }
 
 static uint64_t came(const struct mesh_counts *counts)

@@ -19,6 +19,8 @@ void relay_words_done(struct relay_words *words)
 	free(words->all);
 	free(words->near.all);
 	free(words->far.all);
+	free(words->all_near.all);
+	free(words->all_far.all);
 	*words = (struct relay_words){ 0 };
 }
 
@@ -410,6 +412,28 @@ static void make_items(const struct mesh *mesh, struct region_items *items, uint
 			*add_item(items) = make(mesh, streams[i]);
 }
 
+static void forget_all(struct relay_words *words)
+{
+	free(words->all_near.all);
+	free(words->all_far.all);
+	words->all_near = (struct region_items){ 0 };
+	words->all_far = (struct region_items){ 0 };
+	words->all_made.ns = 0;
+}
+
+/* Many links come up at one time, and all are told the same. */
+static void make_all(struct mesh *mesh)
+{
+	struct relay_words *words = &mesh->relay.words;
+
+	if (words->all_made.ns == mesh->now.ns)
+		return;
+	forget_all(words);
+	words->all_made = mesh->now;
+	add_all(mesh, &words->all_near, near_item);
+	add_all(mesh, &words->all_far, far_item);
+}
+
 static bool serves(const struct mesh *mesh, const struct peer *peer)
 {
 	return is_relay(mesh) && peer->place && peer->place != mesh->relay.twin &&
@@ -420,6 +444,9 @@ void relay_words_tick(struct mesh *mesh)
 {
 	struct relay_words *words = &mesh->relay.words;
 	bool is_all = words->due_all.ns && words->due_all.ns <= mesh->now.ns;
+
+	if (words->all_made.ns && words->all_made.ns != mesh->now.ns)
+		forget_all(words);
 
 	if (!words->due.ns || words->due.ns > mesh->now.ns)
 		if (!is_all)
@@ -434,7 +461,7 @@ void relay_words_tick(struct mesh *mesh)
 		words->told_all = words->touched.at;
 	}
 	for (struct link *link = mesh->links; link; link = link->next)
-		if (link_is_open(mesh, link) && serves(mesh, link->peer))
+		if (link_is_open(mesh, link) && serves(mesh, link->peer) && link->peer->has_words)
 			link_owe(mesh, link, OWED_WORDS);
 }
 
@@ -507,16 +534,13 @@ void relay_words_flush(struct mesh *mesh, struct link *link)
 {
 	const struct relay_map *map = &mesh->relay.map;
 	struct region_items near = mesh->relay.words.near, far = mesh->relay.words.far;
-	bool is_whole = !link->peer->has_words;
 
 	if (!(link->owed & OWED_WORDS) || !serves(mesh, link->peer))
 		return;
-	if (is_whole) {
-		near = (struct region_items){ 0 };
-		far = (struct region_items){ 0 };
-		if (is_near(mesh, link->peer))
-			add_all(mesh, &far, far_item);
-		add_all(mesh, &near, near_item);
+	if (!link->peer->has_words) {
+		make_all(mesh);
+		near = mesh->relay.words.all_near;
+		far = mesh->relay.words.all_far;
 		link->peer->has_words = true;
 	}
 	if (is_near(mesh, link->peer)) {
@@ -526,10 +550,6 @@ void relay_words_flush(struct mesh *mesh, struct link *link)
 		send_items(mesh, link, mesh->relay.own->region, relay_map_region(map, mesh->relay.own)->count, &near);
 	}
 	link->peer->words_members = map->count;
-	if (is_whole) {
-		free(near.all);
-		free(far.all);
-	}
 }
 
 /* --- What is kept. */

@@ -43,6 +43,8 @@ struct relay_words {
 	uint64_t told, told_all;
 	struct mono_time due, due_all; /* 0: nothing is */
 	struct region_items near, far; /* of this region, of everybody; in this round */
+	struct region_items all_near, all_far;
+	struct mono_time all_made; /* all of it, for those who are told the first time; 0: not made */
 };
 
 void relay_words_done(struct relay_words *words);

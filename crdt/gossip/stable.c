@@ -204,7 +204,8 @@ static enum code look_at(struct look *look, struct stream stream, struct err *er
 	else
 		look_across(look, &sight);
 	for (size_t i = 0; !code && i < look->mesh->peers_count; i++)
-		code = look_ahead(look, i, &sight, err);
+		if (look->mesh->peers[i]->acked.count)
+			code = look_ahead(look, i, &sight, err);
 	return code;
 }
 
