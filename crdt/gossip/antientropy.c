@@ -254,6 +254,8 @@ void antientropy_say(struct mesh *mesh, struct link *link)
 	for (size_t i = 0; i < link->wanted_count; i++)
 		if (!i || stream_compare(&link->wanted[i - 1].stream, &link->wanted[i].stream))
 			frame_put_want(&list, &link->wanted[i]);
+	free(link->wanted);
+	link->wanted = NULL;
 	link->wanted_count = 0;
 	link_send(mesh, link);
 }

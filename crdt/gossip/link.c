@@ -13,6 +13,9 @@
 /* Two links made within this time are two dials that crossed; a later one is there because the peer lost the first. */
 #define CROSSING (UINT64_C(10) * 1000000000)
 
+/* What a link keeps for the next bytes that it sends, where there are many. */
+enum { OUT_KEPT = 2048 };
+
 struct link *link_find(const struct mesh *mesh, uint32_t number)
 {
 	struct link *link = mesh->numbered[number % MESH_LINK_LISTS];
@@ -473,8 +476,8 @@ static enum code flush_one(struct mesh *mesh, struct link *link, struct err *err
 	}
 	if (link->out.size)
 		mesh->effects->send(mesh->effects->context, link->number, buf_bytes(&link->out));
-	/* A stranger's link keeps no room that it does not need. */
-	if (link->peer)
+	/* A stranger's link keeps no room that it does not need, nor do hundreds of links. */
+	if (link->peer && (!mesh->relay.is_on || link->out.room <= OUT_KEPT))
 		buf_clear(&link->out);
 	else
 		forget_out(link);
