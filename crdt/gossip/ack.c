@@ -52,7 +52,7 @@ void ack_compare(struct mesh *mesh, struct peer *peer)
 /* All ends of a stream come together, and replace what was said before. */
 static void note_end(struct mesh *mesh, struct peer *peer, const struct frontier *frontier, bool is_first)
 {
-	bool went_back = is_first && vector_seq(&peer->acked, frontier->stream) > frontier->end.seq;
+	bool went_back = is_first && relay_seq(mesh, peer, frontier->stream) > frontier->end.seq;
 
 	if (is_first)
 		vector_note(&peer->acked, frontier->stream, frontier->end);
@@ -72,12 +72,17 @@ enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontie
 
 	mesh->counts.ack++;
 	while (!code && frame_next_frontier(&list, &link->told, &frontier)) {
-		note_end(mesh, link->peer, &frontier, stream_compare(&last, &frontier.stream));
+		bool is_first = stream_compare(&last, &frontier.stream);
+
+		if (is_first)
+			relay_noted(mesh, link->peer, last);
+		note_end(mesh, link->peer, &frontier, is_first);
 		last = frontier.stream;
 		push_acknowledged(mesh, link, &frontier);
 		relay_touch(mesh, link->peer, frontier.stream);
 		code = antientropy_notice(mesh, link, &frontier, err);
 	}
+	relay_noted(mesh, link->peer, last);
 	if (code)
 		return code;
 	link_touch(mesh, link);

@@ -222,12 +222,12 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 	if (old && old != link)
 		old->peer = NULL;
 	/* What it had before is what it had before: it says anew where it stands. */
+	relay_fill(mesh, peer);
 	if (peer->acked.count) {
 		vector_done(&peer->was);
 		peer->was = peer->acked;
 		peer->acked = (struct vector){ 0 };
 	}
-	peer->is_pruned = false;
 	peer->has_words = false;
 	peer->up_ns = mono_since_ns(mesh->now, link->made) + 1;
 	peer->hints.count = 0;

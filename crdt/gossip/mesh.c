@@ -65,6 +65,7 @@ void mesh_move(struct mesh *mesh, const struct batch *batch)
 {
 	struct stream stream = batch->stream;
 
+	relay_moves(mesh, stream);
 	move_end(&mesh->vector, batch);
 	if (is_moved(mesh, stream))
 		return;
@@ -193,6 +194,7 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 		vector_done(&vector);
 		return code;
 	}
+	relay_fill_all(mesh);
 	vector_done(&mesh->vector);
 	mesh->vector = vector;
 	vector_done(&mesh->had);

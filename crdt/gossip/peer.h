@@ -83,7 +83,8 @@ struct peer {
 	uint64_t up_ns;                  /* that the handshake of its link took */
 	bool has_words;                  /* it was told all of them once, on this link */
 	uint32_t words_members;          /* of how many they were */
-	bool is_pruned;                  /* what `acked` has not is where everybody is */
+	bool is_pruned;                  /* what `acked` has not is where everybody is at least */
+	bool is_level;                   /* and is where this member is */
 	const struct relay_place *place; /* of the map; NULL: there is none, or the peer is not in it */
 	struct mono_time needed, spare;  /* last for a question; since when by nobody, 0: it is */
 	struct mono_time dial_at;

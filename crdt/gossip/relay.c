@@ -94,6 +94,7 @@ static void find_near(struct mesh *mesh)
 
 static void switch_off(struct mesh *mesh)
 {
+	relay_fill_all(mesh);
 	relay_done(&mesh->relay);
 	for (size_t i = 0; i < mesh->peers_count; i++)
 		mesh->peers[i]->place = NULL;

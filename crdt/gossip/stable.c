@@ -58,7 +58,7 @@ static enum code is_here(struct sight *sight, struct end end, bool *ret_is_here,
 	enum code code;
 
 	*ret_is_here = is_own_end(sight, end);
-	if (*ret_is_here || !sight->own_count || end.seq > sight->own[sight->own_count - 1].end.seq)
+	if (*ret_is_here || !sight->own_count || !end.seq || end.seq > sight->own[sight->own_count - 1].end.seq)
 		return OK;
 	for (size_t i = 0; i < sight->count && i < SIGHTS; i++)
 		if (end_equal(sight->ends[i], end)) {
@@ -98,6 +98,14 @@ static struct end stable_end(const struct mesh *mesh, struct stream stream)
 	return end ? *end : (struct end){ 0 };
 }
 
+/* Where a peer stands that said nothing else. */
+static struct end where_level(const struct mesh *mesh, const struct peer *peer, const struct sight *sight)
+{
+	if (peer->is_level && !vector_find(&peer->acked, sight->stream))
+		return sight->own[0].end;
+	return peer->is_pruned ? stable_end(mesh, sight->stream) : (struct end){ 0 };
+}
+
 /* Of a stream without branches the least and the greatest that the others have. */
 static enum code look_along(struct look *look, struct sight *sight, struct err *err)
 {
@@ -106,12 +114,11 @@ static enum code look_along(struct look *look, struct sight *sight, struct err *
 	enum code code = OK;
 
 	for (size_t i = 0; !code && i < mesh->peers_count; i++) {
-		struct end end = { 0 };
+		struct end end;
 
 		if (!relay_hears(mesh, mesh->peers[i]))
 			continue;
-		if (mesh->peers[i]->is_pruned)
-			end = stable_end(mesh, sight->stream);
+		end = where_level(mesh, mesh->peers[i], sight);
 		code = furthest(sight, &mesh->peers[i]->acked, &end, err);
 		if (!code)
 			code = furthest(sight, &mesh->stable.ahead[i].ends, &end, err);
@@ -184,7 +191,7 @@ static enum code look_ahead(struct look *look, size_t at, struct sight *sight, s
 		bool is_on;
 
 		code = is_here(sight, ends[i].end, &is_on, err);
-		if (code || is_on)
+		if (code || is_on || !ends[i].end.seq)
 			continue;
 		vector_note_more(&look->joined, sight->stream, ends[i].end);
 		code = wait_for(look, at, sight, ends[i].end, err);

@@ -324,9 +324,9 @@ static void what_everybody_has_becomes_stable(void **state)
 
 		assert_int_equal(mesh->vector.count, MEMBERS);
 		assert_true(is_all_stable(large, i));
-		/* And is kept nowhere else. */
+		/* And next to nothing of it is kept elsewhere. */
 		for (size_t k = 0; k < mesh->peers_count; k++)
-			assert_int_equal(mesh->peers[k]->acked.count, 0);
+			assert_in_range(mesh->peers[k]->acked.count, 0, MEMBERS / 8);
 		assert_int_equal(mesh->counts.went_back, 0);
 	}
 	world_cut_power(large->world, away);
