@@ -9,12 +9,11 @@
  * RELAY_WORD_SLOW, and to an author at once what each region has of that author's streams.
  *
  * A word holds of so many members as its region has here; with another number it says nothing. What is not in it is
- * where everybody is known to be: at the stable vector, below which nothing is kept. Of a peer
- * that this member hears for others only that is kept in which the two differ (`is_level`): so memory follows from what
- * is on its way, and not from members by streams.
+ * where everybody is known to be: at the stable vector, below which nothing is kept.
  */
 
 #include "crdt/gossip/ack.h"
+#include "crdt/gossip/relay_kept.h"
 
 struct mesh;
 struct link;
@@ -71,12 +70,6 @@ bool relay_hears(const struct mesh *mesh, const struct peer *peer);
 size_t relay_words_count(const struct mesh *mesh);
 const struct region_word *relay_word(const struct mesh *mesh, size_t at);
 
-/* How far a peer has the stream at least. */
-uint64_t relay_seq(const struct mesh *mesh, const struct peer *peer, struct stream stream);
-
-/* Whether the peer stands where this member does with all streams. */
-bool relay_stands_with(const struct mesh *mesh, const struct peer *peer);
-
 /* How far everybody has it, this member among them, by what is known here; whether that is on its chain is not judged.
  */
 struct end relay_least(const struct mesh *mesh, struct stream stream);
@@ -89,21 +82,5 @@ bool relay_agrees(const struct mesh *mesh, uint64_t node, uint64_t start);
 
 /* How many others have the stream up to there, each counted once. */
 enum code relay_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint32_t *ret_copies, struct err *err);
-
-/* From now on only what differs is kept; of words what is beyond the stable vector, which has gone further. */
-void relay_prune(struct mesh *mesh);
-
-/* All is kept that is known, before this member's vector becomes another one. */
-void relay_fill(const struct mesh *mesh, struct peer *peer);
-void relay_fill_all(struct mesh *mesh);
-
-/* The stream is about to move here: whoever stood with this member stands there, and not where it goes. */
-void relay_moves(struct mesh *mesh, struct stream stream);
-
-/* The peer acknowledged an end: if that is this member's too, it is not kept. */
-void relay_noted(const struct mesh *mesh, struct peer *peer, struct stream stream);
-
-/* Where the peer stands with a stream that has one end here and there, as it said. */
-struct end relay_end(const struct mesh *mesh, const struct peer *peer, struct stream stream);
 
 #endif

@@ -91,21 +91,6 @@ static enum code furthest(struct sight *sight, const struct vector *said, struct
 	return code;
 }
 
-static struct end stable_end(const struct mesh *mesh, struct stream stream)
-{
-	const struct end *end = vector_find(&mesh->stable.vector, stream);
-
-	return end ? *end : (struct end){ 0 };
-}
-
-/* Where a peer stands that said nothing else. */
-static struct end where_level(const struct mesh *mesh, const struct peer *peer, const struct sight *sight)
-{
-	if (peer->is_level && !vector_find(&peer->acked, sight->stream))
-		return sight->own[0].end;
-	return peer->is_pruned ? stable_end(mesh, sight->stream) : (struct end){ 0 };
-}
-
 /* Of a stream without branches the least and the greatest that the others have. */
 static enum code look_along(struct look *look, struct sight *sight, struct err *err)
 {
@@ -118,23 +103,19 @@ static enum code look_along(struct look *look, struct sight *sight, struct err *
 
 		if (!relay_hears(mesh, mesh->peers[i]))
 			continue;
-		end = where_level(mesh, mesh->peers[i], sight);
+		end = relay_floor(mesh, mesh->peers[i], sight->stream);
 		code = furthest(sight, &mesh->peers[i]->acked, &end, err);
 		if (!code)
 			code = furthest(sight, &mesh->stable.ahead[i].ends, &end, err);
-		if (end.seq < least.seq)
-			least = end;
-		if (end.seq > most.seq)
-			most = end;
+		least = end.seq < least.seq ? end : least;
+		most = end.seq > most.seq ? end : most;
 	}
 	for (size_t i = 0; !code && i < relay_words_count(mesh); i++) {
 		const struct region_word *word = relay_word(mesh, i);
-		struct end end = stable_end(mesh, sight->stream);
+		struct end end = relay_floor(mesh, NULL, sight->stream);
 
-		if (word)
-			code = furthest(sight, &word->least, &end, err);
-		if (end.seq < least.seq)
-			least = end;
+		code = word ? furthest(sight, &word->least, &end, err) : OK;
+		least = end.seq < least.seq ? end : least;
 		if (!code && word)
 			code = furthest(sight, &word->most, &most, err);
 	}
