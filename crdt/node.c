@@ -159,6 +159,7 @@ static enum code tick(struct mesh *mesh, struct err *err)
 	enum code code;
 
 	beat_watch(mesh);
+	relay_tick(mesh);
 	if (mono_since_ns(mesh->now, mesh->ticked) < MESH_SECOND && mesh->ticked.ns)
 		return stable_tick(mesh, err);
 	mesh->ticked = mesh->now;
@@ -227,6 +228,7 @@ struct mono_time node_next(const struct node *node)
 
 	next = sooner(next, pending_next(mesh));
 	next = sooner(next, stable_next(mesh));
+	next = sooner(next, relay_next(mesh));
 	return sooner(next, beat_next(mesh));
 }
 

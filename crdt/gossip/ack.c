@@ -52,7 +52,7 @@ void ack_compare(struct mesh *mesh, struct peer *peer)
 /* All ends of a stream come together, and replace what was said before. */
 static void note_end(struct mesh *mesh, struct peer *peer, const struct frontier *frontier, bool is_first)
 {
-	bool went_back = is_first && vector_seq(&peer->acked, frontier->stream) > frontier->end.seq;
+	bool went_back = is_first && relay_seq(mesh, peer, frontier->stream) > frontier->end.seq;
 
 	if (is_first)
 		vector_note(&peer->acked, frontier->stream, frontier->end);
@@ -72,11 +72,17 @@ enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontie
 
 	mesh->counts.ack++;
 	while (!code && frame_next_frontier(&list, &link->told, &frontier)) {
-		note_end(mesh, link->peer, &frontier, stream_compare(&last, &frontier.stream));
+		bool is_first = stream_compare(&last, &frontier.stream);
+
+		if (is_first)
+			relay_noted(mesh, link->peer, last);
+		note_end(mesh, link->peer, &frontier, is_first);
 		last = frontier.stream;
 		push_acknowledged(mesh, link, &frontier);
+		relay_touch(mesh, link->peer, frontier.stream);
 		code = antientropy_notice(mesh, link, &frontier, err);
 	}
+	relay_noted(mesh, link->peer, last);
 	if (code)
 		return code;
 	link_touch(mesh, link);
@@ -184,8 +190,7 @@ void ack_flush_given(struct mesh *mesh, struct link *link)
 	given->count = 0;
 }
 
-/* Whether an acknowledged end is of a batch that is merged here, and so lies on this member's own chain. */
-static enum code is_on_chain(struct mesh *mesh, struct stream stream, struct end end, bool *ret_is_on, struct err *err)
+enum code ack_is_on_chain(struct mesh *mesh, struct stream stream, struct end end, bool *ret_is_on, struct err *err)
 {
 	struct logged logged;
 	enum code code;
@@ -204,6 +209,8 @@ enum code ack_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint
 {
 	uint32_t copies = 0;
 
+	if (mesh->relay.is_on)
+		return relay_copies(mesh, stream, seq, ret_copies, err);
 	for (size_t i = 0; i < mesh->peers_count; i++) {
 		const struct end *end = vector_find(&mesh->peers[i]->acked, stream);
 		bool is_on = false;
@@ -211,7 +218,7 @@ enum code ack_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint
 
 		if (!end || end->seq < seq)
 			continue;
-		code = is_on_chain(mesh, stream, *end, &is_on, err);
+		code = ack_is_on_chain(mesh, stream, *end, &is_on, err);
 		if (code)
 			return code;
 		copies += is_on;

@@ -58,6 +58,9 @@ void ack_flush(struct mesh *mesh, struct link *link, enum frame_kind kind, bool 
 /* Tells what is owed: what the link gave, or more. */
 void ack_flush_given(struct mesh *mesh, struct link *link);
 
+/* Whether an acknowledged end is of a batch that is merged here, and so lies on this member's own chain. */
+enum code ack_is_on_chain(struct mesh *mesh, struct stream stream, struct end end, bool *ret_is_on, struct err *err);
+
 /* How many other members that stand have the stream at least up to seq, on this member's own chain. */
 enum code ack_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint32_t *ret_copies, struct err *err);
 

@@ -48,12 +48,12 @@ void antientropy_forget(struct mesh *mesh, uint64_t teller)
 	gaps->count = kept;
 }
 
-/* Whether the stream's author tells us itself what it writes. */
+/* Whether the stream's author tells us itself what it writes, or relays do. */
 static bool is_linked(const struct mesh *mesh, uint64_t author)
 {
 	const struct peer *peer = mesh_peer(mesh, author);
 
-	return peer && peer->link && link_is_open(mesh, peer->link);
+	return mesh->relay.is_on || (peer && peer->link && link_is_open(mesh, peer->link));
 }
 
 /* Whether it may have been pushed and refused, right after our start: then it does not come by itself. */
@@ -254,6 +254,8 @@ void antientropy_say(struct mesh *mesh, struct link *link)
 	for (size_t i = 0; i < link->wanted_count; i++)
 		if (!i || stream_compare(&link->wanted[i - 1].stream, &link->wanted[i].stream))
 			frame_put_want(&list, &link->wanted[i]);
+	free(link->wanted);
+	link->wanted = NULL;
 	link->wanted_count = 0;
 	link_send(mesh, link);
 }

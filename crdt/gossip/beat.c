@@ -83,6 +83,7 @@ void beat_heard(struct mesh *mesh, struct peer *peer)
 	if (!pulse->is_silent)
 		return;
 	pulse->is_silent = false;
+	relay_silence(mesh, peer);
 	mesh->counts.false_silence++;
 	hint_all(mesh, HINT_BACK, peer->node);
 }
@@ -93,7 +94,11 @@ void beat_lost(struct mesh *mesh, struct peer *peer)
 		return;
 	peer->pulse.is_silent = true;
 	peer->pulse.is_probing = false;
+	relay_silence(mesh, peer);
 	mesh->counts.silence++;
+	/* Those who have no connection to it do not know at once. */
+	if (mesh->relay.is_on)
+		hint_all(mesh, HINT_SILENT, peer->node);
 }
 
 void beat_receive(struct mesh *mesh, struct link *link, struct sum sum)
@@ -133,9 +138,28 @@ static void answer_probe(struct mesh *mesh, struct link *link, uint64_t node, ui
 	owe_hint(mesh, peer->link, HINT_PROBE, node, 0);
 }
 
+/* As a batch of the peer's would be, to the peer itself, who will say that it is not so, and along the ring: it may be
+ * about a relay. */
+static void pass_hint_on(struct mesh *mesh, const struct link *from, enum hint_what what, const struct peer *peer)
+{
+	for (struct link *link = mesh->links; mesh->relay.is_on && link; link = link->next)
+		if (link != from && link_is_open(mesh, link) &&
+		    (link->peer == peer || relay_serves(mesh, peer->place, link->peer) ||
+		     link->peer == relay_behind(mesh) || link->peer == relay_before(mesh)))
+			owe_hint(mesh, link, what, peer->node, 0);
+}
+
+void beat_greet(struct mesh *mesh, struct link *link)
+{
+	for (size_t i = 0; mesh->relay.is_on && i < mesh->peers_count; i++)
+		if (mesh->peers[i]->pulse.is_silent && mesh->peers[i] != link->peer)
+			owe_hint(mesh, link, HINT_SILENT, mesh->peers[i]->node, 0);
+}
+
 void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node, uint32_t number)
 {
 	struct peer *peer = mesh_peer(mesh, node);
+	bool was_silent;
 
 	if (what == HINT_PROBE) {
 		answer_probe(mesh, link, node, number);
@@ -147,6 +171,7 @@ void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64
 		twin_answered(mesh, peer, number);
 	if (!peer || peer == link->peer)
 		return;
+	was_silent = peer->pulse.is_silent;
 	if (what == HINT_BACK) {
 		peer->pulse.is_probing = false;
 		peer->pulse.is_silent = false;
@@ -154,11 +179,17 @@ void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64
 	} else if (mono_since_ns(mesh->now, peer->pulse.heard) > BEAT_SILENCE) {
 		peer->pulse.is_silent = true;
 	}
+	if (was_silent == peer->pulse.is_silent)
+		return;
+	relay_silence(mesh, peer);
+	pass_hint_on(mesh, link, what, peer);
 }
 
 /* The ring goes by the ids, which are hashes: the next one up, and around. */
 static struct peer *successor(const struct mesh *mesh)
 {
+	if (mesh->relay.is_on)
+		return relay_behind(mesh);
 	return mesh->peers_count ? mesh->peers[mesh->place % mesh->peers_count] : NULL;
 }
 
@@ -166,6 +197,8 @@ static struct peer *predecessor(const struct mesh *mesh)
 {
 	size_t count = mesh->peers_count;
 
+	if (mesh->relay.is_on)
+		return relay_before(mesh);
 	return count ? mesh->peers[(mesh->place + count - 1) % count] : NULL;
 }
 
@@ -197,7 +230,8 @@ static void judge_silence(struct mesh *mesh, struct peer *peer)
 		probe(mesh, peer);
 	} else if (mono_since_ns(mesh->now, pulse->probed) >= BEAT_PROBE) {
 		beat_lost(mesh, peer);
-		hint_all(mesh, HINT_SILENT, peer->node);
+		if (!mesh->relay.is_on)
+			hint_all(mesh, HINT_SILENT, peer->node);
 	}
 }
 
@@ -205,6 +239,11 @@ void beat_watch(struct mesh *mesh)
 {
 	struct peer *before = predecessor(mesh);
 
+	/* Whoever comes to be the one before is given the time to be heard. */
+	if (mesh->relay.is_on && before && before->node != mesh->relay.watching) {
+		mesh->relay.watching = before->node;
+		before->pulse.heard = mesh->now;
+	}
 	if (before && mesh->is_member)
 		judge_silence(mesh, before);
 }

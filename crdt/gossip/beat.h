@@ -51,6 +51,11 @@ struct sum beat_sum(const struct mesh *mesh);
 void beat_receive(struct mesh *mesh, struct link *link, struct sum sum);
 void beat_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node, uint32_t number);
 
+/*
+ * The link is open: its peer may not have heard of those who are silent, where two of them cut the ring in half.
+ */
+void beat_greet(struct mesh *mesh, struct link *link);
+
 /* Anything at all came from the peer. */
 void beat_heard(struct mesh *mesh, struct peer *peer);
 

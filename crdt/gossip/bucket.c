@@ -10,7 +10,7 @@
 void bucket_begin(struct mesh *mesh, struct link *link)
 {
 	/* What it said last may be old, so this is no more than a reason to ask. */
-	if (vector_equal(&link->peer->acked, &mesh->vector))
+	if (relay_stands_with(mesh, link->peer))
 		link_owe(mesh, link, OWED_TABLE_ASK);
 }
 

@@ -36,9 +36,12 @@ enum code closed_is_settled(struct mesh *mesh, struct closed_start closed, bool 
 		const struct peer *peer = mesh->peers[i];
 
 		code = has_said(mesh, peer->node, closed, &is_settled, err);
-		is_settled = is_settled && has_same_ends(&mesh->vector, &peer->acked, closed) &&
-			     has_same_ends(&peer->acked, &mesh->vector, closed);
+		if (!mesh->relay.is_on)
+			is_settled = is_settled && has_same_ends(&mesh->vector, &peer->acked, closed) &&
+				     has_same_ends(&peer->acked, &mesh->vector, closed);
 	}
+	if (mesh->relay.is_on)
+		is_settled = is_settled && relay_agrees(mesh, closed.node, closed.start);
 	if (!code)
 		*ret_is_settled = is_settled;
 	return code;

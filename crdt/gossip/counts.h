@@ -18,6 +18,8 @@
 	X(wanted)            \
 	X(window_full)       \
 	X(lost_patience)     \
+	X(taken_over)        \
+	X(region_word)       \
 	X(index)             \
 	X(want)              \
 	X(gone)              \

@@ -13,6 +13,7 @@
 
 #include "crdt/base/buf.h"
 #include "crdt/base/err.h"
+#include "crdt/gossip/frame_item.h"
 #include "crdt/gossip/frame_kind.h"
 #include "crdt/gossip/stream_table.h"
 #include "crdt/log/vector.h"
@@ -102,6 +103,12 @@ struct frame {
 		struct reader proofs; /* frame_next_proof */
 		struct reader fronts; /* frame_next_front */
 		struct reader old;    /* frame_next_old */
+		struct {
+			uint64_t region;
+			uint32_t members; /* of whom it says so */
+			bool is_last;
+			struct reader items; /* frame_next_region_item */
+		} region;
 	};
 };
 
@@ -111,23 +118,6 @@ struct frame {
  */
 enum code frame_read(struct bytes bytes, enum link_stage stage, struct stream_table *told, struct frame *ret_frame,
 		     struct err *err);
-
-/* Of a stream what lies in (after, until]. */
-struct want {
-	struct stream stream;
-	uint64_t after, until; /* seqs */
-};
-
-/* An entry of a snapshot. */
-struct snap_entry {
-	struct bytes key, value;
-};
-
-struct record_hash {
-	uint32_t kind;
-	struct id id;
-	struct sum hash;
-};
 
 /* False after the last. */
 bool frame_next_statement(struct reader *list, struct bytes *ret_statement);
@@ -139,6 +129,7 @@ bool frame_next_record(struct reader *list, struct record_hash *ret_hash);
 bool frame_next_proof(struct reader *list, struct bytes *ret_proof);
 bool frame_next_front(struct reader *list, struct bytes *ret_front);
 bool frame_next_old(struct reader *list, struct frontier *ret_frontier);
+bool frame_next_region_item(struct reader *list, struct region_item *ret_item);
 bool frame_next_entry(struct reader *list, struct snap_entry *ret_entry);
 
 #endif

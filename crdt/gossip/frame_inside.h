@@ -93,4 +93,8 @@ bool frame_read_frontier(struct reader *list, const struct stream_table *told, s
 void frame_read_snap_ask(struct reader *r, struct frame *frame);
 void frame_read_snap(struct reader *r, struct frame *frame);
 
+/* Those of what a region acknowledged; then one item. False: it is not behind the stream of the last. */
+void frame_read_region(struct reader *r, struct frame *frame);
+bool frame_read_region_item(struct reader *r, struct stream *last);
+
 #endif

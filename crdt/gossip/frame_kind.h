@@ -27,6 +27,7 @@ enum frame_kind {
 	FRAME_OLD,      /* what everybody had of streams, and the peer has not: its disk is old */
 	FRAME_SNAP_ASK, /* send me of your state what comes from there on */
 	FRAME_SNAP,     /* some of it */
+	FRAME_REGION,   /* what the members of a region acknowledged */
 	FRAME_KINDS,
 };
 
@@ -47,6 +48,7 @@ enum {
 	FRAME_PROOFS_MAX = 120,
 	FRAME_FRONTS_MAX = 240,
 	FRAME_OLD_MAX = 64,
+	FRAME_REGION_MAX = 800,
 	FRAME_TABLE_SIZE = 256 * 16,
 	FRAME_BODY_MAX = 60 * 1024,
 	FRAME_REASON_MAX = 255,
@@ -80,6 +82,7 @@ enum bye_reason {
 	BYE_EVICTED,
 	BYE_BROKE,    /* what you sent was refused */
 	BYE_STRANGER, /* a guest that did not become a member */
+	BYE_SPARE,    /* no link between us is needed */
 	BYE_REASONS,
 };
 

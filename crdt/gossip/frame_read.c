@@ -339,6 +339,20 @@ static enum code read_old(struct reading *reading)
 	return OK;
 }
 
+static enum code read_region(struct reading *reading)
+{
+	struct stream last = { .node = 0 };
+
+	frame_read_region(&reading->r, &reading->frame);
+	for (uint32_t count = 0; !reading->r.is_short && reader_left(&reading->r); count++) {
+		if (count == FRAME_REGION_MAX)
+			return too_many(reading, FRAME_REGION_MAX);
+		if (!frame_read_region_item(&reading->r, &last))
+			return not_ascending(reading);
+	}
+	return OK;
+}
+
 enum { GUEST = BIT(LINK_GUEST), MEMBER = BIT(LINK_MEMBER), BOTH = GUEST | MEMBER };
 
 /* Each kind: its name, the stages that take it, and its fields. */
@@ -369,6 +383,7 @@ static const struct {
 	[FRAME_PROOFS] = { "proofs", MEMBER, read_proofs },
 	[FRAME_FRONTS] = { "fronts", MEMBER, read_fronts },
 	[FRAME_OLD] = { "old", MEMBER, read_old },
+	[FRAME_REGION] = { "region", MEMBER, read_region },
 };
 
 static const char *const byes[BYE_REASONS] = {
@@ -379,6 +394,7 @@ static const char *const byes[BYE_REASONS] = {
 	[BYE_EVICTED] = "this server was evicted from the cluster",
 	[BYE_BROKE] = "what this server sent was refused",
 	[BYE_STRANGER] = "this server is not a member of the cluster",
+	[BYE_SPARE] = "no link between us is needed",
 };
 
 const char *frame_name(enum frame_kind kind)

@@ -13,6 +13,9 @@
 /* Two links made within this time are two dials that crossed; a later one is there because the peer lost the first. */
 #define CROSSING (UINT64_C(10) * 1000000000)
 
+/* What a link keeps for the next bytes that it sends, where there are many. */
+enum { OUT_KEPT = 2048 };
+
 struct link *link_find(const struct mesh *mesh, uint32_t number)
 {
 	struct link *link = mesh->numbered[number % MESH_LINK_LISTS];
@@ -219,11 +222,14 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 	if (old && old != link)
 		old->peer = NULL;
 	/* What it had before is what it had before: it says anew where it stands. */
+	relay_fill(mesh, peer);
 	if (peer->acked.count) {
 		vector_done(&peer->was);
 		peer->was = peer->acked;
 		peer->acked = (struct vector){ 0 };
 	}
+	peer->has_words = false;
+	peer->up_ns = mono_since_ns(mesh->now, link->made) + 1;
 	peer->hints.count = 0;
 	peer->asked.count = 0;
 	peer->given.count = 0;
@@ -284,6 +290,7 @@ void link_judge(struct mesh *mesh, struct link *link)
 		link_take(mesh, link, mesh_peer(mesh, who->node));
 	if (link_is_open(mesh, link) && !link->is_indexed) {
 		link->is_indexed = true;
+		beat_greet(mesh, link);
 		link_owe(mesh, link, OWED_FRONTS);
 		antientropy_begin(mesh, link);
 	}
@@ -341,6 +348,7 @@ static enum code dispatch(struct mesh *mesh, struct link *link, const struct fra
 	case FRAME_PROOFS: return proofs_receive(mesh, link, frame->proofs, err);
 	case FRAME_OLD: recover_old(mesh, link, frame->old); return OK;
 	case FRAME_FRONTS: return exchange_fronts(mesh, link, frame->fronts, err);
+	case FRAME_REGION: return relay_hear(mesh, link, frame, err);
 	case FRAME_KINDS: break;
 	}
 	return fail(err, E_DENIED, "a frame of no kind");
@@ -440,6 +448,7 @@ static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 		code = donor_flush(mesh, link, err);
 	if (link->owed & (OWED_ACK | OWED_RECEIPT))
 		ack_flush_given(mesh, link);
+	relay_words_flush(mesh, link);
 	link->owed = 0;
 	return code ? code : push_flush(mesh, link, err);
 }
@@ -467,8 +476,8 @@ static enum code flush_one(struct mesh *mesh, struct link *link, struct err *err
 	}
 	if (link->out.size)
 		mesh->effects->send(mesh->effects->context, link->number, buf_bytes(&link->out));
-	/* A stranger's link keeps no room that it does not need. */
-	if (link->peer)
+	/* A stranger's link keeps no room that it does not need, nor do hundreds of links. */
+	if (link->peer && (!mesh->relay.is_on || link->out.room <= OUT_KEPT))
 		buf_clear(&link->out);
 	else
 		forget_out(link);
@@ -531,16 +540,25 @@ static void dial_peer(struct mesh *mesh, struct peer *peer)
 	if ((peer->link && !is_old) || peer->is_dialling || mesh->now.ns < peer->dial_at.ns)
 		return;
 	/* The smaller dials; the other one only if nothing comes of that. */
+	if (!peer->link && !relay_links(mesh, peer))
+		return;
 	if (!peer->link && !peer->dial_at.ns && mesh->node > peer->node)
 		peer->dial_at.ns = mesh->now.ns + 3 * MESH_SECOND;
 	else
 		plan_dial(mesh, peer);
 }
 
+void link_want(struct mesh *mesh, struct peer *peer)
+{
+	if (!peer->link && !peer->is_dialling && mesh->now.ns >= peer->dial_at.ns)
+		plan_dial(mesh, peer);
+}
+
 static void age_open(struct mesh *mesh, struct link *link)
 {
-	if (ack_is_due(mesh, link))
+	if (relay_tells(mesh, link->peer) && ack_is_due(mesh, link))
 		link_owe(mesh, link, OWED_ACK);
+	relay_words_age(mesh, link);
 	push_tick(mesh, link);
 }
 
@@ -569,6 +587,8 @@ void link_tick(struct mesh *mesh)
 		twin_tick(mesh, mesh->peers[i]);
 		if (mesh->is_member)
 			dial_peer(mesh, mesh->peers[i]);
+		if (relay_spares(mesh, mesh->peers[i]))
+			link_close(mesh, mesh->peers[i]->link, BYE_SPARE);
 	}
 	for (struct link *link = mesh->links; link; link = link->next)
 		is_dialling |= link->is_dialler && !link->is_closing;

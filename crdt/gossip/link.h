@@ -44,7 +44,10 @@ void link_send(struct mesh *mesh, struct link *link);
 /* Says all that is owed to all. */
 enum code link_flush(struct mesh *mesh, struct err *err);
 
-/* Dials whom there is no link to; lets go of what is old or came to nothing. */
+/* Dials the peer as soon as it may be. */
+void link_want(struct mesh *mesh, struct peer *peer);
+
+/* Dials whom there is no link to and is to be one; lets go of what is old or came to nothing. */
 void link_tick(struct mesh *mesh);
 void link_free_all(struct mesh *mesh);
 

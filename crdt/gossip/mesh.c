@@ -65,6 +65,7 @@ void mesh_move(struct mesh *mesh, const struct batch *batch)
 {
 	struct stream stream = batch->stream;
 
+	relay_moves(mesh, stream);
 	move_end(&mesh->vector, batch);
 	if (is_moved(mesh, stream))
 		return;
@@ -158,6 +159,7 @@ void mesh_members_changed(struct mesh *mesh)
 	if (mesh->is_evicted && !was_evicted)
 		mesh_alarm(mesh, "this server was evicted from the cluster: it serves and writes nothing any more");
 	choose_peers(mesh);
+	relay_changed(mesh);
 	/* What they said before of whoever is new now counts. */
 	for (size_t i = 0; i < mesh->peers_count; i++)
 		mesh->peers[i]->has_more_gaps = true;
@@ -192,6 +194,7 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 		vector_done(&vector);
 		return code;
 	}
+	relay_fill_all(mesh);
 	vector_done(&mesh->vector);
 	mesh->vector = vector;
 	vector_done(&mesh->had);
@@ -212,9 +215,10 @@ enum code mesh_load(struct mesh *mesh, struct err *err)
 	mesh->moved_count = 0;
 	mesh->own_moved = 0;
 	changes_clear(&mesh->changes);
-	if (!code)
-		mesh_members_changed(mesh);
-	return code;
+	if (code)
+		return code;
+	mesh_members_changed(mesh);
+	return relay_refresh(mesh, err);
 }
 
 enum code mesh_close_own(struct mesh *mesh, struct err *err)
@@ -266,14 +270,18 @@ static void settle(struct mesh *mesh)
 	mesh->recovery.begins_start = false;
 	for (size_t i = 0; i < mesh->moved_count; i++)
 		ack_note(&mesh->recent, mesh->moved[i]);
+	relay_news(mesh);
 	/* What came in is what requests may wait for. */
 	mesh->pendings.is_touched |= mesh->moved_count || mesh->t0.stored != mesh->t0.count;
 	mesh->t0.stored = mesh->t0.count;
 	if (mesh->author.closed_count)
 		for (struct link *link = mesh->links; link; link = link->next)
 			link_touch(mesh, link);
-	for (size_t i = 0; i < mesh->changes.count; i++)
+	for (size_t i = 0; i < mesh->changes.count; i++) {
+		if (mesh->changes.all[i].kind == KIND_gateway)
+			relay_changed(mesh);
 		mesh->effects->changed(mesh->effects->context, mesh->changes.all[i].kind, mesh->changes.all[i].id);
+	}
 }
 
 /* Memory had gone ahead of a disk that did not follow. */
@@ -358,6 +366,8 @@ enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 	if (!code && is_installed)
 		code = commit(mesh, err);
 	if (!code)
+		code = relay_refresh(mesh, err);
+	if (!code)
 		code = link_flush(mesh, err);
 	if (!code)
 		code = pending_flush(mesh, err);
@@ -389,6 +399,7 @@ void mesh_done(struct mesh *mesh)
 	author_done(&mesh->author);
 	stable_done(&mesh->stable);
 	gaps_done(&mesh->gaps);
+	relay_done(&mesh->relay);
 	pendings_done(&mesh->pendings);
 	snapshot_done(&mesh->snapshot);
 	arena_done(&mesh->arena);

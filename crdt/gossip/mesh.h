@@ -69,6 +69,7 @@ struct mesh {
 	size_t links_count;
 	bool has_dials;
 	struct gaps gaps;
+	struct relay relay;
 	struct mono_time ticked;
 	struct pendings pendings;
 	struct snapshot snapshot;

@@ -17,6 +17,7 @@
 #include "crdt/gossip/proofs.h"
 #include "crdt/gossip/push.h"
 #include "crdt/gossip/recover.h"
+#include "crdt/gossip/relay.h"
 #include "crdt/gossip/session.h"
 #include "crdt/gossip/t0.h"
 #include "crdt/gossip/twin.h"
@@ -43,6 +44,7 @@ enum owed {
 	OWED_RECEIPT = 65536, /* for batches that the link gave */
 	OWED_FRONTS = 131072, /* where the peer's own streams end here */
 	OWED_OLD = 262144,    /* that its disk is */
+	OWED_WORDS = 524288,  /* what members acknowledged to whom the peer has no link */
 	OWED_SNAP = 1 << 30,
 };
 
@@ -78,6 +80,13 @@ struct peer {
 	struct given given;
 	struct processes processes;
 	struct pulse pulse;
+	uint64_t up_ns;                  /* that the handshake of its link took */
+	bool has_words;                  /* it was told all of them once, on this link */
+	uint32_t words_members;          /* of how many they were */
+	bool is_pruned;                  /* what `acked` has not is where everybody is at least */
+	bool is_level;                   /* and is where this member is */
+	const struct relay_place *place; /* of the map; NULL: there is none, or the peer is not in it */
+	struct mono_time needed, spare;  /* last for a question; since when by nobody, 0: it is */
 	struct mono_time dial_at;
 	uint32_t dial_tries;
 	bool wants_dial, is_dialling;

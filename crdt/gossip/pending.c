@@ -139,6 +139,8 @@ static void ask(struct mesh *mesh, struct pending *pending, uint64_t node)
 {
 	struct peer *peer = mesh_peer(mesh, node);
 
+	if (peer && !pending->asked)
+		relay_need(mesh, peer);
 	if (pending->asked || !peer || !peer->link || !link_is_open(mesh, peer->link))
 		return;
 	pending->asked = node;

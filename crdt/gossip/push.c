@@ -168,8 +168,10 @@ static void add_want(struct flow *flow, const struct want *want)
 		}
 	if (flow->wants_count == FRAME_WANTS_MAX)
 		return;
-	if (!flow->wants)
-		flow->wants = must_alloc(FRAME_WANTS_MAX * sizeof *flow->wants);
+	if (flow->wants_count == flow->wants_room) {
+		flow->wants_room = flow->wants_room ? 2 * flow->wants_room : 4;
+		flow->wants = must_realloc(flow->wants, flow->wants_room * sizeof *flow->wants);
+	}
 	flow->wants[flow->wants_count++] = asked;
 }
 
@@ -179,7 +181,7 @@ void push_wanted(struct mesh *mesh, struct link *link, struct reader wants)
 
 	mesh->counts.want++;
 	while (frame_next_want(&wants, &want))
-		if (want.stream.node != mesh->node || want.stream.start != mesh->author.start)
+		if (mesh->relay.is_on || want.stream.node != mesh->node || want.stream.start != mesh->author.start)
 			add_want(&link->flow, &want);
 	link_touch(mesh, link);
 }
@@ -243,6 +245,51 @@ void push_begin(struct mesh *mesh, struct link *link)
 			flow->pushed[lane] = vector_seq(&link->peer->acked, own);
 	}
 	flow->is_begun = true;
+	if (mesh->relay.is_on)
+		relay_begin(mesh, link);
+	link_touch(mesh, link);
+}
+
+static struct wanted *find_wanted(const struct flow *flow, struct stream stream)
+{
+	for (size_t i = 0; i < flow->wants_count; i++)
+		if (!stream_compare(&flow->wants[i].want.stream, &stream))
+			return &flow->wants[i];
+	return NULL;
+}
+
+/* The furthest of the stream that is on its way; 0: nothing. */
+static uint64_t furthest_sent(const struct flow *flow, struct stream stream)
+{
+	uint64_t furthest = 0;
+
+	for (size_t i = 0; i < flow->sent_count; i++)
+		if (flow->sent[i].seq > furthest && !stream_compare(&flow->sent[i].stream, &stream))
+			furthest = flow->sent[i].seq;
+	return furthest;
+}
+
+bool push_has_sent(const struct link *link, struct stream stream, uint64_t seq)
+{
+	const struct wanted *owed = find_wanted(&link->flow, stream);
+
+	return (owed && owed->want.until >= seq) || furthest_sent(&link->flow, stream) >= seq;
+}
+
+void push_owe(struct mesh *mesh, struct link *link, struct stream stream, uint64_t until)
+{
+	struct flow *flow = &link->flow;
+	struct wanted *owed = find_wanted(flow, stream);
+	uint64_t sent = furthest_sent(flow, stream), has = relay_seq(mesh, link->peer, stream);
+	struct want want = { stream, sent > has ? sent : has, until };
+
+	/* Before the peer has said where it stands nobody knows what it lacks; then it asks. */
+	if (!flow->is_begun || want.after >= until)
+		return;
+	if (!owed)
+		add_want(flow, &want);
+	else if (owed->want.until < until)
+		owed->want.until = until;
 	link_touch(mesh, link);
 }
 
@@ -371,7 +418,7 @@ static enum code push_own(struct mesh *mesh, struct link *link, enum lane lane, 
 	struct log_place at = log_behind(flow->pushed[lane]);
 	enum code code = OK;
 
-	while (!code && flow->is_begun && at.seq < end && has_room(mesh, flow, lane, false)) {
+	while (!code && flow->is_begun && !mesh->relay.is_on && at.seq < end && has_room(mesh, flow, lane, false)) {
 		at = log_behind(at.seq);
 		code = send_next(mesh, link, own, &at, end, err);
 		mesh->counts.pushed += !code;
@@ -415,7 +462,7 @@ static enum code send_wanted(struct mesh *mesh, struct link *link, struct wanted
 static enum code flush_lane(struct mesh *mesh, struct link *link, enum lane lane, struct err *err)
 {
 	struct flow *flow = &link->flow;
-	size_t kept = 0;
+	uint32_t kept = 0;
 	enum code code = push_own(mesh, link, lane, err);
 
 	for (size_t i = 0; i < flow->wants_count; i++) {

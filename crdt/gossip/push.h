@@ -51,7 +51,7 @@ struct flow {
 		struct want want;
 		struct log_place at; /* how far it was sent */
 	} * wants;                   /* what the peer asked for */
-	size_t wants_count;
+	uint32_t wants_count, wants_room;
 	struct sent *sent;
 	size_t sent_count, sent_room;
 	uint64_t under_way[2];     /* bytes: of people's lanes, of bulk */
@@ -84,6 +84,12 @@ void push_restart(struct mesh *mesh);
 
 /* What was sent long ago and never acknowledged is sent again. */
 void push_tick(struct mesh *mesh, struct link *link);
+
+/* The peer is to have the stream up to there, from the log, behind what it has or was sent. */
+void push_owe(struct mesh *mesh, struct link *link, struct stream stream, uint64_t until);
+
+/* Whether the stream is on its way to the peer, or owed to it, as far as that. */
+bool push_has_sent(const struct link *link, struct stream stream, uint64_t seq);
 
 /* Sends what fits. */
 enum code push_flush(struct mesh *mesh, struct link *link, struct err *err);

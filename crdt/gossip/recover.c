@@ -89,7 +89,8 @@ static enum code covers(struct mesh *mesh, const struct peer *peer, const struct
 	const struct frontier *ends = vector_ends(&peer->acked, frontier->stream, &count);
 	enum code code = OK;
 
-	*ret_covers = false;
+	/* Of what is kept of a peer in a large cluster, what is not there it has. */
+	*ret_covers = !count && peer->is_pruned;
 	for (size_t i = 0; !code && !*ret_covers && i < count; i++)
 		if (is_closed)
 			code = leads_through(mesh, frontier->stream, ends[i].end, frontier->end, ret_covers, err);

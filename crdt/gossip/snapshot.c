@@ -119,7 +119,7 @@ static void ask_witnesses(struct mesh *mesh)
 		const struct peer *peer = mesh->peers[i];
 
 		if (peer->node != snapshot->donor && !is_witness(snapshot, peer->node) && peer->link &&
-		    link_is_open(mesh, peer->link) && vector_equal(&peer->acked, &mesh->vector))
+		    link_is_open(mesh, peer->link) && relay_stands_with(mesh, peer))
 			link_owe(mesh, peer->link, OWED_TABLE_ASK);
 	}
 }

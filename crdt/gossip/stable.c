@@ -58,7 +58,7 @@ static enum code is_here(struct sight *sight, struct end end, bool *ret_is_here,
 	enum code code;
 
 	*ret_is_here = is_own_end(sight, end);
-	if (*ret_is_here || !sight->own_count || end.seq > sight->own[sight->own_count - 1].end.seq)
+	if (*ret_is_here || !sight->own_count || !end.seq || end.seq > sight->own[sight->own_count - 1].end.seq)
 		return OK;
 	for (size_t i = 0; i < sight->count && i < SIGHTS; i++)
 		if (end_equal(sight->ends[i], end)) {
@@ -99,15 +99,25 @@ static enum code look_along(struct look *look, struct sight *sight, struct err *
 	enum code code = OK;
 
 	for (size_t i = 0; !code && i < mesh->peers_count; i++) {
-		struct end end = { 0 };
+		struct end end;
 
+		if (!relay_hears(mesh, mesh->peers[i]))
+			continue;
+		end = relay_floor(mesh, mesh->peers[i], sight->stream);
 		code = furthest(sight, &mesh->peers[i]->acked, &end, err);
 		if (!code)
 			code = furthest(sight, &mesh->stable.ahead[i].ends, &end, err);
-		if (end.seq < least.seq)
-			least = end;
-		if (end.seq > most.seq)
-			most = end;
+		least = end.seq < least.seq ? end : least;
+		most = end.seq > most.seq ? end : most;
+	}
+	for (size_t i = 0; !code && i < relay_words_count(mesh); i++) {
+		const struct region_word *word = relay_word(mesh, i);
+		struct end end = relay_floor(mesh, NULL, sight->stream);
+
+		code = word ? furthest(sight, &word->least, &end, err) : OK;
+		least = end.seq < least.seq ? end : least;
+		if (!code && word)
+			code = furthest(sight, &word->most, &most, err);
 	}
 	vector_note(&look->least, sight->stream, least);
 	vector_note(&look->most, sight->stream, most);
@@ -162,7 +172,7 @@ static enum code look_ahead(struct look *look, size_t at, struct sight *sight, s
 		bool is_on;
 
 		code = is_here(sight, ends[i].end, &is_on, err);
-		if (code || is_on)
+		if (code || is_on || !ends[i].end.seq)
 			continue;
 		vector_note_more(&look->joined, sight->stream, ends[i].end);
 		code = wait_for(look, at, sight, ends[i].end, err);
@@ -182,7 +192,8 @@ static enum code look_at(struct look *look, struct stream stream, struct err *er
 	else
 		look_across(look, &sight);
 	for (size_t i = 0; !code && i < look->mesh->peers_count; i++)
-		code = look_ahead(look, i, &sight, err);
+		if (look->mesh->peers[i]->acked.count)
+			code = look_ahead(look, i, &sight, err);
 	return code;
 }
 
@@ -202,6 +213,14 @@ static enum code look_beyond(struct look *look, size_t at, struct err *err)
 	return code;
 }
 
+/* What others have who do not say so here is part of what there is, too. */
+static void join_word(struct look *look, const struct region_word *word)
+{
+	for (size_t i = 0; word && i < word->most.count; i++)
+		if (word->most.all[i].end.seq > vector_seq(&look->mesh->vector, word->most.all[i].stream))
+			vector_note_more(&look->joined, word->most.all[i].stream, word->most.all[i].end);
+}
+
 static enum code look_around(struct look *look, struct err *err)
 {
 	const struct vector *own = &look->mesh->vector;
@@ -212,6 +231,8 @@ static enum code look_around(struct look *look, struct err *err)
 			code = look_at(look, own->all[i].stream, err);
 	for (size_t i = 0; !code && i < look->mesh->peers_count; i++)
 		code = look_beyond(look, i, err);
+	for (size_t i = 0; !code && i < relay_words_count(look->mesh); i++)
+		join_word(look, relay_word(look->mesh, i));
 	return code;
 }
 
@@ -422,6 +443,8 @@ static enum code take_look(struct mesh *mesh, struct err *err)
 		code = go_round(&look, err);
 	if (!code)
 		code = raise_all(&look, err);
+	if (!code)
+		relay_prune(mesh);
 	vector_done(&stable->most);
 	stable->most = look.most;
 	look.most = (struct vector){ 0 };

@@ -11,8 +11,11 @@
 
 #include "crdt/log/batch.h"
 
-/* What is named beyond them gets no number, and is named in full each time. */
-enum { STREAM_TABLE_MAX = 65535 };
+/*
+ * What is named beyond them gets no number, and is named in full each time: those of 64 members have one, and with
+ * hundreds of links what each knows of all streams would be most of what a member keeps.
+ */
+enum { STREAM_TABLE_MAX = 256 };
 
 struct stream_table {
 	struct stream *all; /* by number */

@@ -186,7 +186,7 @@ static void check_link(struct check *check, struct machine *m, const struct link
 	if (link->flow.wants_count > FRAME_WANTS_MAX || link->wanted_count > FRAME_WANTS_MAX || hints > HINTS_MAX ||
 	    asked > PENDING_ASKS || link->out.size)
 		check_violate(check, 10, m, "%zu wants, %zu wanted, %zu hints, %zu questions, %zu bytes wait on a link",
-			      link->flow.wants_count, link->wanted_count, hints, asked, link->out.size);
+			      (size_t)link->flow.wants_count, link->wanted_count, hints, asked, link->out.size);
 }
 
 void check_links(struct check *check, struct machine *m)

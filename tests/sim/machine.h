@@ -10,7 +10,7 @@
 #include "tests/sim/core.h"
 #include "tests/sim/store_mem.h"
 
-enum { WORLD_LINKS_MAX = 256 };
+enum { WORLD_LINKS_MAX = 1024 };
 
 struct world;
 struct machine;

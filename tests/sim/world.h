@@ -16,7 +16,7 @@
 
 #include <stdio.h>
 
-enum { WORLD_MACHINES_MAX = 64 };
+enum { WORLD_MACHINES_MAX = 1024 };
 
 /* NULL: nobody wants to know. */
 struct world_hooks {
@@ -44,7 +44,7 @@ struct world {
 	struct world_options options;
 	struct queue queue;
 	struct net *net;
-	struct machine machines[WORLD_MACHINES_MAX];
+	struct machine *machines; /* as many as the options say */
 	struct rng rng;
 	uint64_t mix; /* the state of the cheap random bytes */
 	struct signer root, recovery;
@@ -100,6 +100,12 @@ void world_admit(struct world *world, uint32_t machine, uint32_t sponsor);
 
 /* Machines 0 to count - 1 are members from the start, and up. */
 void world_found_all(struct world *world, uint32_t count);
+
+/*
+ * All machines are members from the start, machine i with a gateway in regions[i], and up: what makes them so lies on
+ * their disks, as if it had come to all of them long ago.
+ */
+void world_found_large(struct world *world, const char *const *regions);
 
 /* An operator signs a statement; it goes to a machine. The request's number. */
 uint64_t world_state(struct world *world, uint32_t machine, const struct signer *signer, const struct kind *kind,

@@ -68,6 +68,7 @@ struct world *world_new(const struct world_options *options)
 	/* No monotonic clock shows 0. */
 	world->queue.now_ns = 1;
 	world->options = *options;
+	world->machines = must_alloc((options->machines + 1) * sizeof *world->machines);
 	world->rng = rng_from_number(options->seed);
 	world->mix = rng_u64(&world->rng);
 	world->net = net_new(&net);
@@ -109,6 +110,7 @@ void world_free(struct world *world)
 	}
 	net_free(world->net);
 	queue_done(&world->queue);
+	free(world->machines);
 	free(world);
 }
 
@@ -127,7 +129,7 @@ void world_end_process(struct machine *m, bool is_heard)
 		net_cut_power(m->world->net, m->at);
 }
 
-static bool open_store(struct machine *m, struct err *err)
+bool world_open_store(struct machine *m, struct err *err)
 {
 	enum code code = mem_store_open(m->disk, &disk_key, &m->store, err);
 
@@ -162,7 +164,7 @@ bool world_boot(struct world *world, uint32_t machine)
 	struct err err = { 0 };
 
 	assert(!m->node);
-	if (!open_store(m, &err) || !open_node(m, &err)) {
+	if (!world_open_store(m, &err) || !open_node(m, &err)) {
 		world_say(world, "%s: does not start: %s", world_name(m), err.text);
 		memcpy(m->died_of, err.text, sizeof err.text);
 		store_close(m->store);
@@ -253,7 +255,7 @@ uint64_t world_state(struct world *world, uint32_t machine, const struct signer 
 	return number;
 }
 
-static struct bytes cluster_statement(struct world *world, struct arena *arena)
+struct bytes world_cluster_statement(struct world *world, struct arena *arena)
 {
 	struct cluster_row row = { .nonce = bytes_of("nonce of it", 8),
 				   .root_key = world->root.key,
@@ -276,28 +278,31 @@ static struct id statement_id(struct bytes whole)
 	return statement.id;
 }
 
-static struct bytes invite_statement(struct world *world, struct key32 sponsor, struct signer *ret_one_time,
-				     struct arena *arena)
+static struct bytes invite_statement(struct world *world, struct key32 sponsor, const struct id *gateway,
+				     struct signer *ret_one_time, struct arena *arena)
 {
 	struct invite_row row = { .sponsor = sponsor, .expires = { SIM_EPOCH_MS + 1000 * UINT64_C(31556952) } };
 
 	*ret_one_time = make_signer(world);
 	row.key = ret_one_time->key;
-	rng_fill(&world->rng, row.gateway.bytes, sizeof row.gateway.bytes);
+	if (gateway)
+		row.gateway = *gateway;
+	else
+		rng_fill(&world->rng, row.gateway.bytes, sizeof row.gateway.bytes);
 	row.has = BIT(AT_invite_key) | BIT(AT_invite_sponsor) | BIT(AT_invite_gateway) | BIT(AT_invite_expires);
 	return sign(world, &world->root, KIND_TABLE(invite), &row, arena);
 }
 
 /* An invite of `sponsor` and what comes of it, both at once. */
-static void admit(struct world *world, struct machine *m, const struct machine *sponsor, struct bytes pair[2],
-		  struct arena *arena)
+void world_admit_there(struct world *world, struct machine *m, const struct machine *sponsor, const struct id *gateway,
+		       struct bytes pair[2], struct arena *arena)
 {
 	struct admission_row row = { .key = m->signer.key, .box_key = m->box_key };
 	struct signer one_time;
 	struct signature proof;
 	uint8_t room[ADMISSION_TEXT_SIZE];
 
-	pair[0] = invite_statement(world, sponsor->signer.key, &one_time, arena);
+	pair[0] = invite_statement(world, sponsor->signer.key, gateway, &one_time, arena);
 	row.invite = statement_id(pair[0]);
 	proof = sign_make(&one_time, SIGN_ADMISSION,
 			  admission_text(world->cluster, row.invite, row.key, row.box_key, room));
@@ -312,7 +317,7 @@ void world_admit(struct world *world, uint32_t machine, uint32_t sponsor)
 	struct arena arena = { 0 };
 	struct bytes pair[2];
 
-	admit(world, &world->machines[machine], &world->machines[sponsor], pair, &arena);
+	world_admit_there(world, &world->machines[machine], &world->machines[sponsor], NULL, pair, &arena);
 	bring(world, sponsor, pair, 2);
 	arena_done(&arena);
 }
@@ -322,9 +327,9 @@ void world_found_all(struct world *world, uint32_t count)
 	struct bytes all[1 + 2 * WORLD_MACHINES_MAX];
 	struct arena arena = { 0 };
 
-	all[0] = cluster_statement(world, &arena);
+	all[0] = world_cluster_statement(world, &arena);
 	for (uint32_t i = 0; i < count; i++)
-		admit(world, &world->machines[i], &world->machines[0], &all[1 + 2 * i], &arena);
+		world_admit_there(world, &world->machines[i], &world->machines[0], NULL, &all[1 + 2 * i], &arena);
 	for (uint32_t i = 0; i < count; i++) {
 		bool is_up = world_boot(world, i);
 
@@ -342,7 +347,7 @@ void world_found(struct world *world)
 void world_invite_by(struct world *world, uint32_t machine, struct key32 sponsor, struct joining *ret_joining)
 {
 	struct arena arena = { 0 };
-	struct bytes invite = invite_statement(world, sponsor, &ret_joining->one_time, &arena);
+	struct bytes invite = invite_statement(world, sponsor, NULL, &ret_joining->one_time, &arena);
 
 	ret_joining->sponsor = sponsor;
 	ret_joining->invite = statement_id(invite);

@@ -119,6 +119,24 @@ static void gen_old(struct rng *rng, struct buf *out)
 	}
 }
 
+static void gen_region(struct rng *rng, struct buf *out)
+{
+	static struct stream streams[FRAME_REGION_MAX];
+	static struct region_item items[FRAME_REGION_MAX];
+	size_t count = gen_streams(rng, gen_count(rng, FRAME_REGION_MAX), streams);
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t a = gen_number(rng), b = gen_number(rng);
+
+		items[i] = (struct region_item){ streams[i], { .seq = a < b ? a : b }, { .seq = a < b ? b : a } };
+		if (items[i].least.seq)
+			rng_fill(rng, &items[i].least.hash, sizeof items[i].least.hash);
+		if (items[i].most.seq)
+			rng_fill(rng, &items[i].most.hash, sizeof items[i].most.hash);
+	}
+	frame_put_region(out, rng_u64(rng), (uint32_t)rng_u64(rng), rng_below(rng, 2), items, count);
+}
+
 static void gen_certificates(struct rng *rng, enum frame_kind kind, struct buf *out)
 {
 	bool are_proofs = kind == FRAME_PROOFS;
@@ -316,6 +334,7 @@ void gen_frame(struct rng *rng, enum frame_kind kind, struct stream_table *named
 	case FRAME_PROOFS:
 	case FRAME_FRONTS: gen_certificates(rng, kind, out); return;
 	case FRAME_OLD: gen_old(rng, out); return;
+	case FRAME_REGION: gen_region(rng, out); return;
 	case FRAME_KINDS: break;
 	}
 	abort();
@@ -384,6 +403,18 @@ static void certificates_again(const struct frame *frame, struct buf *out)
 			is_put = frame_put_old(&to, &frontier);
 	}
 	assert(is_put && !from.is_short);
+}
+
+static void region_again(const struct frame *frame, struct buf *out)
+{
+	static struct region_item items[FRAME_REGION_MAX];
+	struct reader from = frame->region.items;
+	size_t count = 0;
+
+	while (count < FRAME_REGION_MAX && frame_next_region_item(&from, &items[count]))
+		count++;
+	assert(!from.is_short);
+	frame_put_region(out, frame->region.region, frame->region.members, frame->region.is_last, items, count);
 }
 
 static void bucket_again(const struct frame *frame, struct buf *out)
@@ -463,6 +494,7 @@ void frame_write_again(const struct frame *frame, const struct stream_table *tol
 	case FRAME_PROOFS:
 	case FRAME_FRONTS:
 	case FRAME_OLD: certificates_again(frame, out); return;
+	case FRAME_REGION: region_again(frame, out); return;
 	case FRAME_KINDS: break;
 	}
 	abort();

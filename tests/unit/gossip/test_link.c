@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/gossip/puppet.h"
 
+#include <stdio.h>
+
 /* Links from their opening to their end: strangers, members, two of one peer, and who dials. */
 
 enum { STRANGER = 6 };
@@ -35,6 +37,7 @@ static void put_frame(struct puppet *puppet, enum frame_kind kind)
 	case FRAME_PROOFS: frame_begin_proofs(out); return;
 	case FRAME_FRONTS: frame_begin_fronts(out); return;
 	case FRAME_OLD: frame_begin_old(out); return;
+	case FRAME_REGION: frame_put_region(out, 1, 2, true, NULL, 0); return;
 	case FRAME_T0_SUM:
 	case FRAME_T0_LIST:
 	case FRAME_T0_STATEMENTS:
@@ -87,11 +90,13 @@ static void a_frame_of_no_form_ends_the_link(void **state)
 	struct real *real = real_boot(scene, 0);
 	struct puppet *puppet = puppet_member(real, 1);
 	struct id disk = real_disk(real);
+	char why[80];
 
 	(void)state;
 	buf_put_byte(&puppet->frame, FRAME_KINDS);
 	puppet_say(puppet);
-	puppet_refused(puppet, disk, "a frame is of kind 23, which this version does not know");
+	snprintf(why, sizeof why, "a frame is of kind %d, which this version does not know", FRAME_KINDS);
+	puppet_refused(puppet, disk, why);
 	scene_free(scene);
 }
 
