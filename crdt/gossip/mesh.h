@@ -71,6 +71,7 @@ struct mesh {
 	struct gaps gaps;
 	struct mono_time ticked;
 	struct pendings pendings;
+	struct lend lend;
 	struct snapshot snapshot;
 	struct mesh_counts counts;
 };
