@@ -37,13 +37,16 @@ struct candidate {
 struct lend_asking {
 	struct lend_asking *next;
 	struct id pool;
-	enum step step;
+	enum step step, judging; /* the step during which it is judged again */
 	struct mono_time until;
 	struct candidate all[LEND_ASKED];
 	size_t count;
-	bool has_asked, was_given, was_served;
-	bool is_promised; /* the transfer is on its way */
-	bool is_own;      /* also without a write that waits */
+	bool has_asked;
+	bool was_given, was_served;    /* a transfer came, and a write came true */
+	uint64_t since, turn;          /* of the questions to all: the last one before them, and of them */
+	uint64_t asked;                /* for some */
+	bool is_promised, is_answered; /* its transfer is on its way; is here */
+	bool is_own;                   /* also without a write that waits */
 };
 
 /* --- Requests that wait. */
@@ -168,9 +171,21 @@ static bool is_open(const struct mesh *mesh, const struct lend_asking *asking, e
 	const struct lend *lend = &mesh->lend;
 
 	for (size_t i = 0; i < lend->questions_count; i++)
-		if (lend->questions[i].what == what && id_equal(lend->questions[i].pool, asking->pool))
+		if (lend->questions[i].what == what && id_equal(lend->questions[i].pool, asking->pool) &&
+		    (what == ASK_FREE ? lend->questions[i].turn > asking->since
+				      : lend->questions[i].node == asking->asked))
 			return true;
 	return false;
+}
+
+/* Whether something may still come of the step. */
+static bool is_pending(const struct mesh *mesh, const struct lend_asking *asking, enum step step)
+{
+	if (asking->until.ns <= mesh->now.ns)
+		return false;
+	if (step == STEP_FREE)
+		return is_open(mesh, asking, ASK_FREE);
+	return step == STEP_BLOCK && !asking->is_answered && (asking->is_promised || is_open(mesh, asking, ASK_BLOCK));
 }
 
 /* --- Asking. */
@@ -190,9 +205,10 @@ static void ask_all(struct mesh *mesh, struct lend_asking *asking)
 
 	asking->step = STEP_FREE;
 	asking->has_asked = true;
-	asking->was_given = asking->was_served = asking->is_promised = false;
+	asking->was_given = asking->was_served = false;
 	asking->until.ns = mesh->now.ns + LEND_FREE_PATIENCE;
 	asking->count = 0;
+	asking->since = mesh->lend.gates.turn;
 	mesh->counts.asked++;
 	for (size_t i = 0; i < mesh->peers_count && asking->count < LEND_ASKED; i++) {
 		struct peer *peer = mesh->peers[(from + i) % mesh->peers_count];
@@ -202,6 +218,7 @@ static void ask_all(struct mesh *mesh, struct lend_asking *asking)
 		asking->all[asking->count++] = (struct candidate){ .node = peer->node };
 		lend_ask_free(mesh, peer, asking->pool);
 	}
+	asking->turn = mesh->lend.gates.turn;
 }
 
 static void begin(struct mesh *mesh, struct id pool, bool is_own)
@@ -229,6 +246,7 @@ void lend_want(struct mesh *mesh, struct id pool)
 
 static void judge_again(struct mesh *mesh, struct lend_asking *asking)
 {
+	asking->judging = asking->step;
 	asking->step = STEP_JUDGE;
 	make_ready(mesh, asking->pool, false);
 }
@@ -249,7 +267,8 @@ static bool ask_next(struct mesh *mesh, struct lend_asking *asking)
 		return false;
 	best->is_spent = true;
 	asking->step = STEP_BLOCK;
-	asking->was_given = asking->is_promised = false;
+	asking->asked = best->node;
+	asking->is_promised = asking->is_answered = false;
 	asking->until.ns = mesh->now.ns + LEND_BLOCK_PATIENCE;
 	peer = mesh_peer(mesh, best->node);
 	if (peer)
@@ -264,9 +283,17 @@ static bool go_on(struct mesh *mesh, struct lend_asking *asking)
 
 	if (!waits_any(mesh, asking->pool) && (!asking->is_own || asking->was_given))
 		return false;
+	asking->was_given = false;
 	if (was_of_use || !asking->has_asked)
 		ask_all(mesh, asking);
-	else if (!ask_next(mesh, asking)) {
+	else if (asking->step == STEP_JUDGE && is_pending(mesh, asking, asking->judging))
+		asking->step = asking->judging;
+	else if (ask_next(mesh, asking))
+		return true;
+	/* What was waited for is here by now, and the others' answers were given before. */
+	else if (asking->count && lend_gates_want(mesh, asking->turn))
+		ask_all(mesh, asking);
+	else {
 		make_ready(mesh, asking->pool, true);
 		return false;
 	}
@@ -275,21 +302,19 @@ static bool go_on(struct mesh *mesh, struct lend_asking *asking)
 
 static bool advance_one(struct mesh *mesh, struct lend_asking *asking)
 {
-	bool is_late = asking->until.ns <= mesh->now.ns;
-
 	switch (asking->step) {
 	case STEP_LATER:
 		if (exchange_may_serve(mesh))
 			judge_again(mesh, asking);
 		return waits_any(mesh, asking->pool) || asking->is_own;
 	case STEP_FREE:
-		if (asking->was_given || is_late || !is_open(mesh, asking, ASK_FREE))
+		if (asking->was_given || !is_pending(mesh, asking, STEP_FREE))
 			judge_again(mesh, asking);
 		return true;
 	case STEP_BLOCK:
 		if (asking->was_given)
 			judge_again(mesh, asking);
-		else if (is_late || (!asking->is_promised && !is_open(mesh, asking, ASK_BLOCK)))
+		else if (!is_pending(mesh, asking, STEP_BLOCK))
 			return go_on(mesh, asking);
 		return true;
 	case STEP_JUDGE: return go_on(mesh, asking);
@@ -334,8 +359,10 @@ static void note_transfer(struct mesh *mesh, struct id id)
 	if (state_row(mesh->txn, KIND_TABLE(transfer), id, &row, NULL) || row.taker != mesh->node)
 		return;
 	asking = find_asking(mesh, row.pool);
-	if (asking)
-		asking->was_given = true;
+	if (!asking)
+		return;
+	asking->was_given = true;
+	asking->is_answered |= row.giver == asking->asked;
 }
 
 static void look_for_transfers(struct mesh *mesh)
@@ -443,8 +470,8 @@ struct mono_time lend_due(const struct mesh *mesh)
 	if (mesh->lend.waits)
 		due = mesh->lend.waits->until;
 	for (const struct lend_asking *asking = mesh->lend.askings; asking; asking = asking->next)
-		if (asking->step != STEP_LATER && asking->until.ns < due.ns)
-			due = asking->until;
+		if (asking->step == STEP_LATER ? exchange_may_serve(mesh) : asking->until.ns < due.ns)
+			due = asking->step == STEP_LATER ? mesh->now : asking->until;
 	return due;
 }
 
@@ -457,12 +484,12 @@ static void note_promise(struct mesh *mesh, struct lend_asking *asking, struct b
 	struct transfer_row row;
 	struct id id;
 
-	asking->is_promised = body.size == sizeof id;
-	if (!asking->is_promised)
+	if (body.size != sizeof id)
 		return;
 	memcpy(&id, body.data, sizeof id);
+	asking->is_promised = true;
 	if (!mesh_reader(mesh, &txn, NULL) && !state_row(txn, KIND_TABLE(transfer), id, &row, NULL))
-		asking->was_given |= row.taker == mesh->node && id_equal(row.pool, asking->pool);
+		asking->is_answered = asking->was_given = true;
 }
 
 static void note_free(struct lend_asking *asking, uint64_t node, struct bytes body)
@@ -497,49 +524,9 @@ bool lend_answered(struct mesh *mesh, struct link *link, const struct frame *fra
 	asking = find_asking(mesh, question.pool);
 	if (asking && question.what == ASK_FREE)
 		note_free(asking, question.node, frame->answer.body);
-	else if (asking)
+	else if (asking && question.node == asking->asked && asking->step == STEP_BLOCK)
 		note_promise(mesh, asking, frame->answer.body);
 	return true;
-}
-
-static void say_question(struct mesh *mesh, struct link *link, struct lend_question *question)
-{
-	uint64_t within = question->what == ASK_FREE ? LEND_FREE_PATIENCE : LEND_BLOCK_PATIENCE;
-	uint8_t room[sizeof question->pool + 8];
-	struct buf body = buf_over(room, sizeof room);
-
-	buf_put(&body, question->pool.bytes, sizeof question->pool.bytes);
-	if (question->what == ASK_BLOCK)
-		buf_put_big_endian(&body, mesh->author.start, 8);
-	question->number = ++mesh->pendings.asked;
-	buf_clear(&mesh->frame);
-	frame_put_ask(&mesh->frame, question->number, question->what, (uint32_t)(within / 1000000), buf_bytes(&body));
-	link_send(mesh, link);
-}
-
-static bool has_questions(const struct mesh *mesh, const struct link *link)
-{
-	const struct lend *lend = &mesh->lend;
-
-	for (size_t i = 0; i < lend->questions_count; i++)
-		if (lend->questions[i].node == link->peer->node && !lend->questions[i].number)
-			return true;
-	return false;
-}
-
-void lend_say(struct mesh *mesh, struct link *link)
-{
-	struct lend *lend = &mesh->lend;
-
-	if (!link->peer->lend.count && !has_questions(mesh, link))
-		return;
-	/* Whoever gives is to know what came of what it gave; whoever asks, what is here. */
-	ack_flush(mesh, link, FRAME_ACK, false);
-	link->owed &= ~(uint32_t)(OWED_ACK | OWED_RECEIPT);
-	for (size_t i = 0; i < lend->questions_count; i++)
-		if (lend->questions[i].node == link->peer->node && !lend->questions[i].number)
-			say_question(mesh, link, &lend->questions[i]);
-	lend_say_answers(mesh, link);
 }
 
 /* --- The whole. */

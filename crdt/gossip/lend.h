@@ -116,7 +116,6 @@ void lend_want(struct mesh *mesh, struct id pool);
 
 /* Ends leases that are this member's to end. */
 enum code lend_end_some(struct mesh *mesh, struct err *err);
-void lend_say_answers(struct mesh *mesh, struct link *link);
 
 /*
  * A request came to E_DRY, for want of an address of `pool`. True: it is kept, and waits. False: it is to be refused,

@@ -41,7 +41,7 @@ static struct lend_gate *add(struct lend_gates *gates, const struct lend_gate *g
 static struct lend_gate *find(struct mesh *mesh, enum lend_gate_kind kind, uint64_t number, struct id statement)
 {
 	struct lend_gates *gates = &mesh->lend.gates;
-	struct lend_gate gate = { .kind = kind, .number = number, .statement = statement, .since = gates->turn };
+	struct lend_gate gate = { .kind = kind, .number = number, .statement = statement };
 
 	for (size_t i = 0; i < gates->count; i++)
 		if (gates->all[i].kind == kind && gates->all[i].number == number &&
@@ -180,15 +180,14 @@ static enum code look_for_lacks(struct mesh *mesh, struct lend_gate *gate, struc
 
 static enum code try(struct mesh *mesh, struct lend_gate *gate, struct err *err)
 {
-	bool has = true;
-	enum code code = gate->is_heard ? OK : has_rows(mesh, gate, &has, err);
+	enum code code = OK;
 
-	if (code)
-		return code;
-	if (!has) {
+	if (!gate->has_rows) {
+		code = has_rows(mesh, gate, &gate->has_rows, err);
 		gate->since = mesh->lend.gates.turn;
-		return OK;
 	}
+	if (code || !gate->has_rows)
+		return code;
 	if (!gate->is_heard) {
 		if (!is_heard(mesh, gate))
 			return OK;
@@ -256,6 +255,17 @@ const struct block_gates *lend_gates(const struct mesh *mesh)
 static bool is_wanted(const struct mesh *mesh, const struct lend_gate *gate)
 {
 	return !gate->is_met && gate->wanted.ns && mono_since_ns(mesh->now, gate->wanted) < LEND_GATE_WANTED;
+}
+
+bool lend_gates_want(const struct mesh *mesh, uint64_t turn)
+{
+	const struct lend_gates *gates = &mesh->lend.gates;
+
+	for (size_t i = 0; i < gates->count; i++)
+		if (is_wanted(mesh, &gates->all[i]) && gates->all[i].has_rows && !gates->all[i].is_heard &&
+		    gates->all[i].since >= turn)
+			return true;
+	return false;
 }
 
 static bool waits_for(struct mesh *mesh, uint64_t node)

@@ -31,9 +31,9 @@ struct lend_gate {
 	enum lend_gate_kind kind;
 	uint64_t number;     /* the node, or the start */
 	struct id statement; /* by its hash */
-	uint64_t since;      /* what is asked after this turn counts */
+	uint64_t since;      /* what is asked after this turn counts, once all rows were there */
 	struct mono_time wanted;
-	bool is_heard, is_met, is_stored;
+	bool has_rows, is_heard, is_met, is_stored;
 	struct vector lacks; /* what was acknowledged and is not here yet */
 };
 
@@ -51,6 +51,9 @@ enum code lend_gates_finish(struct mesh *mesh, struct err *err);
 
 /* For the judge, and for whoever gives. */
 const struct block_gates *lend_gates(const struct mesh *mesh);
+
+/* Whether a gate that somebody wants to pass needs answers to questions that are asked after that turn. */
+bool lend_gates_want(const struct mesh *mesh, uint64_t turn);
 
 /* Asks those whose answer a gate still wants. */
 void lend_gates_tick(struct mesh *mesh);

@@ -224,7 +224,7 @@ enum code lend_asked(struct mesh *mesh, struct link *link, const struct frame *f
 	return OK;
 }
 
-void lend_say_answers(struct mesh *mesh, struct link *link)
+static void say_answers(struct mesh *mesh, struct link *link)
 {
 	struct lend_debt *debt = &link->peer->lend;
 
@@ -242,6 +242,46 @@ void lend_say_answers(struct mesh *mesh, struct link *link)
 		link_send(mesh, link);
 	}
 	debt->count = 0;
+}
+
+static void say_question(struct mesh *mesh, struct link *link, struct lend_question *question)
+{
+	uint64_t within = question->what == ASK_FREE ? LEND_FREE_PATIENCE : LEND_BLOCK_PATIENCE;
+	uint8_t room[sizeof question->pool + 8];
+	struct buf body = buf_over(room, sizeof room);
+
+	buf_put(&body, question->pool.bytes, sizeof question->pool.bytes);
+	if (question->what == ASK_BLOCK)
+		buf_put_big_endian(&body, mesh->author.start, 8);
+	question->number = ++mesh->pendings.asked;
+	buf_clear(&mesh->frame);
+	frame_put_ask(&mesh->frame, question->number, question->what, (uint32_t)(within / 1000000), buf_bytes(&body));
+	link_send(mesh, link);
+}
+
+static bool has_questions(const struct mesh *mesh, const struct link *link)
+{
+	const struct lend *lend = &mesh->lend;
+
+	for (size_t i = 0; i < lend->questions_count; i++)
+		if (lend->questions[i].node == link->peer->node && !lend->questions[i].number)
+			return true;
+	return false;
+}
+
+void lend_say(struct mesh *mesh, struct link *link)
+{
+	struct lend *lend = &mesh->lend;
+
+	if (!link->peer->lend.count && !has_questions(mesh, link))
+		return;
+	/* Whoever gives is to know what came of what it gave; whoever asks, what is here. */
+	ack_flush(mesh, link, FRAME_ACK, false);
+	link->owed &= ~(uint32_t)(OWED_ACK | OWED_RECEIPT);
+	for (size_t i = 0; i < lend->questions_count; i++)
+		if (lend->questions[i].node == link->peer->node && !lend->questions[i].number)
+			say_question(mesh, link, &lend->questions[i]);
+	say_answers(mesh, link);
 }
 
 /* What was given in a transaction that failed was not given. */
