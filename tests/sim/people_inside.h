@@ -35,6 +35,7 @@ enum pool_name {
 	POOL_BINDINGS,
 	POOL_PASSWORDS,
 	POOL_USAGE,
+	POOL_POOLS,
 	POOL_REVOKED,
 	POOLS,
 };
@@ -101,6 +102,7 @@ struct people {
 	struct client clients[CLIENTS];
 	struct query slots[SLOTS];
 	struct check_map removed; /* what anybody ever asked to remove: it may have been forgotten since */
+	struct check_map leased;  /* addresses that devices got */
 	struct people_counts counts;
 	char violation[320];
 };

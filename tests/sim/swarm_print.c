@@ -15,7 +15,6 @@ static const struct {
 	{ "mesh.root_differed", "only a disk that lost bits does that" },
 	{ "mesh.bucket", "as root_differed" },
 	{ "evil.answered", "as token_asked: nothing else is asked yet" },
-	{ "invariant.5", "there are no addresses yet" },
 };
 
 static bool is_exception(const char *room, const char *name)
