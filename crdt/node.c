@@ -209,8 +209,9 @@ static enum code tick(struct mesh *mesh, struct err *err)
 	if (!code)
 		code = snapshot_tick(mesh, err);
 	if (!code)
-		code = lend_tick(mesh, err);
-	return code ? code : stable_tick(mesh, err);
+		code = stable_tick(mesh, err);
+	/* What it removes is on the disk before any round is about it. */
+	return code ? code : lend_tick(mesh, err);
 }
 
 static void open_link(struct mesh *mesh, const struct node_event *event)

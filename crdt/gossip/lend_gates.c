@@ -3,6 +3,7 @@
 
 #include "crdt/gossip/link.h"
 #include "crdt/log/log.h"
+#include "crdt/state/block_line.h"
 #include "crdt/state/index.h"
 
 #include <inttypes.h>
@@ -274,10 +275,34 @@ static bool waits_for(struct mesh *mesh, uint64_t node)
 	const struct peer *peer = mesh_peer(mesh, node);
 
 	for (size_t i = 0; peer && i < gates->count; i++)
-		if (is_wanted(mesh, &gates->all[i]) && !gates->all[i].is_heard &&
+		if (is_wanted(mesh, &gates->all[i]) && gates->all[i].has_rows && !gates->all[i].is_heard &&
 		    peer->lend.heard <= gates->all[i].since)
 			return true;
 	return false;
+}
+
+/* What falls to this member it makes ready to lease from, before anybody needs it. */
+static void try_all(struct mesh *mesh)
+{
+	struct arena_mark before = arena_mark(&mesh->arena);
+	size_t count;
+	const struct member *all = members_all(mesh->t0.members, &count);
+	struct block_lines lines;
+
+	block_lines_begin(&lines, mesh->t0.members, &mesh->arena);
+	for (size_t i = 0; i < count; i++) {
+		const struct grant_view *grant;
+
+		if (!all[i].is_evicted || (i && all[i - 1].node == all[i].node))
+			continue;
+		grant = members_grant(mesh->t0.members, all[i].node);
+		if (block_line_of(&lines, all[i].node)->owner == mesh->node)
+			may_inherit(mesh, all[i].node);
+		if (grant && grant->heir == mesh->node)
+			may_take(mesh, grant->hash);
+	}
+	may_lease_own(mesh);
+	arena_release(&mesh->arena, before);
 }
 
 void lend_gates_tick(struct mesh *mesh)
@@ -285,6 +310,9 @@ void lend_gates_tick(struct mesh *mesh)
 	size_t from = mesh->peers_count ? (size_t)rng_below(&mesh->rng, mesh->peers_count) : 0;
 	size_t asked = 0;
 
+	if (!exchange_may_serve(mesh))
+		return;
+	try_all(mesh);
 	for (size_t i = 0; asked < LEND_ASKED && i < mesh->peers_count; i++) {
 		struct peer *peer = mesh->peers[(from + i) % mesh->peers_count];
 

@@ -11,7 +11,6 @@
 #include "tests/sim/people.h"
 
 enum { CLIENTS = 6, JOB_CHANGES = 6, POOL_MAX = 64, MINE_MAX = 8, SLOTS = 4096, AT_ONCE_MAX = 3 };
-
 /* What people know to be there, or to have been. */
 struct known {
 	uint32_t kind;
@@ -113,7 +112,6 @@ static inline uint64_t job_code(enum code code)
 {
 	return BIT(-(int)code);
 }
-
 /* --- What people know (people_job.c). */
 
 /* NULL: nothing. */
