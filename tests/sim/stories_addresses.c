@@ -128,7 +128,7 @@ void tell_no_heir_was_named(void)
 	asked = lease(story, A, pool, laptop, "laptop");
 	story_at(story, 75000);
 	MUST(story, asked->is_answered && !asked->code);
-	MUST(story, world_mesh(story->world, B)->counts.inherited == 1);
+	MUST(story, world_mesh(story->world, B)->counts.inherited == 2);
 	story_show(story, view_leases, pool);
 	story_end(story);
 }

@@ -157,6 +157,7 @@ static void a_repeat_gets_the_same_lease(void **state)
 				     .public_key = { { 9 } },
 				     .name = bytes_text("phone"),
 				     .owner = farm.user };
+	struct store_txn *txn;
 	struct change change;
 	struct id first;
 	uint64_t number;
@@ -174,6 +175,11 @@ static void a_repeat_gets_the_same_lease(void **state)
 		assert_true(id_equal(real_answer(farm.reals[i], number)->id, first));
 	}
 	assert_int_equal(leases(farm.reals[0]), 1);
+	/* Its mark goes when it is done with. */
+	assert_int_equal(store_snapshot(farm.reals[0]->store, &txn, NULL), OK);
+	assert_int_equal(state_row(txn, KIND_TABLE(lease), first, &lease, NULL), OK);
+	assert_int_equal(lease.nonce.size, 8);
+	store_end(txn);
 	scene_free(farm.scene);
 }
 
