@@ -273,6 +273,9 @@ static void what_was_not_the_givers_is_of_no_use(void **state)
 	puppet_batch(play.puppets[0], batch);
 	say_given(play.puppets[0], id);
 	assert_null(real_answer(play.real, number));
+	/* Nor while the next one is asked. */
+	puppet_batch(play.puppets[0], transfer(&play, 1, 40, 49, &id));
+	assert_null(real_answer(play.real, number));
 	batch = transfer(&play, 2, 30, 30, &id);
 	say_given(play.puppets[1], id);
 	puppet_batch(play.puppets[1], batch);
