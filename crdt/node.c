@@ -74,7 +74,8 @@ static enum code ask(struct mesh *mesh, const struct node_event *event, struct j
 				   .now = event->wall,
 				   .idempotency = event->write.idempotency,
 				   .action = event->write.action,
-				   .members = mesh->t0.members };
+				   .members = exchange_may_serve(mesh) ? mesh->t0.members : NULL,
+				   .gates = lend_gates(mesh) };
 	struct applying applying;
 	const char *refusal = refuse_writes(mesh);
 	enum code code;
@@ -100,6 +101,20 @@ static bool is_disk(enum code code)
 	return code == E_FULL || code == E_IO || code == E_DAMAGED;
 }
 
+static bool waits_for_address(struct mesh *mesh, const struct node_event *event, struct id pool, enum code *code,
+			      struct err *err)
+{
+	struct lend_request request = { .number = event->write.number,
+					.asker = event->write.asker,
+					.changes = event->write.changes,
+					.count = event->write.count,
+					.idempotency = event->write.idempotency,
+					.action = event->write.action,
+					.copies = event->write.copies };
+
+	return lend_keep(mesh, &request, pool, code, err);
+}
+
 static enum code write(struct mesh *mesh, const struct node_event *event, struct err *err)
 {
 	struct judged judged;
@@ -111,6 +126,8 @@ static enum code write(struct mesh *mesh, const struct node_event *event, struct
 		written.ids = judged.ids;
 		written.count = event->write.count;
 	}
+	if (written.code == E_DRY && waits_for_address(mesh, event, judged.pool, &written.code, &why))
+		return OK;
 	written.text = written.code ? why.text : NULL;
 	pending_write(mesh, &written);
 	if (is_disk(written.code)) {
@@ -118,6 +135,27 @@ static enum code write(struct mesh *mesh, const struct node_event *event, struct
 		return written.code;
 	}
 	return OK;
+}
+
+/* Those that waited for an address are judged as if they had come now. */
+static enum code write_again(struct mesh *mesh, struct err *err)
+{
+	const struct lend_request *request;
+	enum code code = OK;
+
+	while (!code && (request = lend_next(mesh))) {
+		struct node_event event = { .kind = EVENT_WRITE, .now = mesh->now, .wall = mesh->wall };
+
+		event.write.number = request->number;
+		event.write.asker = request->asker;
+		event.write.changes = request->changes;
+		event.write.count = request->count;
+		event.write.idempotency = request->idempotency;
+		event.write.action = request->action;
+		event.write.copies = request->copies;
+		code = write(mesh, &event, err);
+	}
+	return code;
 }
 
 /* Whether one of them counts. What is void is kept, but whoever brings it is to know. */
@@ -171,7 +209,10 @@ static enum code tick(struct mesh *mesh, struct err *err)
 		code = antientropy_tick(mesh, err);
 	if (!code)
 		code = snapshot_tick(mesh, err);
-	return code ? code : stable_tick(mesh, err);
+	if (!code)
+		code = stable_tick(mesh, err);
+	/* What it removes is on the disk before any round is about it. */
+	return code ? code : lend_tick(mesh, err);
 }
 
 static void open_link(struct mesh *mesh, const struct node_event *event)
@@ -184,15 +225,8 @@ static void open_link(struct mesh *mesh, const struct node_event *event)
 	mesh->effects->close(mesh->effects->context, event->link.number);
 }
 
-enum code node_step(struct node *node, const struct node_event *event, struct err *err)
+static enum code handle(struct mesh *mesh, const struct node_event *event, struct err *err)
 {
-	struct mesh *mesh = &node->mesh;
-	struct err spare = { 0 };
-
-	err = err ? err : &spare;
-	mesh->now = event->now;
-	mesh->wall = event->wall;
-	rng_reseed(&mesh->rng, event->random);
 	switch (event->kind) {
 	case EVENT_TICK: return tick(mesh, err);
 	case EVENT_OPENED:
@@ -207,6 +241,20 @@ enum code node_step(struct node *node, const struct node_event *event, struct er
 	case EVENT_STATEMENTS: return take_statements(mesh, event, err);
 	}
 	return OK;
+}
+
+enum code node_step(struct node *node, const struct node_event *event, struct err *err)
+{
+	struct mesh *mesh = &node->mesh;
+	struct err spare = { 0 };
+	enum code code;
+
+	err = err ? err : &spare;
+	mesh->now = event->now;
+	mesh->wall = event->wall;
+	rng_reseed(&mesh->rng, event->random);
+	code = handle(mesh, event, err);
+	return code ? code : write_again(mesh, err);
 }
 
 enum code node_commit(struct node *node, enum code failed, struct err *err)
@@ -227,6 +275,7 @@ struct mono_time node_next(const struct node *node)
 	struct mono_time next = { mesh->ticked.ns ? mesh->ticked.ns + MESH_SECOND : mesh->now.ns };
 
 	next = sooner(next, pending_next(mesh));
+	next = sooner(next, lend_due(mesh));
 	next = sooner(next, stable_next(mesh));
 	next = sooner(next, relay_next(mesh));
 	return sooner(next, beat_next(mesh));

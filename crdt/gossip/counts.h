@@ -83,6 +83,14 @@
 	X(no_donor)          \
 	X(replaced)          \
 	X(joined)            \
+	X(asked)             \
+	X(given)             \
+	X(given_again)       \
+	X(dry)               \
+	X(inherited)         \
+	X(granted)           \
+	X(owned_again)       \
+	X(ended)             \
 	X(commit_failed)     \
 	X(alarm)
 

@@ -88,6 +88,8 @@ enum bye_reason {
 
 enum ask_what {
 	ASK_TOKEN = 1, /* which vector a commit number stood for */
+	ASK_FREE,      /* how many addresses of a pool are free there */
+	ASK_BLOCK,     /* for some of them */
 	ASK_KINDS,     /* one more than the last */
 };
 

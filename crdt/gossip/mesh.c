@@ -202,6 +202,8 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 	if (!code)
 		code = proofs_open(mesh, err);
 	if (!code)
+		code = lend_load(mesh, err);
+	if (!code)
 		code = snapshot_open(mesh, err);
 	return code ? code : t0_open(mesh, err);
 }
@@ -250,6 +252,8 @@ static enum code finish(struct mesh *mesh, struct err *err)
 		code = mesh_close_own(mesh, err);
 	for (size_t i = 0; !code && i < mesh->moved_count; i++)
 		code = put_ends(mesh, mesh->moved[i], err);
+	if (!code)
+		code = lend_finish(mesh, err);
 	return code ? code : root_put(mesh->txn, &mesh->root, err);
 }
 
@@ -293,6 +297,7 @@ static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 
 	mesh->counts.commit_failed++;
 	pending_refuse(mesh, code, err->text);
+	lend_back(mesh);
 	forget_transaction(mesh);
 	mesh_alarm(mesh, "nothing was written: %s", err->text);
 	if (code != E_FULL)
@@ -401,6 +406,7 @@ void mesh_done(struct mesh *mesh)
 	gaps_done(&mesh->gaps);
 	relay_done(&mesh->relay);
 	pendings_done(&mesh->pendings);
+	lend_done(&mesh->lend);
 	snapshot_done(&mesh->snapshot);
 	arena_done(&mesh->arena);
 	buf_done(&mesh->frame);

@@ -72,6 +72,7 @@ struct mesh {
 	struct relay relay;
 	struct mono_time ticked;
 	struct pendings pendings;
+	struct lend lend;
 	struct snapshot snapshot;
 	struct mesh_counts counts;
 };

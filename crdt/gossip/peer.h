@@ -13,6 +13,7 @@
 #include "crdt/gossip/closed.h"
 #include "crdt/gossip/donor.h"
 #include "crdt/gossip/exchange.h"
+#include "crdt/gossip/lend.h"
 #include "crdt/gossip/pending.h"
 #include "crdt/gossip/proofs.h"
 #include "crdt/gossip/push.h"
@@ -94,6 +95,7 @@ struct peer {
 	bool has_more_gaps;
 	struct hints hints; /* that are owed to it, and answers */
 	struct asked asked;
+	struct lend_debt lend;
 	struct snap_debt snap_debt; /* what of a snapshot it asked for last */
 };
 

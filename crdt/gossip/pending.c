@@ -258,6 +258,8 @@ enum code pending_asked(struct mesh *mesh, struct link *link, const struct frame
 	enum token_state state;
 	enum code code;
 
+	if (frame->ask.what == ASK_FREE || frame->ask.what == ASK_BLOCK)
+		return lend_asked(mesh, link, frame, err);
 	if (frame->ask.body.size > TOKEN_MAX)
 		return fail(err, E_LIMIT, "it asked about a token of more than %d bytes", TOKEN_MAX);
 	if (link->peer->asked.count == PENDING_ASKS)
@@ -275,6 +277,8 @@ enum code pending_asked(struct mesh *mesh, struct link *link, const struct frame
 /* What a commit's token stands for: all that the member has had since, or nothing any more. */
 enum code pending_answered(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err)
 {
+	if (lend_answered(mesh, link, frame))
+		return OK;
 	for (struct pending *pending = mesh->pendings.first; pending; pending = pending->next) {
 		if (pending->asked != link->peer->node || pending->question != frame->answer.number)
 			continue;
@@ -345,6 +349,7 @@ void pending_say(struct mesh *mesh, struct link *link)
 {
 	if (!(link->owed & OWED_ASK))
 		return;
+	lend_say(mesh, link);
 	say_questions(mesh, link);
 	if (link->peer->asked.count)
 		say_answers(mesh, link);

@@ -285,8 +285,10 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 	*recovery = (struct recovery){ .begins_start = begins_start };
 	if (!is_replaced)
 		recovery->joined = mesh->now;
-	if (is_replaced)
+	if (is_replaced) {
 		exchange_replaced(mesh);
+		lend_replaced(mesh);
+	}
 	begin_anew(mesh);
 	*ret_is_installed = true;
 	return OK;

@@ -381,6 +381,9 @@ static enum code begin_round(struct mesh *mesh, struct err *err)
 	uint64_t last;
 	enum code code = mesh_txn(mesh, err);
 
+	/* What this transaction removed is among the dead, and so is to be in what this member has. */
+	if (!code)
+		code = mesh_close_own(mesh, err);
 	if (code || !store_count(mesh->txn, TABLE_DEAD))
 		return code;
 	mesh->stable.is_open = true;

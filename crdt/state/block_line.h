@@ -4,7 +4,7 @@
 
 /*
  * Lines of owners: to whom a block goes when its owner was evicted (block.h says by which rules). For the parts of
- * block.h alone.
+ * block.h, and for whoever waits to inherit.
  */
 
 #include "crdt/state/block.h"

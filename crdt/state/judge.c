@@ -87,22 +87,46 @@ static enum code find_made(struct request *request, const struct wish *wish, boo
 	return is_gone(code) ? OK : code;
 }
 
+/* Whether all leases are there that the request makes, and *ret_count of them; each wish gets the id of its own. */
+static enum code find_leases(struct request *request, size_t *ret_count, bool *ret_are_there, struct err *err)
+{
+	bool is_there;
+	enum code code = OK;
+
+	*ret_count = 0;
+	*ret_are_there = true;
+	for (size_t i = 0; !code && i < request->count; i++) {
+		struct wish *wish = &request->wishes[i];
+
+		if (wish->kind != KIND_TABLE(lease) || wish->change->what != CHANGE_CREATE || wish->given & 1)
+			continue;
+		++*ret_count;
+		code = judge_leased(request, wish, &is_there, err);
+		*ret_are_there &= !code && is_there;
+	}
+	return code;
+}
+
 /*
  * The same request came true before when any record is there whose nonce is this request's own. Natural ids tell less:
- * only where there is nothing else, and each lives exactly as it is asked for.
+ * only where there is nothing else, and each lives exactly as it is asked for. Leases tell least: where a request makes
+ * nothing but leases, and all devices have theirs.
  */
-static enum code find_repeat(struct request *request, bool *ret_is_repeat, struct err *err)
+static enum code find_made_before(struct request *request, bool *ret_is_repeat, bool *ret_tells_nothing,
+				  struct err *err)
 {
-	size_t natural = 0, same = 0, others = 0;
+	size_t natural = 0, same = 0, others = 0, bound = 0, sets = 0;
 
-	*ret_is_repeat = false;
-	for (size_t i = 0; request->judging->idempotency.size && i < request->count; i++) {
+	*ret_is_repeat = *ret_tells_nothing = false;
+	for (size_t i = 0; i < request->count; i++) {
 		const struct wish *wish = &request->wishes[i];
 		bool has_nonce = kind_has_nonce(wish->kind) && wish->change->what == CHANGE_CREATE;
 		bool is_there, is_same;
 		enum code code;
 
-		if (wish->change->what != CHANGE_CREATE || (has_nonce && wish->given & 1))
+		sets += wish->change->what == CHANGE_SET;
+		if (wish->change->what != CHANGE_CREATE || (has_nonce && wish->given & 1) ||
+		    wish->kind == KIND_TABLE(lease))
 			continue;
 		code = find_made(request, wish, &is_there, &is_same, err);
 		if (code)
@@ -114,9 +138,29 @@ static enum code find_repeat(struct request *request, bool *ret_is_repeat, struc
 		natural += !has_nonce;
 		same += !has_nonce && is_same;
 		others += has_nonce && !wish->is_bound;
+		bound += has_nonce && wish->is_bound;
 	}
 	*ret_is_repeat = natural && same == natural && !others;
+	*ret_tells_nothing = !natural && !others && !bound && !sets;
 	return OK;
+}
+
+static enum code find_repeat(struct request *request, bool *ret_is_repeat, struct err *err)
+{
+	bool tells_nothing, are_there;
+	size_t leases;
+	enum code code;
+
+	*ret_is_repeat = false;
+	if (!request->judging->idempotency.size)
+		return OK;
+	code = find_made_before(request, ret_is_repeat, &tells_nothing, err);
+	if (code || (!*ret_is_repeat && !tells_nothing))
+		return code;
+	code = find_leases(request, &leases, &are_there, err);
+	if (tells_nothing)
+		*ret_is_repeat = leases && are_there;
+	return code;
 }
 
 /* The latest stamp among what the op replaces. */

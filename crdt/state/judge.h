@@ -84,11 +84,12 @@ struct judged {
  * member may lease. E_DRY when there is none: all else about the request was in order, and it may be asked again once
  * another member gave addresses of that pool.
  *
- * A record's nonce is random, or 16 bytes that follow from `idempotency`: then the same request makes the same ids at
- * any member, unless the identity names the member or the time (pools, leases, secrets spent at home). It is a repeat
- * when a record of such an id was ever made; one of natural ids alone when all live as they are asked for. Set here
- * unless given: the ordinal of a device, what a policy's version replaces, a lease's address, who, and when (not where
- * the time is part of an identity that `idempotency` makes, unless it must be there).
+ * A record's nonce is random, of a lease always, or 16 bytes that follow from `idempotency`: then the same request
+ * makes the same ids at any member, unless the identity names the member or the time (pools, leases, secrets spent at
+ * home). It is a repeat when a record of such an id was ever made; one of natural ids alone when all live as they are
+ * asked for; one of leases alone when each device has its own. Set here unless given: the ordinal of a device, what a
+ * policy's version replaces, a lease's address, who, and when (not where the time is part of an identity that
+ * `idempotency` makes, unless it must be there).
  */
 enum code judge(const struct judging *judging, const struct asker *asker, const struct change *changes, size_t count,
 		struct judged *ret_judged, struct err *err);

@@ -67,7 +67,11 @@ static void derive(const struct request *request, struct wish *wish)
 	}
 }
 
-/* Random, or for a request that may be repeated what any member makes of it; its length tells which. */
+/*
+ * Random, or for a request that may be repeated what any member makes of it; its length tells which. A lease's is
+ * always random: no other member makes the same one, for its author and its address are in its id, and the mark of one
+ * with such a nonce goes when it is done with, so that the address can be used again.
+ */
 static void make_nonce(const struct request *request, struct wish *wish)
 {
 	const struct judging *judging = request->judging;
@@ -78,7 +82,7 @@ static void make_nonce(const struct request *request, struct wish *wish)
 
 	if (!kind_has_nonce(wish->kind) || wish->given & 1)
 		return;
-	if (judging->idempotency.size) {
+	if (judging->idempotency.size && wish->kind != KIND_TABLE(lease)) {
 		hash = hash_id(parts, COUNT(parts));
 		nonce = bytes_of(hash.bytes, sizeof hash.bytes);
 	} else {

@@ -76,6 +76,12 @@ enum code judge_rights(struct request *request, struct wish *wish, struct err *e
 /* Parents, references, names, keys, limits: E_ABSENT, E_TAKEN, E_LIMIT. */
 enum code judge_rules(struct request *request, struct wish *wish, struct err *err);
 
+/*
+ * What a wish for a lease came to before: the lease that the device has in the pool, unless the request removes that.
+ * *ret_is_there says whether there is one as it is asked for, and then the wish has its id.
+ */
+enum code judge_leased(struct request *request, struct wish *wish, bool *ret_is_there, struct err *err);
+
 /* Leases: the pool, that the device has none there yet, the address. Interfaces and pools: that no two overlap. */
 enum code judge_lease(struct request *request, const struct wish *wish, struct err *err);
 enum code judge_interface(struct request *request, const struct wish *wish, struct err *err);

@@ -162,6 +162,39 @@ static enum code check_pool_stands(struct request *request, const struct wish *w
 			err);
 }
 
+static bool is_removed(const struct request *request, struct id id)
+{
+	for (size_t i = 0; i < request->count; i++)
+		if (request->wishes[i].change->what == CHANGE_REMOVE && id_equal(request->wishes[i].change->id, id))
+			return true;
+	return false;
+}
+
+enum code judge_leased(struct request *request, struct wish *wish, bool *ret_is_there, struct err *err)
+{
+	const struct lease_row *row = wish->row;
+	struct lease_row other;
+	struct ids ids;
+	enum code code = ids_find(request->judging->txn, wish->kind, FIELD_TABLE(lease, device), &row->device,
+				  request->judging->arena, &ids, err);
+
+	*ret_is_there = false;
+	for (size_t i = 0; !code && !*ret_is_there && i < ids.count; i++) {
+		code = state_row(request->judging->txn, wish->kind, ids.all[i], &other, err);
+		if (is_gone(code)) {
+			code = OK;
+			continue;
+		}
+		if (code || !id_equal(other.pool, row->pool) || is_removed(request, other.id) ||
+		    (wish->given & BIT(AT_lease_address) &&
+		     !values_equal(wish->kind, AT_lease_address, wish->asked, &other)))
+			continue;
+		*ret_is_there = true;
+		wish->id = other.id;
+	}
+	return code;
+}
+
 enum code judge_lease(struct request *request, const struct wish *wish, struct err *err)
 {
 	const struct lease_row *row = wish->row;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/model/pack.h"
+#include "crdt/state/block_lease.h"
 #include "crdt/state/claim.h"
 #include "crdt/state/found.h"
 #include "crdt/state/live.h"
@@ -270,78 +271,84 @@ void check_logins(struct check *check, struct machine *m, struct store_txn *txn)
 
 /* --- Leases (5). */
 
-struct standing {
-	struct id pool, id;
+struct leased {
+	struct id pool;
 	struct address address;
+	bool stands;
 };
 
-static int compare_standing(const void *a, const void *b)
+static int compare_leased(const void *a, const void *b)
 {
-	const struct standing *one = a, *other = b;
+	const struct leased *one = a, *other = b;
 	int order = memcmp(one->pool.bytes, other->pool.bytes, sizeof one->pool.bytes);
 
 	return order ? order : memcmp(&one->address, &other->address, sizeof one->address);
 }
 
-/* Whether another live lease of the pool, found by `field`, goes before this one. */
-static bool is_beaten(struct check *check, struct store_txn *txn, const struct lease_row *row,
-		      const struct field *field, const void *slot)
+/* Whether an address may have been leased twice: somebody lost leases, or left, or lies. */
+static bool may_be_shared(const struct check *check, const struct mesh *mesh)
 {
-	struct bytes own = bytes_of(row->id.bytes, sizeof row->id.bytes);
-	struct id hash = hash_id(&own, 1);
-	struct ids ids = { 0 };
-	bool is_beaten = false;
+	size_t count;
+	const struct member *all = members_all(mesh->t0.members, &count);
+	bool may = false;
 
-	if (ids_find(txn, KIND_TABLE(lease), field, slot, &check->arena, &ids, NULL))
-		return false;
-	for (size_t i = 0; i < ids.count; i++) {
-		struct bytes part = bytes_of(ids.all[i].bytes, sizeof ids.all[i].bytes);
-		struct id theirs = hash_id(&part, 1);
-		struct lease_row other;
-
-		if (!live_row(txn, KIND_TABLE(lease), ids.all[i], &other, NULL) && id_equal(other.pool, row->pool))
-			is_beaten |= memcmp(theirs.bytes, hash.bytes, sizeof hash.bytes) < 0;
-	}
-	return is_beaten;
+	for (uint32_t i = 0; i < check->world->options.machines; i++)
+		may |= check->disks[i].may_fork || check->disks[i].is_damaged || check->disks[i].is_evil;
+	for (size_t i = 0; i < count; i++)
+		may |= all[i].is_evicted;
+	return may;
 }
 
-/* Of live leases that share an address, or in one pool a device, the smallest hash(id) stands. */
-static bool lease_stands(struct check *check, struct store_txn *txn, const struct lease_row *row)
-{
-	return !is_beaten(check, txn, row, FIELD_TABLE(lease, address), &row->address) &&
-	       !is_beaten(check, txn, row, FIELD_TABLE(lease, device), &row->device);
-}
-
-void check_leases(struct check *check, struct machine *m, struct store_txn *txn)
+/* All live leases with an address. */
+static struct leased *find_leases(struct check *check, struct store_txn *txn, size_t *count)
 {
 	struct state_cursor *cursor;
-	struct standing *all = NULL;
-	size_t count = 0, room = 0;
+	struct leased *all = NULL;
 	struct lease_row row;
+	size_t room = 0;
 	uint32_t kind;
 	struct id id;
 
 	if (state_all(txn, KIND_lease, bytes_of(NULL, 0), &cursor, NULL))
-		return;
+		return NULL;
 	while (!state_next(cursor, &kind, &id, NULL)) {
-		if (live_row(txn, KIND_TABLE(lease), id, &row, NULL) || !(row.has & BIT(AT_lease_address)))
+		bool stands;
+
+		if (live_row(txn, KIND_TABLE(lease), id, &row, NULL) || !(row.has & BIT(AT_lease_address)) ||
+		    lease_stands(txn, id, &check->arena, &stands, NULL))
 			continue;
-		check->counts.full[5]++;
-		if (!lease_stands(check, txn, &row))
-			continue;
-		if (count == room) {
+		if (*count == room) {
 			room = 2 * room + 64;
 			all = must_realloc(all, room * sizeof *all);
 		}
-		all[count] = (struct standing){ .pool = row.pool, .id = id };
-		memcpy(&all[count++].address, &row.address, sizeof row.address);
+		memset(&all[*count], 0, sizeof *all);
+		all[*count].pool = row.pool;
+		memcpy(&all[*count].address, &row.address, sizeof row.address);
+		all[(*count)++].stands = stands;
+		check->counts.full[5]++;
 	}
 	state_find_end(cursor);
+	return all;
+}
+
+void check_leases(struct check *check, struct machine *m, struct store_txn *txn)
+{
+	bool may_share = may_be_shared(check, check_mesh(m));
+	size_t count = 0, standing = 0;
+	struct leased *all = find_leases(check, txn, &count);
+
 	if (count > 1)
-		qsort(all, count, sizeof *all, compare_standing);
-	for (size_t i = 1; i < count; i++)
-		if (!compare_standing(&all[i - 1], &all[i]))
+		qsort(all, count, sizeof *all, compare_leased);
+	for (size_t i = 0; i < count; i++) {
+		bool is_same = i && !compare_leased(&all[i - 1], &all[i]);
+
+		standing = (is_same ? standing : 0) + all[i].stands;
+		if (standing > 1)
 			check_violate(check, 5, m, "two live leases of one address stand");
+		if (is_same && !may_share)
+			check_violate(check, 5, m, "an address was leased twice, though nobody lost anything");
+		check->counts.partial[5] += !may_share;
+	}
 	free(all);
 	arena_reset(&check->arena);
 }

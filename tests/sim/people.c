@@ -38,6 +38,7 @@ void people_free(struct people *p)
 	for (uint32_t i = 0; i < CLIENTS; i++)
 		arena_done(&p->clients[i].job.arena);
 	check_map_done(&p->removed);
+	check_map_done(&p->leased);
 	free(p);
 }
 
@@ -387,7 +388,12 @@ static void note_own(struct people *p, struct client *c, const struct reply *rep
 	c->machine = machine;
 	c->is_covered = true;
 	for (size_t i = 0; i < reply->count; i++) {
-		size_t at = c->mine_count < MINE_MAX ? c->mine_count++ : (size_t)rng_below(&p->rng, MINE_MAX);
+		size_t at;
+
+		/* A lease ends by itself, and is forgotten. */
+		if (c->job.changes[i].kind == KIND_lease)
+			continue;
+		at = c->mine_count < MINE_MAX ? c->mine_count++ : (size_t)rng_below(&p->rng, MINE_MAX);
 
 		c->mine[at].kind = c->job.changes[i].kind;
 		c->mine[at].id = reply->ids[i];
@@ -417,6 +423,7 @@ static void refused(struct people *p, const struct client *c, const struct reply
 	if (job->copies && p->may_lose)
 		always |= job_code(E_VALUE);
 	p->counts.refused++;
+	p->counts.dry += reply->code == E_DRY;
 	if (!((job->refusals | always) & job_code(reply->code)))
 		people_complain(p, "machine %u refuses what it should not (%s): %s", machine, code_name(reply->code),
 				reply->text);
@@ -424,6 +431,37 @@ static void refused(struct people *p, const struct client *c, const struct reply
 		return;
 	p->counts.forbidden_refused += job->must_be_refused && !job->is_revoked;
 	p->counts.revoked_refused += job->is_revoked;
+}
+
+/* Whether an address is one that somebody had before. */
+static void note_lease(struct people *p, struct store_txn *txn, struct id id)
+{
+	struct lease_row row;
+	struct bytes parts[2];
+	struct id key;
+
+	if (state_row(txn, KIND_TABLE(lease), id, &row, NULL) || !(row.has & BIT(AT_lease_address)))
+		return;
+	parts[0] = bytes_of(row.pool.bytes, sizeof row.pool.bytes);
+	parts[1] = bytes_of(row.address.bytes, row.address.size);
+	key = hash_id(parts, COUNT(parts));
+	p->counts.leased++;
+	p->counts.reused += check_map_find(&p->leased, check_key(key, 0, 0)) != NULL;
+	check_map_put(&p->leased, check_key(key, 0, 0));
+}
+
+static void note_leases(struct people *p, const struct job *job, struct machine *m, const struct reply *reply)
+{
+	struct store_txn *txn = NULL;
+
+	for (size_t i = 0; i < reply->count; i++) {
+		if (job->changes[i].kind != KIND_lease || job->changes[i].what != CHANGE_CREATE)
+			continue;
+		if (!txn && store_snapshot(m->store, &txn, NULL))
+			return;
+		note_lease(p, txn, reply->ids[i]);
+	}
+	store_end(txn);
 }
 
 static void job_answered(struct people *p, struct client *c, struct machine *m, const struct reply *reply)
@@ -441,6 +479,7 @@ static void job_answered(struct people *p, struct client *c, struct machine *m, 
 				model_kind(job->changes[0].kind) ? model_kind(job->changes[0].kind)->shape.name : "?");
 	} else {
 		check_repeat(p, job, reply);
+		note_leases(p, job, m, reply);
 		note_own(p, c, reply, m->at);
 		people_learn(p, c, reply, m->at);
 	}

@@ -28,6 +28,10 @@ enum { PEOPLE_CALLS = 100, PEOPLE_CALLS_END = 103 };
 	X(binding, 4)       \
 	X(membership, 4)    \
 	X(device, 12)       \
+	X(pool, 1)          \
+	X(interface, 1)     \
+	X(lease, 8)         \
+	X(enrol, 10)        \
 	X(hold, 3)          \
 	X(rename, 8)        \
 	X(describe, 6)      \
@@ -68,6 +72,9 @@ enum { PEOPLE_CALLS = 100, PEOPLE_CALLS_END = 103 };
 	X(strict_refused)    \
 	X(reads)             \
 	X(diary_reads)       \
+	X(leased)            \
+	X(dry)               \
+	X(reused)            \
 	X(nobody_there)
 
 struct people_counts {

@@ -166,7 +166,7 @@ void act_remove_user(struct people *p, struct client *c)
 void act_remove_other(struct people *p, struct client *c)
 {
 	static const enum pool_name pools[] = { POOL_GROUPS,   POOL_PLANS,       POOL_GATEWAYS, POOL_POLICIES,
-						POOL_SETTINGS, POOL_MEMBERSHIPS, POOL_BINDINGS };
+						POOL_SETTINGS, POOL_MEMBERSHIPS, POOL_BINDINGS, POOL_POOLS };
 	const struct known *known = pool_pick(p, pools[rng_below(&p->rng, COUNT(pools))]);
 
 	if (!known)
@@ -419,6 +419,7 @@ static enum pool_name pool_of(uint32_t kind)
 	case KIND_binding: return POOL_BINDINGS;
 	case KIND_password: return POOL_PASSWORDS;
 	case KIND_usage: return POOL_USAGE;
+	case KIND_pool: return POOL_POOLS;
 	default: return POOLS;
 	}
 }

@@ -11,7 +11,6 @@
 #include "tests/sim/people.h"
 
 enum { CLIENTS = 6, JOB_CHANGES = 6, POOL_MAX = 64, MINE_MAX = 8, SLOTS = 4096, AT_ONCE_MAX = 3 };
-
 /* What people know to be there, or to have been. */
 struct known {
 	uint32_t kind;
@@ -35,6 +34,7 @@ enum pool_name {
 	POOL_BINDINGS,
 	POOL_PASSWORDS,
 	POOL_USAGE,
+	POOL_POOLS,
 	POOL_REVOKED,
 	POOLS,
 };
@@ -101,6 +101,7 @@ struct people {
 	struct client clients[CLIENTS];
 	struct query slots[SLOTS];
 	struct check_map removed; /* what anybody ever asked to remove: it may have been forgotten since */
+	struct check_map leased;  /* addresses that devices got */
 	struct people_counts counts;
 	char violation[320];
 };
@@ -111,7 +112,6 @@ static inline uint64_t job_code(enum code code)
 {
 	return BIT(-(int)code);
 }
-
 /* --- What people know (people_job.c). */
 
 /* NULL: nothing. */

@@ -179,6 +179,76 @@ void act_device(struct people *p, struct client *c)
 	}
 }
 
+/* Small ones, so that they run dry; some have addresses of others. */
+void act_pool(struct people *p, struct client *c)
+{
+	static const struct known none;
+	struct pool_row row = { .has = BIT(AT_pool_name) | BIT(AT_pool_network4) };
+	const struct known *known = p->pools[POOL_POOLS].count > 2 ? pool_pick(p, POOL_POOLS) : &none;
+
+	/* There are enough of them: one goes, and may come again. */
+	if (known != &none && rng_below(&p->rng, 4))
+		return;
+	row.name = job_name(p, &c->job);
+	row.network4 = (struct network){ .address = { .size = 4 }, .prefix = (uint8_t)(26 + rng_below(&p->rng, 3)) };
+	row.network4.address.bytes[0] = 10;
+	row.network4.address.bytes[2] = (uint8_t)rng_below(&p->rng, 8);
+	job_as_staff(p, &c->job);
+	c->job.is_repeatable = false;
+	job_create(&c->job, KIND_TABLE(pool), &row);
+}
+
+void act_interface(struct people *p, struct client *c)
+{
+	const struct known *gateway = pool_pick(p, POOL_GATEWAYS), *pool = pool_pick(p, POOL_POOLS);
+	struct interface_row row = { .has = BIT(AT_interface_gateway) | BIT(AT_interface_pool) |
+					    BIT(AT_interface_name) | BIT(AT_interface_port),
+				     .name = bytes_text("wg0"),
+				     .port = 51820 };
+
+	if (!gateway || !pool)
+		return;
+	row.gateway = gateway->id;
+	row.pool = pool->id;
+	job_as_staff(p, &c->job);
+	c->job.refusals |= job_code(E_ABSENT) | job_code(E_TAKEN);
+	job_create(&c->job, KIND_TABLE(interface), &row);
+}
+
+/* What a lease comes to where several pools overlap on a gateway, or one has no address left. */
+static void add_lease(struct job *job, struct id device, struct id pool)
+{
+	struct lease_row row = { .has = BIT(AT_lease_device) | BIT(AT_lease_pool), .device = device, .pool = pool };
+
+	job_create(job, KIND_TABLE(lease), &row);
+	job->asker.writes |= BY_OWNER | BY_AGENT;
+	job->refusals |= job_code(E_ABSENT) | job_code(E_TAKEN) | job_code(E_VALUE) | job_code(E_DRY);
+	/* Another member makes another lease of it. */
+	job->is_repeatable = false;
+}
+
+void act_lease(struct people *p, struct client *c)
+{
+	const struct known *device = pool_pick(p, POOL_DEVICES), *pool = pool_pick(p, POOL_POOLS);
+
+	if (!device || !pool)
+		return;
+	add_lease(&c->job, device->id, pool->id);
+	if (!rng_below(&p->rng, 4))
+		job_at_once(p, &c->job);
+}
+
+/* A device with its address, in one request. */
+void act_enrol(struct people *p, struct client *c)
+{
+	const struct known *user = pool_pick(p, POOL_USERS), *pool = pool_pick(p, POOL_POOLS);
+
+	if (!user || !pool)
+		return;
+	job_device(p, &c->job, user->id, people_key(p));
+	add_lease(&c->job, judge_made(0), pool->id);
+}
+
 void act_hold(struct people *p, struct client *c)
 {
 	const struct known *subject = pick_subject(p);

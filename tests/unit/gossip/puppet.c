@@ -375,29 +375,46 @@ struct bytes chain_next(struct chain *chain, uint32_t entries, size_t size)
 	return whole;
 }
 
+/* A batch of one entry of one op. */
+static struct bytes write_op(struct chain *chain, const struct op *op)
+{
+	struct buf entry = buf_growing(ENTRY_MAX);
+	struct bytes whole;
+
+	entry_write(hlc_make(chain->scene->wall.ms, 0), NULL, op, 1, &entry);
+	whole = write_batch(chain, buf_bytes(&entry), 1);
+	buf_done(&entry);
+	return whole;
+}
+
+struct bytes chain_record(struct chain *chain, const struct kind *kind, void *row, struct id *ret_id)
+{
+	struct scene *scene = chain->scene;
+	struct record *record = arena_take(&scene->arena, sizeof *record);
+	struct buf map = buf_over(arena_take(&scene->arena, ENTRY_MAX), ENTRY_MAX);
+	struct op op = { .kind = kind->number };
+	uint8_t *nonce = arena_take(&scene->arena, 8);
+
+	scene->nonces++;
+	memcpy(nonce, &scene->nonces, 8);
+	*(struct bytes *)field_slot(&kind->shape.fields[0], row) = bytes_of(nonce, 8);
+	*row_has(&kind->shape, row) |= BIT(0);
+	pack_write(&kind->shape, row, &map);
+	op.map = buf_bytes(&map);
+	assert_int_equal(record_from_op(op.map, (struct stamp){ hlc_make(1, 0), 1 }, record, NULL), OK);
+	op.id = record_id(kind->number, record);
+	if (ret_id)
+		*ret_id = op.id;
+	return write_op(chain, &op);
+}
+
 struct bytes chain_row(struct chain *chain, uint32_t subject, uint64_t start, const struct vector *ends)
 {
 	struct scene *scene = chain->scene;
 	struct closed_start closed = { scene_node(scene, subject), start };
 	struct change change = closing_change(chain->stream.node, closed, ends, 0, &scene->arena);
-	struct record *record = arena_take(&scene->arena, sizeof *record);
-	struct buf map = buf_over(arena_take(&scene->arena, ENTRY_MAX), ENTRY_MAX), entry = buf_growing(ENTRY_MAX);
-	struct op op = { .kind = KIND_closing };
 	struct closing_row row;
-	struct bytes whole;
-	uint8_t nonce[8];
 
 	assert_int_equal(pack_read(&KIND_TABLE(closing)->shape, change.map, false, &row, NULL), OK);
-	scene->nonces++;
-	memcpy(nonce, &scene->nonces, sizeof nonce);
-	row.nonce = bytes_of(nonce, sizeof nonce);
-	row.has |= BIT(AT_closing_nonce);
-	pack_write(&KIND_TABLE(closing)->shape, &row, &map);
-	op.map = buf_bytes(&map);
-	assert_int_equal(record_from_op(op.map, (struct stamp){ hlc_make(1, 0), 1 }, record, NULL), OK);
-	op.id = record_id(KIND_closing, record);
-	entry_write(hlc_make(scene->wall.ms, 0), NULL, &op, 1, &entry);
-	whole = write_batch(chain, buf_bytes(&entry), 1);
-	buf_done(&entry);
-	return whole;
+	return chain_record(chain, KIND_TABLE(closing), &row, NULL);
 }

@@ -95,6 +95,9 @@ struct chain chain_of(struct scene *scene, uint32_t key);
 /* The next batch, of so many settings of `size` bytes each; in the scene's arena. */
 struct bytes chain_next(struct chain *chain, uint32_t entries, size_t size);
 
+/* The next batch, of one record; `row` lacks a nonce, which it gets. */
+struct bytes chain_record(struct chain *chain, const struct kind *kind, void *row, struct id *ret_id);
+
 /* The next batch, of one row: its author had merged these ends of that start (0: of all that the evicted wrote). */
 struct bytes chain_row(struct chain *chain, uint32_t subject, uint64_t start, const struct vector *ends);
 

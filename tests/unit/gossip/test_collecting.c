@@ -497,6 +497,34 @@ static void many_are_collected_in_steps(void **state)
 	yard_free(yard);
 }
 
+/* A round that begins in the transaction of a removal is about it, so its batch is part of what all are to have. */
+static void a_round_waits_for_what_is_removed_beside_it(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	const struct mesh *mesh = real_mesh(real);
+	struct change change = { .what = CHANGE_REMOVE, .kind = KIND_setting };
+	struct node_event event = { .kind = EVENT_WRITE,
+				    .write = { .number = 1000,
+					       .asker = { .writes = BY_OWNER },
+					       .changes = &change,
+					       .count = 1,
+					       .action = bytes_text("setting.remove") } };
+
+	(void)state;
+	change.id = real_answer(real, real_write(real, 10, 0))->id;
+	scene->now += 2 * STABLE_EVERY_MS * MS;
+	real->is_gathering = true;
+	real_event(real, &event);
+	real_tick(real);
+	real->is_gathering = false;
+	assert_int_equal(real_commit(real), OK);
+	assert_int_equal(mesh->stable.rounds.round, ROUND_FIRST);
+	assert_true(vector_covers(&mesh->stable.rounds.goal, &mesh->vector));
+	real_check(real);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,6 +535,7 @@ int main(void)
 		cmocka_unit_test(whoever_comes_and_whatever_closes_starts_again),
 		cmocka_unit_test(whoever_comes_is_waited_for_in_all),
 		cmocka_unit_test(many_are_collected_in_steps),
+		cmocka_unit_test(a_round_waits_for_what_is_removed_beside_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
