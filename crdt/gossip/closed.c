@@ -17,9 +17,29 @@ bool closed_is(const struct mesh *mesh, uint64_t node, uint64_t start)
 	return (member && member->is_evicted) || proofs_has(&mesh->proofs, node, start);
 }
 
+/* What is open again is settled no more. */
+static void keep_met(struct mesh *mesh)
+{
+	struct closings *closings = &mesh->closings;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < closings->met_count; i++)
+		if (closed_is(mesh, closings->met[i].node, closings->met[i].start))
+			closings->met[kept++] = closings->met[i];
+	closings->met_count = kept;
+}
+
+void closed_forget(struct closings *closings)
+{
+	free(closings->met);
+	closings->met = NULL;
+	closings->met_count = closings->met_room = 0;
+}
+
 void closed_changed(struct mesh *mesh)
 {
 	mesh->closings.is_changed = true;
+	keep_met(mesh);
 	stable_closing(mesh);
 }
 
@@ -538,7 +558,7 @@ static bool has_same_ends(const struct vector *a, const struct vector *b, struct
 	return true;
 }
 
-static enum code has_said(struct mesh *mesh, uint64_t node, struct closed_start closed, bool *ret_has, struct err *err)
+enum code closed_has_said(struct mesh *mesh, uint64_t node, struct closed_start closed, bool *ret_has, struct err *err)
 {
 	struct arena_mark before = arena_mark(&mesh->arena);
 	struct store_txn *txn;
@@ -553,12 +573,12 @@ static enum code has_said(struct mesh *mesh, uint64_t node, struct closed_start 
 enum code closed_is_settled(struct mesh *mesh, struct closed_start closed, bool *ret_is_settled, struct err *err)
 {
 	bool is_settled = true;
-	enum code code = has_said(mesh, mesh->node, closed, &is_settled, err);
+	enum code code = closed_has_said(mesh, mesh->node, closed, &is_settled, err);
 
 	for (size_t i = 0; !code && is_settled && i < mesh->peers_count; i++) {
 		const struct peer *peer = mesh->peers[i];
 
-		code = has_said(mesh, peer->node, closed, &is_settled, err);
+		code = closed_has_said(mesh, peer->node, closed, &is_settled, err);
 		is_settled = is_settled && has_same_ends(&mesh->vector, &peer->acked, closed) &&
 			     has_same_ends(&peer->acked, &mesh->vector, closed);
 	}

@@ -11,6 +11,7 @@
  */
 
 #include "crdt/log/batch.h"
+#include "crdt/state/block.h"
 #include "crdt/state/closing.h"
 
 struct mesh;
@@ -18,8 +19,10 @@ struct mesh;
 enum { WAITING_MAX = 20000 }; /* batches; what finds no room is asked for again */
 
 struct closings {
-	bool is_changed; /* starts became closed, or open again */
-	bool has_news;   /* rows, or batches that wait */
+	bool is_changed;          /* starts became closed, or open again */
+	bool has_news;            /* rows, or batches that wait */
+	struct closed_start *met; /* those that closed_may_inherit found settled enough */
+	size_t met_count, met_room;
 };
 
 bool closed_is(const struct mesh *mesh, uint64_t node, uint64_t start);
@@ -51,7 +54,23 @@ enum code closed_own(struct mesh *mesh, uint64_t start, struct err *err);
 /* Its next start begins, whatever becomes of the one before. */
 enum code closed_begin_start(struct mesh *mesh, struct err *err);
 
+/* Whether a member has published its row. */
+enum code closed_has_said(struct mesh *mesh, uint64_t node, struct closed_start closed, bool *ret_has, struct err *err);
+
 /* Whether every member has said what it had merged, and all acknowledge the same ends. */
 enum code closed_is_settled(struct mesh *mesh, struct closed_start closed, bool *ret_is_settled, struct err *err);
+
+/*
+ * Whether every member has said what it had merged, and all ends that one acknowledges are merged here: then nothing
+ * comes to light any more that the closed one did and others saw. Once so it stays so, until the start opens again or
+ * the process ends.
+ */
+enum code closed_may_inherit(struct mesh *mesh, struct closed_start closed, bool *ret_may, struct err *err);
+
+/* What of block.h's gates follows from this; for as long as the mesh. */
+struct block_gates closed_gates(struct mesh *mesh);
+
+/* A commit failed, and what was found may not be so. */
+void closed_forget(struct closings *closings);
 
 #endif

@@ -85,6 +85,7 @@ enum bye_reason {
 
 enum ask_what {
 	ASK_TOKEN = 1, /* which vector a commit number stood for */
+	ASK_REQUEST,   /* to do what the one who is asked alone may do: request.h */
 	ASK_KINDS,     /* one more than the last */
 };
 

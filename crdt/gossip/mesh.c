@@ -284,6 +284,7 @@ static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 	enum code loaded;
 
 	mesh->counts.commit_failed++;
+	closed_forget(&mesh->closings);
 	pending_refuse(mesh, code, err->text);
 	forget_transaction(mesh);
 	mesh_alarm(mesh, "nothing was written: %s", err->text);
@@ -381,6 +382,7 @@ void mesh_done(struct mesh *mesh)
 	free(mesh->moved);
 	t0_done(&mesh->t0);
 	proofs_done(&mesh->proofs);
+	closed_forget(&mesh->closings);
 	exchange_done(&mesh->exchange);
 	recover_done(&mesh->recovery);
 	vector_done(&mesh->vector);

@@ -279,7 +279,8 @@ static void gen_question(struct rng *rng, enum frame_kind kind, struct buf *out)
 	uint32_t number = (uint32_t)rng_u64(rng);
 
 	if (kind == FRAME_ASK)
-		frame_put_ask(out, number, ASK_TOKEN, (uint32_t)rng_u64(rng), body);
+		frame_put_ask(out, number, (enum ask_what)(1 + rng_below(rng, ASK_KINDS - 1)), (uint32_t)rng_u64(rng),
+			      body);
 	else
 		frame_put_answer(out, number, (enum code) - (int)rng_below(rng, 13), body);
 }
