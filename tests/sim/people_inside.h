@@ -36,6 +36,7 @@ enum pool_name {
 	POOL_PASSWORDS,
 	POOL_USAGE,
 	POOL_REVOKED,
+	POOL_CREDENTIALS,
 	POOLS,
 };
 
@@ -57,6 +58,7 @@ struct job {
 	struct id ids[JOB_CHANGES]; /* that it was first answered with */
 	struct arena arena;
 	bool must_be_refused, is_repeatable, is_answered, is_diary, is_revoked;
+	bool spends; /* what another machine may do */
 	/* What is still to come. */
 	uint32_t waits, tries;
 };
@@ -143,6 +145,9 @@ PEOPLE_ACTS(X)
 
 /* Fills the job with something to ask for at the client's machine. */
 void people_choose(struct people *people, struct client *client);
+
+/* What was spent, or not, and where its answer is from. */
+void people_spent(struct people *people, struct client *client, const struct reply *reply);
 
 /* The job came true. */
 void people_learn(struct people *people, struct client *client, const struct reply *reply, uint32_t machine);
