@@ -113,6 +113,41 @@ static void nobody_waits_here_for_longer_than_we_do(void **state)
 	scene_free(errands.scene);
 }
 
+/* However many wait longer, and were asked before. */
+static void whoever_waits_for_less_is_told_sooner(void **state)
+{
+	struct errand errand = { .asker = { .writes = BY_AGENT }, .action = bytes_text("scene.do"), .count = 1 };
+	struct buf body = buf_growing(FRAME_BODY_MAX);
+	struct asked_for asking;
+	uint64_t before, behind;
+	struct id token;
+
+	(void)state;
+	begin_puppet();
+	token = errands_token(HOME, 10);
+	asking = errand_spending(token, NULL);
+	errand.changes = asking.changes;
+	assert_true(request_put(&errand, &body));
+	before = errand_spend(HOME, token, NULL);
+	for (uint32_t i = 0; i < 3; i++) {
+		frame_put_ask(&puppet->frame, 10 + i, ASK_REQUEST, 1500 - 500 * i, buf_bytes(&body));
+		puppet_say(puppet);
+	}
+	behind = errand_spend(HOME, token, NULL);
+	for (uint32_t i = 0; i < 3; i++) {
+		scene_pass(errands.scene, 490);
+		assert_int_equal(puppet_count(puppet, FRAME_ANSWER), i);
+		scene_pass(errands.scene, 10);
+		assert_int_equal(puppet_last(puppet, FRAME_ANSWER)->answer.number, 12 - i);
+	}
+	assert_null(real_answer(errands.reals[HOME], before));
+	scene_pass(errands.scene, 510);
+	errands_answer(HOME, before, E_BUSY);
+	errands_answer(HOME, behind, E_BUSY);
+	buf_done(&body);
+	scene_free(errands.scene);
+}
+
 static void rubbish_ends_the_link(void **state)
 {
 	struct id disk;
@@ -235,6 +270,7 @@ int main(void)
 		cmocka_unit_test(what_was_handed_on_goes_no_further),
 		cmocka_unit_test(what_spends_nothing_is_not_done_for_others),
 		cmocka_unit_test(nobody_waits_here_for_longer_than_we_do),
+		cmocka_unit_test(whoever_waits_for_less_is_told_sooner),
 		cmocka_unit_test(rubbish_ends_the_link),
 		cmocka_unit_test(rubbish_for_an_answer_ends_the_link_and_the_client_is_told),
 		cmocka_unit_test(what_is_too_large_for_a_frame_is_refused),
