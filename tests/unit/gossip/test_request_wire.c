@@ -199,6 +199,36 @@ static void rubbish_for_an_answer_ends_the_link_and_the_client_is_told(void **st
 	scene_free(errands.scene);
 }
 
+/* What became of it on a link that broke nobody knows, and what comes by another is no answer. */
+static void an_answer_comes_by_the_link_of_its_question(void **state)
+{
+	struct buf body = buf_growing(FRAME_BODY_MAX);
+	struct outcome outcome = { .text = bytes_text("no") };
+	uint32_t question;
+	uint64_t number;
+	struct id token;
+
+	(void)state;
+	errands_begin(4);
+	token = errands_token(HOME, 5);
+	scene_cut(errands.wires[OTHER]);
+	scene_cut(errands.wires[THIRD]);
+	real_end(errands.reals[HOME]);
+	puppet = puppet_member(errands.reals[OTHER], HOME);
+	number = errand_spend(OTHER, token, NULL);
+	question = puppet_last(puppet, FRAME_ASK)->ask.number;
+	puppet_hang_up(puppet);
+	puppet = puppet_member(errands.reals[OTHER], HOME);
+	request_put_outcome(&outcome, &body);
+	frame_put_answer(&puppet->frame, question, E_TAKEN, buf_bytes(&body));
+	puppet_say(puppet);
+	assert_null(real_answer(errands.reals[OTHER], number));
+	scene_pass(errands.scene, 2010);
+	assert_non_null(strstr(errands_answer(OTHER, number, E_BUSY)->text, "see what came of it"));
+	buf_done(&body);
+	scene_free(errands.scene);
+}
+
 /* --- On the wire. */
 
 static void what_is_too_large_for_a_frame_is_refused(void **state)
@@ -273,6 +303,7 @@ int main(void)
 		cmocka_unit_test(whoever_waits_for_less_is_told_sooner),
 		cmocka_unit_test(rubbish_ends_the_link),
 		cmocka_unit_test(rubbish_for_an_answer_ends_the_link_and_the_client_is_told),
+		cmocka_unit_test(an_answer_comes_by_the_link_of_its_question),
 		cmocka_unit_test(what_is_too_large_for_a_frame_is_refused),
 		cmocka_unit_test(requests_are_read_as_they_were_put_and_in_no_other_way),
 	};

@@ -317,14 +317,14 @@ static void a_commit_of_an_earlier_process_is_lost(void **state)
 	/* What the answer says instead is good. */
 	token = bytes_of(answer->token, answer->token_size);
 	assert_int_equal(awaited(real, token, false)->code, OK);
-	/* The same number of this process, which has not come so far. */
-	{
+	/* The first commit of another process, and one of this process, which has not come so far. */
+	for (int is_ours = 0; is_ours < 2; is_ours++) {
 		struct buf out = buf_growing(100);
 
 		buf_put_byte(&out, 2);
 		buf_put_big_endian(&out, real_mesh(real)->node, 8);
-		buf_put_big_endian(&out, real->process, 8);
-		buf_put_byte(&out, 0x7f);
+		buf_put_big_endian(&out, real->process + !is_ours, 8);
+		buf_put_byte(&out, is_ours ? 0x7f : 1);
 		assert_int_equal(find_state(real, buf_bytes(&out)), TOKEN_LOST);
 		buf_done(&out);
 	}
