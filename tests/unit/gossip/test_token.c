@@ -318,6 +318,9 @@ static void a_commit_of_an_earlier_process_is_lost(void **state)
 	token = bytes_of(answer->token, answer->token_size);
 	assert_int_equal(awaited(real, token, false)->code, OK);
 	/* The first commit of another process, and one of this process, which has not come so far. */
+	puppet_member(real, 1);
+	real_write(real, 10, 0);
+	assert_true(real_mesh(real)->commits);
 	for (int is_ours = 0; is_ours < 2; is_ours++) {
 		struct buf out = buf_growing(100);
 
