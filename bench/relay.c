@@ -115,7 +115,7 @@ static void print(const char *name, uint32_t members, const char *unit, const ch
 
 static uint64_t came(const struct mesh_counts *counts)
 {
-	return counts->merged + counts->duplicate + counts->gap + counts->off_chain + counts->unknown_author;
+	return counts->merged + counts->duplicate + counts->gap + counts->unplaced + counts->unknown_author;
 }
 
 static void measure_times(struct watch *watch, struct rng *rng, size_t count)

@@ -2,6 +2,7 @@
 #include "crdt/node.h"
 
 #include "crdt/gossip/link.h"
+#include "crdt/gossip/request.h"
 
 #include <stdlib.h>
 
@@ -51,110 +52,32 @@ void node_close(struct node *node)
 	free(node);
 }
 
-static const char *refuse_writes(const struct mesh *mesh)
-{
-	if (mesh->is_twin)
-		return "this server runs twice: stop one and evict it, or evict both";
-	if (mesh->is_evicted)
-		return "this server was evicted from the cluster: ask another one";
-	if (members_level(mesh->t0.members) > LEVEL_KNOWN)
-		return "this server's version is older than what the cluster uses by now: upgrade it, and write "
-		       "elsewhere";
-	if (!exchange_may_write(mesh) && mesh->is_member)
-		return "this server has just started, and asks the others for what they have of it: try again";
-	if (mesh->pendings.count >= PENDING_MAX)
-		return "too many requests wait here: try again";
-	return mesh->is_member ? NULL : "this server is not a member of a cluster yet: let it join one first";
-}
-
-static enum code ask(struct mesh *mesh, const struct node_event *event, struct judged *ret_judged,
-		     struct place *ret_place, struct err *err)
-{
-	struct judging judging = { .rng = &mesh->rng,
-				   .now = event->wall,
-				   .idempotency = event->write.idempotency,
-				   .action = event->write.action,
-				   .members = exchange_may_serve(mesh) ? mesh->t0.members : NULL,
-				   .gates = lend_gates(mesh) };
-	struct applying applying;
-	const char *refusal = refuse_writes(mesh);
-	enum code code;
-
-	if (refusal)
-		return fail(err, E_BUSY, "%s", refusal);
-	if (event->write.copies && event->write.copies >= members_standing(mesh->t0.members))
-		return fail(err, E_VALUE, "%u copies beside this one are more than there are other members",
-			    event->write.copies);
-	code = mesh_txn(mesh, err);
-	/* What a member owes because a start is closed it says before anything else. */
-	if (!code && closed_is_due(mesh))
-		code = closed_finish(mesh, err);
-	if (code)
-		return code;
-	applying = mesh_applying(mesh);
-	return author_ask(&mesh->author, &applying, &judging, &event->write.asker, event->write.changes,
-			  event->write.count, ret_judged, ret_place, err);
-}
-
 static bool is_disk(enum code code)
 {
 	return code == E_FULL || code == E_IO || code == E_DAMAGED;
 }
 
-static bool waits_for_address(struct mesh *mesh, const struct node_event *event, struct id pool, enum code *code,
-			      struct err *err)
-{
-	struct lend_request request = { .number = event->write.number,
-					.asker = event->write.asker,
-					.changes = event->write.changes,
-					.count = event->write.count,
-					.idempotency = event->write.idempotency,
-					.action = event->write.action,
-					.copies = event->write.copies };
-
-	return lend_keep(mesh, &request, pool, code, err);
-}
-
 static enum code write(struct mesh *mesh, const struct node_event *event, struct err *err)
 {
-	struct judged judged;
-	struct written written = { .number = event->write.number, .copies = event->write.copies };
-	struct err why = { 0 };
+	struct errand errand = { .number = event->write.number,
+				 .asker = event->write.asker,
+				 .changes = event->write.changes,
+				 .count = event->write.count,
+				 .idempotency = event->write.idempotency,
+				 .action = event->write.action,
+				 .copies = event->write.copies };
 
-	written.code = ask(mesh, event, &judged, &written.place, &why);
-	if (!written.code) {
-		written.ids = judged.ids;
-		written.count = event->write.count;
-	}
-	if (written.code == E_DRY && waits_for_address(mesh, event, judged.pool, &written.code, &why))
-		return OK;
-	written.text = written.code ? why.text : NULL;
-	pending_write(mesh, &written);
-	if (is_disk(written.code)) {
-		*err = why;
-		return written.code;
-	}
-	return OK;
+	return request_do(mesh, &errand, err);
 }
 
 /* Those that waited for an address are judged as if they had come now. */
 static enum code write_again(struct mesh *mesh, struct err *err)
 {
-	const struct lend_request *request;
+	const struct errand *errand;
 	enum code code = OK;
 
-	while (!code && (request = lend_next(mesh))) {
-		struct node_event event = { .kind = EVENT_WRITE, .now = mesh->now, .wall = mesh->wall };
-
-		event.write.number = request->number;
-		event.write.asker = request->asker;
-		event.write.changes = request->changes;
-		event.write.count = request->count;
-		event.write.idempotency = request->idempotency;
-		event.write.action = request->action;
-		event.write.copies = request->copies;
-		code = write(mesh, &event, err);
-	}
+	while (!code && (errand = lend_next(mesh)))
+		code = request_do(mesh, errand, err);
 	return code;
 }
 

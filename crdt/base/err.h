@@ -26,7 +26,8 @@
 	X(E_IO, -10, 500, "the disk failed")             \
 	X(E_TAKEN, -11, 409, "taken by another")         \
 	X(E_LOST, -12, 410, "can no longer be promised") \
-	X(E_DRY, -13, 503, "no address is free here")
+	X(E_DRY, -13, 503, "no address is free here")    \
+	X(E_ELSEWHERE, -14, 503, "another server's to do")
 
 enum code {
 #define X(name, number, http, text) name = (number),

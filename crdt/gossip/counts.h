@@ -57,6 +57,12 @@
 	X(await_strict)      \
 	X(await_lost)        \
 	X(token_asked)       \
+	X(request_handed)    \
+	X(request_taken)     \
+	X(request_answered)  \
+	X(request_silent)    \
+	X(spend_alone)       \
+	X(spend_repeated)    \
 	X(copies_reached)    \
 	X(copies_short)      \
 	X(proof)             \

@@ -90,6 +90,7 @@ enum ask_what {
 	ASK_TOKEN = 1, /* which vector a commit number stood for */
 	ASK_FREE,      /* how many addresses of a pool are free there */
 	ASK_BLOCK,     /* for some of them */
+	ASK_REQUEST,   /* to do what the one who is asked alone may do: request.h */
 	ASK_KINDS,     /* one more than the last */
 };
 

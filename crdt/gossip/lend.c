@@ -3,6 +3,7 @@
 
 #include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
+#include "crdt/gossip/request.h"
 #include "crdt/state/found.h"
 #include "crdt/state/state.h"
 
@@ -14,7 +15,7 @@
 struct lend_wait {
 	struct lend_wait *next;
 	struct arena arena;
-	struct lend_request request;
+	struct errand errand;
 	size_t size;
 	struct id pool;
 	struct mono_time until;
@@ -59,38 +60,38 @@ static void free_wait(struct lend *lend, struct lend_wait *wait)
 	free(wait);
 }
 
-static size_t size_of(const struct lend_request *request)
+static size_t size_of(const struct errand *errand)
 {
-	size_t size = request->idempotency.size + request->action.size + request->count * sizeof *request->changes;
+	size_t size = errand->idempotency.size + errand->action.size + errand->count * sizeof *errand->changes;
 
-	for (size_t i = 0; i < request->count; i++)
-		size += request->changes[i].map.size;
+	for (size_t i = 0; i < errand->count; i++)
+		size += errand->changes[i].map.size;
 	return size;
 }
 
-static void copy_request(struct lend_wait *wait, const struct lend_request *request)
+static void copy_errand(struct lend_wait *wait, const struct errand *errand)
 {
-	struct change *changes = arena_take(&wait->arena, request->count * sizeof *changes);
+	struct change *changes = arena_take(&wait->arena, errand->count * sizeof *changes);
 
-	wait->request = *request;
-	for (size_t i = 0; i < request->count; i++) {
-		changes[i] = request->changes[i];
+	wait->errand = *errand;
+	for (size_t i = 0; i < errand->count; i++) {
+		changes[i] = errand->changes[i];
 		changes[i].map = arena_copy(&wait->arena, changes[i].map);
 	}
-	wait->request.changes = changes;
-	wait->request.idempotency = arena_copy(&wait->arena, request->idempotency);
-	wait->request.action = arena_copy(&wait->arena, request->action);
+	wait->errand.changes = changes;
+	wait->errand.idempotency = arena_copy(&wait->arena, errand->idempotency);
+	wait->errand.action = arena_copy(&wait->arena, errand->action);
 }
 
-static void keep(struct mesh *mesh, const struct lend_request *request, struct id pool)
+static void keep(struct mesh *mesh, const struct errand *errand, struct id pool)
 {
 	struct lend *lend = &mesh->lend;
 	struct lend_wait *wait = must_alloc(sizeof *wait), **at = &lend->waits;
 
-	copy_request(wait, request);
-	wait->size = size_of(request);
+	copy_errand(wait, errand);
+	wait->size = size_of(errand);
 	wait->pool = pool;
-	wait->until.ns = mesh->now.ns + PENDING_PATIENCE;
+	wait->until.ns = mesh->now.ns + pending_patience(errand->link, errand->within_ms);
 	while (*at)
 		at = &(*at)->next;
 	*at = wait;
@@ -379,7 +380,7 @@ static void look_for_transfers(struct mesh *mesh)
 
 /* --- Requests that come. */
 
-bool lend_keep(struct mesh *mesh, const struct lend_request *request, struct id pool, enum code *code, struct err *err)
+bool lend_keep(struct mesh *mesh, const struct errand *errand, struct id pool, enum code *code, struct err *err)
 {
 	struct lend *lend = &mesh->lend;
 	struct lend_wait *judged = lend->judged;
@@ -388,11 +389,11 @@ bool lend_keep(struct mesh *mesh, const struct lend_request *request, struct id 
 
 	if (!judged)
 		has_room = has_room && lend->waits_count < LEND_WAITS &&
-			   lend->waits_size + size_of(request) <= LEND_WAITS_SIZE;
+			   lend->waits_size + size_of(errand) <= LEND_WAITS_SIZE;
 	if (!is_last && has_room) {
 		begin(mesh, pool, false);
 		if (!judged)
-			keep(mesh, request, pool);
+			keep(mesh, errand, pool);
 		else
 			judged->pool = pool;
 		if (judged)
@@ -444,7 +445,12 @@ static struct lend_wait *find_ready(const struct mesh *mesh)
 	return wait;
 }
 
-const struct lend_request *lend_next(struct mesh *mesh)
+static uint32_t left_ms(const struct mesh *mesh, const struct lend_wait *wait)
+{
+	return wait->until.ns > mesh->now.ns ? (uint32_t)((wait->until.ns - mesh->now.ns) / NS_PER_MS) : 0;
+}
+
+const struct errand *lend_next(struct mesh *mesh)
 {
 	struct lend_wait *wait;
 	bool is_moving = mesh->lend.waits || mesh->lend.askings;
@@ -460,7 +466,8 @@ const struct lend_request *lend_next(struct mesh *mesh)
 		return NULL;
 	wait->is_ready = false;
 	mesh->lend.judged = wait;
-	return &wait->request;
+	wait->errand.within_ms = left_ms(mesh, wait);
+	return &wait->errand;
 }
 
 struct mono_time lend_due(const struct mesh *mesh)

@@ -16,6 +16,7 @@
 #include "crdt/state/author.h"
 #include "crdt/state/block_lease.h"
 
+struct errand;
 struct mesh;
 struct link;
 struct peer;
@@ -33,16 +34,6 @@ enum {
 /* How long members may take to say what they have, and to give. */
 #define LEND_FREE_PATIENCE (UINT64_C(500) * 1000000)
 #define LEND_BLOCK_PATIENCE (UINT64_C(700) * 1000000)
-
-/* A request to change something, as it came. */
-struct lend_request {
-	uint64_t number;
-	struct asker asker;
-	const struct change *changes;
-	size_t count;
-	struct bytes idempotency, action;
-	uint32_t copies;
-};
 
 struct lend_wait;
 struct lend_asking;
@@ -121,10 +112,10 @@ enum code lend_end_some(struct mesh *mesh, struct err *err);
  * A request came to E_DRY, for want of an address of `pool`. True: it is kept, and waits. False: it is to be refused,
  * with *code and a text that says who holds addresses up.
  */
-bool lend_keep(struct mesh *mesh, const struct lend_request *request, struct id pool, enum code *code, struct err *err);
+bool lend_keep(struct mesh *mesh, const struct errand *request, struct id pool, enum code *code, struct err *err);
 
 /* After each event, and until there is none: a request that is to be judged anew. Borrowed until the next call. */
-const struct lend_request *lend_next(struct mesh *mesh);
+const struct errand *lend_next(struct mesh *mesh);
 
 /* Members alone are asked, so the link has a peer. Failures of the store, and E_FORM. */
 enum code lend_asked(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err);

@@ -20,8 +20,10 @@ enum {
 	PENDING_ASKS = 64, /* open questions of one link */
 };
 
+#define NS_PER_MS UINT64_C(1000000)
+
 /* How long a request may wait. */
-#define PENDING_PATIENCE (UINT64_C(2) * 1000000000)
+#define PENDING_PATIENCE (2000 * NS_PER_MS)
 
 struct pendings {
 	struct pending *first, *last; /* in order of their times */
@@ -49,11 +51,28 @@ struct written {
 	const struct id *ids;
 	size_t count;
 	struct place place;
-	uint32_t copies; /* that are wanted */
+	uint32_t copies;         /* that are wanted */
+	bool spends;             /* answered only after another member has it: request.h */
+	bool is_keyed;           /* and may be repeated */
+	const uint64_t *keepers; /* where there was nothing to write: who else may have written it */
+	size_t keepers_count;
+	uint32_t link; /* another member asked, on this link and by that number; 0: a client */
+	uint32_t within_ms;
 };
+
+/* How long: a member that asks (`link`) has told for how long its client waits. */
+uint64_t pending_patience(uint32_t link, uint32_t within_ms);
 
 /* To be answered after the commit. */
 void pending_write(struct mesh *mesh, const struct written *written);
+
+/*
+ * A client's request, encoded, that the member `home` is to answer: put to it once, and never again. Takes the body.
+ */
+void pending_hand_on(struct mesh *mesh, uint64_t number, uint64_t home, bool is_keyed, struct buf *body);
+
+/* How many requests of the link's peer wait here. */
+size_t pending_open(const struct mesh *mesh, uint32_t link);
 
 /* A request that wants to be answered from no less than the token says. */
 void pending_await(struct mesh *mesh, uint64_t number, struct bytes token, bool is_strict);

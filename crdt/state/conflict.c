@@ -10,6 +10,7 @@
 #include "crdt/state/limit.h"
 #include "crdt/state/live.h"
 #include "crdt/state/policy_head.h"
+#include "crdt/state/spend.h"
 #include "crdt/state/state.h"
 
 #include <stdio.h>
@@ -17,6 +18,9 @@
 
 /* Kinds are gone over by their numbers: all users before the first device. */
 _Static_assert((int)KIND_user < (int)KIND_device, "what is off is known before devices are gone over");
+_Static_assert((int)KIND_recovery_codes < (int)KIND_spend && (int)KIND_enrolment_token < (int)KIND_spend &&
+		       (int)KIND_one_time_link < (int)KIND_spend,
+	       "which uses are too many is known before uses are gone over");
 
 /* A walk over all records; `arena` is for one of them. */
 struct walk {
@@ -24,7 +28,7 @@ struct walk {
 	conflict_found *found;
 	void *context;
 	struct arena arena;
-	struct id *off; /* devices beyond their owners' limits, 16 bytes each */
+	struct id *off; /* devices beyond their owners' limits, uses beyond their secrets'; 16 bytes each */
 	size_t off_count, off_room;
 	bool is_off_sorted;
 };
@@ -96,6 +100,16 @@ static enum code find_heads(struct walk *walk, struct id policy, struct err *err
 	return code;
 }
 
+static void keep_off(struct walk *walk, struct id id)
+{
+	if (walk->off_count == walk->off_room) {
+		walk->off_room = 2 * walk->off_room + 64;
+		walk->off = must_realloc(walk->off, walk->off_room * sizeof *walk->off);
+	}
+	walk->off[walk->off_count++] = id;
+	walk->is_off_sorted = false;
+}
+
 /* Keeps in mind which of a user's devices are off. */
 static enum code note_off(struct walk *walk, struct id user, struct err *err)
 {
@@ -104,27 +118,38 @@ static enum code note_off(struct walk *walk, struct id user, struct err *err)
 	size_t count;
 	enum code code = limit_devices(walk->txn, user, &walk->arena, &owned, &count, &most, err);
 
-	for (size_t i = 0; !code && i < count; i++) {
-		if (owned[i].is_within)
-			continue;
-		if (walk->off_count == walk->off_room) {
-			walk->off_room = 2 * walk->off_room + 64;
-			walk->off = must_realloc(walk->off, walk->off_room * sizeof *walk->off);
-		}
-		walk->off[walk->off_count++] = owned[i].id;
-	}
+	for (size_t i = 0; !code && i < count; i++)
+		if (!owned[i].is_within)
+			keep_off(walk, owned[i].id);
 	return code;
 }
 
-static void find_off(struct walk *walk, struct id device)
+/* The same of uses, also of a secret that was removed since. */
+static enum code note_spent(struct walk *walk, const struct kind *kind, struct id id, struct err *err)
+{
+	struct spent *spent;
+	size_t count;
+	enum code code;
+
+	if (!spend_is_of(kind->number))
+		return OK;
+	code = spend_all(walk->txn, (struct ref){ kind->number, id }, &walk->arena, &spent, &count, err);
+	for (size_t i = 0; !code && i < count; i++)
+		if (!spent[i].stands)
+			keep_off(walk, spent[i].id);
+	return code;
+}
+
+static void find_off(struct walk *walk, enum conflict_what what, const struct kind *kind, struct id id)
 {
 	struct ids off = { walk->off, walk->off_count, walk->off_room };
 
 	if (!walk->is_off_sorted)
 		ids_sort(&off);
 	walk->is_off_sorted = true;
-	if (ids_has(walk->off, walk->off_count, device))
-		tell(walk, CONFLICT_LIMIT, KIND_TABLE(device), NULL, device, NULL, 0);
+	walk->off_count = off.count;
+	if (ids_has(walk->off, walk->off_count, id))
+		tell(walk, what, kind, NULL, id, NULL, 0);
 }
 
 static enum code find_sharing(struct walk *walk, enum conflict_what what, const struct lease_row *row, size_t place,
@@ -218,7 +243,9 @@ static enum code find_all(struct walk *walk, const struct kind *kind, struct id 
 	if (!code && kind == KIND_TABLE(user))
 		code = note_off(walk, id, err);
 	if (!code && kind == KIND_TABLE(device))
-		find_off(walk, id);
+		find_off(walk, CONFLICT_LIMIT, kind, id);
+	if (!code && kind == KIND_TABLE(spend))
+		find_off(walk, CONFLICT_SPENT, kind, id);
 	return code ? code : find_addresses(walk, kind, id, row, err);
 }
 
@@ -244,6 +271,9 @@ static enum code find_of(struct walk *walk, uint32_t number, struct id id, struc
 
 	if (!kind)
 		return OK;
+	code = note_spent(walk, kind, id, err);
+	if (code)
+		return code;
 	code = live_row(walk->txn, kind, id, &row, err);
 	if (!code)
 		return find_all(walk, kind, id, &row, err);
@@ -300,6 +330,7 @@ static const char *saying(enum conflict_what what)
 	case CONFLICT_ADDRESS: return "share one address, which is the first one's: the others get new ones";
 	case CONFLICT_LEASES: return "are of one device and pool, and the first one counts: the others end";
 	case CONFLICT_LOST: return "lost its address to another device: it gets a new one, and needs a new config";
+	case CONFLICT_SPENT: return "uses once more what was used up already: what came of it is off; remove that";
 	case CONFLICT_POOL:
 		return "overlap on one gateway, where the first of these counts as absent: remove one of them";
 	case CONFLICT_NAME:

@@ -22,6 +22,7 @@ enum conflict_what {
 	CONFLICT_LEASES,  /* a device has several live leases of one pool: as above */
 	CONFLICT_LOST,    /* a device that lost its only lease of a pool to another one */
 	CONFLICT_POOL,    /* overlaps a pool with a smaller id on one gateway: treated as absent */
+	CONFLICT_SPENT,   /* a use of a once-only secret beyond what it allows: what it made is off */
 	CONFLICT_KINDS,
 };
 

@@ -304,11 +304,15 @@ static enum code judge_all(struct request *request, struct judged *judged, struc
 	enum code code = each(request, judge_asked, err);
 
 	if (!code)
+		code = each(request, judge_home, err);
+	if (!code)
 		code = find_repeat(request, &is_repeat, err);
 	if (code)
 		return code;
 	for (size_t i = 0; i < request->count; i++)
 		judged->ids[i] = request->wishes[i].id;
+	judged->spends = request->home;
+	judged->keepers = judge_keepers(request, &judged->keepers_count);
 	if (is_repeat) {
 		judged->is_repeat = true;
 		judged->audit_hash = request->judging->audit_before;
@@ -342,5 +346,7 @@ enum code judge(const struct judging *judging, const struct asker *asker, const 
 		*ret_judged = judged;
 	if (code == E_DRY)
 		ret_judged->pool = request->dry;
+	if (code == E_ELSEWHERE)
+		ret_judged->home = request->home;
 	return code;
 }

@@ -63,7 +63,9 @@ struct judging {
 	uint64_t audit_seq;       /* of the audit row */
 	struct id audit_before;   /* the hash of the one before it */
 	const struct members *members;   /* who owns which addresses; NULL: nobody any */
-	const struct block_gates *gates; /* NULL: nothing is in the way of leasing */
+	const struct block_gates *gates; /* NULL: nothing is in the way of leasing, nor of what else is inherited */
+	bool leases_nothing;             /* of what it owns: it may not know of all that it leased */
+	const char *spends_not;          /* why this member spends nothing once-only now; NULL: it may */
 };
 
 struct judged {
@@ -74,15 +76,22 @@ struct judged {
 	struct id audit_hash;         /* the id of its audit row, for the next one */
 	bool is_repeat;               /* it came true before, or changes nothing: there is no entry, only ids */
 	struct id pool;               /* after E_DRY, which sets nothing else: the one that has no address left here */
+	uint64_t home;                /* after E_ELSEWHERE, which sets nothing else: who is to be asked instead */
+	bool spends;                  /* something that is spent once: told only when another member has it too */
+	const uint64_t *keepers;      /* who kept that before this member did, all evicted; in the judging's arena */
+	size_t keepers_count;
 };
 
 /*
- * E_DENIED (who asks may not), E_TAKEN (a name, a key, an address), E_ABSENT, E_LIMIT, E_VALUE, E_FORM, E_DRY: each
- * says which change and field, and what to do. An audit row is part of every entry.
+ * E_DENIED (who asks may not), E_TAKEN (a name, a key, an address), E_ABSENT, E_LIMIT, E_VALUE, E_FORM, E_BUSY,
+ * E_DRY, E_ELSEWHERE: each says which change and field, and what to do. An audit row is part of every entry.
  *
  * A lease in a pool with IPv4 gets an address that this member owns (block.h), unless it brings one along that this
  * member may lease. E_DRY when there is none: all else about the request was in order, and it may be asked again once
  * another member gave addresses of that pool.
+ *
+ * What can be spent but so often (spend.h) is spent by its home alone. E_ELSEWHERE where that is another member: the
+ * whole request is to be asked there. Whether it is a repeat, its home says.
  *
  * A record's nonce is random, of a lease always, or 16 bytes that follow from `idempotency`: then the same request
  * makes the same ids at any member, unless the identity names the member or the time (pools, leases, secrets spent at

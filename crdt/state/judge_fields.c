@@ -136,7 +136,8 @@ static enum code check_required(const struct wish *wish, struct err *err)
 	for (size_t i = 0; i < wish->kind->shape.count; i++) {
 		const struct field *f = &wish->kind->shape.fields[i];
 		/* It comes once it is known what else is there. */
-		bool is_late = wish->kind == KIND_TABLE(device) && i == AT_device_ordinal;
+		bool is_late = (wish->kind == KIND_TABLE(device) && i == AT_device_ordinal) ||
+			       (wish->kind == KIND_TABLE(spend) && i == AT_spend_ordinal);
 
 		if (f->is_required && !is_late && !row_has_field(&wish->kind->shape, wish->row, i))
 			return at_field(f, fail(err, E_VALUE, "is required"), err);
@@ -179,6 +180,8 @@ static enum code begin_create(struct request *request, struct wish *wish, struct
 	code = check_required(wish, err);
 	if (!code && wish->kind == KIND_TABLE(lease))
 		code = judge_address(request, wish, err);
+	if (!code && wish->kind == KIND_TABLE(spend))
+		code = judge_use(request, wish, err);
 	if (!code && wish->kind == KIND_TABLE(policy_version) && !(wish->given & BIT(AT_policy_version_replaces)))
 		code = judge_heads(request, wish, err);
 	if (!code && !wish->is_nothing)

@@ -18,16 +18,17 @@ struct wish {
 	const struct kind *kind;
 	size_t position;
 	struct id id;
-	uint64_t given;      /* places that the change names */
-	void *asked;         /* the row as it was given */
-	void *old;           /* the row as it is; NULL: there is none, or none that can be read */
-	void *row;           /* the row as it will be; NULL: it goes */
-	struct bytes stored; /* the record, when anything of it is there */
-	uint64_t places;     /* that the op writes */
-	bool is_nothing;     /* all is as it should be already */
-	bool is_dry;         /* a lease for which no address is free here */
-	bool is_bound;       /* the id would be another at another member, or at another time */
-	struct bytes map;    /* of the op */
+	uint64_t given;                /* places that the change names */
+	void *asked;                   /* the row as it was given */
+	void *old;                     /* the row as it is; NULL: there is none, or none that can be read */
+	void *row;                     /* the row as it will be; NULL: it goes */
+	struct bytes stored;           /* the record, when anything of it is there */
+	uint64_t places;               /* that the op writes */
+	bool is_nothing;               /* all is as it should be already */
+	bool is_dry;                   /* a lease for which no address is free here */
+	bool is_bound;                 /* the id would be another at another member, or at another time */
+	struct bytes map;              /* of the op */
+	const struct block_line *line; /* through which what is spent came to this member; NULL: it was always here */
 };
 
 struct request {
@@ -39,6 +40,7 @@ struct request {
 	struct id dry;        /* the pool that has no address left here, where that ended the request */
 	struct block_map map; /* of the pool that was looked at last */
 	bool has_map;
+	uint64_t home; /* the member that alone spends what the request wants spent; 0: nothing such */
 	struct record scratch;
 	struct buf buf; /* for one op */
 };
@@ -64,6 +66,12 @@ enum code judge_heads(struct request *request, struct wish *wish, struct err *er
 /* The next ordinal: behind those of the owner's devices, also those that this request makes. */
 enum code judge_ordinal(struct request *request, struct wish *wish, struct err *err);
 
+/* Who spends what the request wants spent: E_ELSEWHERE when that is another member. */
+enum code judge_home(struct request *request, struct wish *wish, struct err *err);
+
+/* The how many-th use of its credential a spend is. */
+enum code judge_use(struct request *request, struct wish *wish, struct err *err);
+
 /* What is stored, and what will be. */
 enum code judge_stored(struct request *request, struct wish *wish, struct err *err);
 
@@ -86,6 +94,13 @@ enum code judge_leased(struct request *request, struct wish *wish, bool *ret_is_
 enum code judge_lease(struct request *request, const struct wish *wish, struct err *err);
 enum code judge_interface(struct request *request, const struct wish *wish, struct err *err);
 enum code judge_pool(struct request *request, const struct wish *wish, struct err *err);
+
+/* Spends: that the credential is good, and uses are left. They stay while it lives. */
+enum code judge_spend(struct request *request, const struct wish *wish, struct err *err);
+enum code judge_spend_stays(struct request *request, const struct wish *wish, struct err *err);
+
+/* Who kept what is spent before this member did; in the arena. */
+const uint64_t *judge_keepers(const struct request *request, size_t *ret_count);
 
 /* The op's map, {field: value} of the wish's places. */
 enum code judge_map(struct request *request, struct wish *wish, struct err *err);

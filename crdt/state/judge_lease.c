@@ -33,7 +33,8 @@ static enum code find_map(struct request *request, const struct pool_row *pool, 
 
 	if (request->has_map && id_equal(request->map.pool, pool->id))
 		return OK;
-	code = block_map(judging->txn, judging->members, pool, judging->arena, &request->map, err);
+	code = block_map(judging->txn, judging->leases_nothing ? NULL : judging->members, pool, judging->arena,
+			 &request->map, err);
 	request->has_map = !code;
 	return code;
 }

@@ -305,6 +305,8 @@ enum code judge_rules(struct request *request, struct wish *wish, struct err *er
 {
 	enum code code;
 
+	if (wish->change->what != CHANGE_CREATE && wish->kind == KIND_TABLE(spend))
+		return judge_spend_stays(request, wish, err);
 	if (wish->change->what == CHANGE_REMOVE && wish->kind == KIND_TABLE(plan))
 		return check_unused(request, wish, err);
 	if (wish->change->what == CHANGE_REMOVE)
@@ -322,6 +324,7 @@ enum code judge_rules(struct request *request, struct wish *wish, struct err *er
 	case KIND_pool: return judge_pool(request, wish, err);
 	case KIND_interface: return judge_interface(request, wish, err);
 	case KIND_lease: return judge_lease(request, wish, err);
+	case KIND_spend: return judge_spend(request, wish, err);
 	}
 	return OK;
 }

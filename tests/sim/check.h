@@ -33,6 +33,9 @@ void check_died(struct check *check, struct machine *machine);
  */
 void check_asked(struct check *check, uint64_t number, uint32_t machine);
 
+/* The same of one that another machine may do: its answer is from there, and what is there is kept there. */
+void check_asked_any(struct check *check, uint64_t number, uint32_t machine);
+
 /*
  * A client showed this token at a machine and was answered there, now, as from no less (invariant 11). Tokens come from
  * replies that check_replied saw.

@@ -93,6 +93,12 @@ void check_asked(struct check *check, uint64_t number, uint32_t machine)
 	item->words[0] = machine;
 }
 
+void check_asked_any(struct check *check, uint64_t number, uint32_t machine)
+{
+	check_asked(check, number, machine);
+	check_map_put(&check->asked, (struct sum){ number, 1 })->words[1] = true;
+}
+
 /* All that the author had written by then is durable, whether or not it was answered. */
 static void note_acknowledged(struct check *check, struct machine *m, const struct reply *reply)
 {
@@ -159,10 +165,12 @@ void check_replied(struct check *check, struct machine *m, const struct reply *r
 
 	if (check->violation[0])
 		return;
-	check_given(check, m, reply->token);
 	if (item && item->words[0] != m->at)
 		check_violate(check, 11, m, "it answered a request that was put to another");
 	check_copies(check, m, reply);
+	if (item && item->words[1])
+		return;
+	check_given(check, m, reply->token);
 	if (!reply->code && (item || reply->count))
 		note_acknowledged(check, m, reply);
 }

@@ -117,6 +117,9 @@ void check_all_revoked(struct check *check, struct machine *m, struct store_txn 
 void check_logins(struct check *check, struct machine *m, struct store_txn *txn);
 void check_leases(struct check *check, struct machine *m, struct store_txn *txn);
 
+/* What was spent (13). */
+void check_spends(struct check *check, struct machine *m, struct store_txn *txn);
+
 /* --- Clients. */
 
 /* After a start: what was acknowledged is there (4). */

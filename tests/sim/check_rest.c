@@ -255,6 +255,7 @@ void check_rest(struct check *check)
 			check_promises(check, &world->machines[i], txn);
 			check_closed(check, &world->machines[i], txn);
 			check_all_revoked(check, &world->machines[i], txn);
+			check_spends(check, &world->machines[i], txn);
 		}
 		store_end(txn);
 		check_one(check, first, &world->machines[i]);

@@ -111,7 +111,8 @@ static void ask_much(struct evil *e, struct evil_link *link)
 
 	for (uint32_t i = 0; i < QUESTIONS && link->is_up; i++) {
 		rng_fill(&e->rng, body, sizeof body);
-		frame_put_ask(&e->frame, (uint32_t)evil_below(e, 1000), ASK_TOKEN, 1 + (uint32_t)evil_below(e, 5000),
+		frame_put_ask(&e->frame, (uint32_t)evil_below(e, 1000),
+			      (enum ask_what)(1 + evil_below(e, ASK_KINDS - 1)), 1 + (uint32_t)evil_below(e, 5000),
 			      bytes_of(body, sizeof body));
 		evil_say(e, link);
 	}

@@ -56,6 +56,7 @@ struct machine {
 	uint64_t process;
 	uint64_t boots; /* tells a timer of an earlier process */
 	uint64_t tick_ns;
+	uint64_t at_once; /* calls in a row that were wanted at once */
 	struct wire wires[WORLD_LINKS_MAX];
 	size_t wires_count;
 	uint32_t last_wire;

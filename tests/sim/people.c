@@ -287,7 +287,10 @@ static void send_to(struct people *p, struct client *c, uint32_t machine)
 	p->counts.asked++;
 	p->counts.copies += job->copies > 0;
 	remember(p, number, c, machine);
-	check_asked(p->check, number, machine);
+	if (job->spends)
+		check_asked_any(p->check, number, machine);
+	else
+		check_asked(p->check, number, machine);
 	world_say(p->world, "client %d asks machine %u for %zu changes, the first of a %s (%" PRIu64 ")",
 		  (int)(c - p->clients), machine, job->count,
 		  model_kind(job->changes[0].kind) ? model_kind(job->changes[0].kind)->shape.name : "?", number);
@@ -483,6 +486,8 @@ static void job_answered(struct people *p, struct client *c, struct machine *m, 
 		note_own(p, c, reply, m->at);
 		people_learn(p, c, reply, m->at);
 	}
+	if (job->spends)
+		people_spent(p, c, reply);
 	if (!job->waits)
 		think(p, c);
 }

@@ -50,6 +50,8 @@ enum { PEOPLE_CALLS = 100, PEOPLE_CALLS_END = 103 };
 	X(own, 4)           \
 	X(forbidden, 6)     \
 	X(crowd, 1)         \
+	X(credential, 4)    \
+	X(spend, 8)         \
 	X(burst, 1)         \
 	X(diary, 8)
 
@@ -75,6 +77,9 @@ enum { PEOPLE_CALLS = 100, PEOPLE_CALLS_END = 103 };
 	X(leased)            \
 	X(dry)               \
 	X(reused)            \
+	X(spent)             \
+	X(spent_up)          \
+	X(spent_busy)        \
 	X(nobody_there)
 
 struct people_counts {

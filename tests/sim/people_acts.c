@@ -420,6 +420,8 @@ static enum pool_name pool_of(uint32_t kind)
 	case KIND_password: return POOL_PASSWORDS;
 	case KIND_usage: return POOL_USAGE;
 	case KIND_pool: return POOL_POOLS;
+	case KIND_enrolment_token:
+	case KIND_one_time_link: return POOL_CREDENTIALS;
 	default: return POOLS;
 	}
 }

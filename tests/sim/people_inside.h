@@ -36,6 +36,7 @@ enum pool_name {
 	POOL_USAGE,
 	POOL_POOLS,
 	POOL_REVOKED,
+	POOL_CREDENTIALS,
 	POOLS,
 };
 
@@ -57,6 +58,7 @@ struct job {
 	struct id ids[JOB_CHANGES]; /* that it was first answered with */
 	struct arena arena;
 	bool must_be_refused, is_repeatable, is_answered, is_diary, is_revoked;
+	bool spends; /* what another machine may do */
 	/* What is still to come. */
 	uint32_t waits, tries;
 };
@@ -72,11 +74,8 @@ struct client {
 	bool is_covered; /* the machine it is at has all that the token says */
 	bool is_strict, is_ready;
 	uint32_t patience;
-	uint64_t awaited; /* the request's number */
-	struct {
-		uint32_t kind;
-		struct id id;
-	} mine[MINE_MAX]; /* what it must find where its token is covered */
+	uint64_t awaited;          /* the request's number */
+	struct ref mine[MINE_MAX]; /* what it must find where its token is covered */
 	size_t mine_count;
 	struct id diary;
 	bool has_diary;
@@ -114,8 +113,7 @@ static inline uint64_t job_code(enum code code)
 }
 /* --- What people know (people_job.c). */
 
-/* NULL: nothing. */
-const struct known *pool_pick(struct people *people, enum pool_name name);
+const struct known *pool_pick(struct people *people, enum pool_name name); /* NULL: nothing */
 void pool_add(struct people *people, enum pool_name name, struct known known);
 void pool_drop(struct people *people, enum pool_name name, struct id id);
 struct key32 people_key(struct people *people);
@@ -144,7 +142,8 @@ PEOPLE_ACTS(X)
 /* Fills the job with something to ask for at the client's machine. */
 void people_choose(struct people *people, struct client *client);
 
-/* The job came true. */
+/* The job came true; or what was to be spent was, or not. */
+void people_spent(struct people *people, struct client *client, const struct reply *reply);
 void people_learn(struct people *people, struct client *client, const struct reply *reply, uint32_t machine);
 
 #endif

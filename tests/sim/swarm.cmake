@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 warren_prefixed(warren_next_core next_ warren_model_next warren_log_next warren_state_next warren_gossip_next
                 warren_node_next WITHOUT sign.c seal.c)
-set(SWARM_SOURCES core_next.c faults.c faults_attack.c faults_disks.c faults_members.c faults_mix.c people.c people_acts.c people_job.c people_make.c swarm.c
+set(SWARM_SOURCES core_next.c faults.c faults_attack.c faults_disks.c faults_members.c faults_mix.c people.c people_acts.c people_job.c people_make.c people_spend.c swarm.c
     swarm_main.c swarm_print.c)
 
 # With stand-ins for signatures and seals, and with the real ones.

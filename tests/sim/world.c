@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct waiting {
@@ -160,9 +161,17 @@ const struct effects world_effects = {
 
 static void plan_tick(struct machine *m)
 {
-	uint64_t next = m->core->node_next(m->node).ns;
+	uint64_t next = m->core->node_next(m->node).ns, now = world_now(m->world);
 
-	if (next == m->tick_ns || next == UINT64_MAX)
+	if (next == UINT64_MAX)
+		return;
+	m->at_once = next <= now ? m->at_once + 1 : 0;
+	if (m->at_once > WORLD_AT_ONCE) {
+		fprintf(stderr, "%s wants to be called again at once, and again\n", world_name(m));
+		abort();
+	}
+	next = next < now ? now : next;
+	if (next == m->tick_ns)
 		return;
 	m->tick_ns = next;
 	queue_add(&m->world->queue, next,

@@ -9,6 +9,9 @@
 #include "crdt/base/arena.h"
 #include "tests/sim/world.h"
 
+/* No node has so much to do at one time. */
+enum { WORLD_AT_ONCE = 1000 };
+
 enum { WORLD_NET = 1, WORLD_TICK, WORLD_READY, WORLD_CALL };
 
 extern const struct effects world_effects;

@@ -98,7 +98,7 @@ static void close_node(struct machine *m)
 	world_drop_waiting(m);
 	m->wires_count = 0;
 	m->is_busy = false;
-	m->tick_ns = 0;
+	m->tick_ns = m->at_once = 0;
 	m->boots++;
 }
 

@@ -156,7 +156,7 @@ static const struct {
 	{ "09000000000000000007", E_FORM },
 	{ "09040000000000000007", E_FORM },
 	{ "09010000000000000000", E_FORM },
-	{ "0f000000010400000000", E_FORM },
+	{ "0f000000010600000000", E_FORM },
 	{ "1100", E_FORM },
 	{ "1108", E_FORM },
 	{ "120000", E_FORM },
@@ -249,10 +249,10 @@ static void what_is_on_the_edge_is_taken(void **state)
 	put_hex("0b000000000000000701010508000000000000000701010809");
 	assert_int_equal(frame_read_out(LINK_MEMBER, &frame), OK);
 	/* The last code that there is, and one that a later version may have. */
-	put_hex("10000000010d");
-	assert_int_equal(frame_read_out(LINK_MEMBER, &frame), OK);
-	assert_int_equal(frame.answer.code, E_DRY);
 	put_hex("10000000010e");
+	assert_int_equal(frame_read_out(LINK_MEMBER, &frame), OK);
+	assert_int_equal(frame.answer.code, E_ELSEWHERE);
+	put_hex("10000000010f");
 	assert_int_equal(frame_read_out(LINK_MEMBER, &frame), OK);
 	assert_int_equal(frame.answer.code, E_NEWER);
 	/* Empty lists: all is said. */
