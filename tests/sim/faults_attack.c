@@ -118,7 +118,7 @@ static void say_as_stranger(struct faults *f, uint64_t link)
 		net_send(f->world->net, link, 0, bytes);
 	else
 		net_send(f->world->net, link, 0, bytes_of(garbage, sizeof garbage));
-	faults_later(f, CALL_LEAVE, 1000, 20 * FAULTS_SECOND);
+	faults_later(f, CALL_LEAVE, WORLD_MACHINES_MAX, 20 * FAULTS_SECOND);
 }
 
 static struct id invite_id(const struct world *world, const struct invite_row *row)

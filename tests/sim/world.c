@@ -103,7 +103,7 @@ static void effect_dial(void *context, uint64_t node)
 {
 	struct machine *m = context;
 	struct world *world = m->world;
-	uint32_t places[WORLD_MACHINES_MAX];
+	uint32_t places[WORLD_LARGE_MAX];
 	size_t count = 0, up = 0;
 
 	for (uint32_t i = 0; i < world->options.machines; i++) {

@@ -16,7 +16,8 @@
 
 #include <stdio.h>
 
-enum { WORLD_MACHINES_MAX = 1024 };
+/* What faults, people and checks can have to do with; and a world without them. */
+enum { WORLD_MACHINES_MAX = 64, WORLD_LARGE_MAX = 1024 };
 
 /* NULL: nobody wants to know. */
 struct world_hooks {

@@ -64,7 +64,7 @@ struct world *world_new(const struct world_options *options)
 				   .jitter_ns = options->jitter_ns ? options->jitter_ns : 100000,
 				   .cut_ppm = options->cut_ppm };
 
-	assert(options->machines <= WORLD_MACHINES_MAX);
+	assert(options->machines <= WORLD_LARGE_MAX);
 	/* No monotonic clock shows 0. */
 	world->queue.now_ns = 1;
 	world->options = *options;
@@ -324,7 +324,7 @@ void world_admit(struct world *world, uint32_t machine, uint32_t sponsor)
 
 void world_found_all(struct world *world, uint32_t count)
 {
-	struct bytes all[1 + 2 * WORLD_MACHINES_MAX];
+	struct bytes all[1 + 2 * WORLD_LARGE_MAX];
 	struct arena arena = { 0 };
 
 	all[0] = world_cluster_statement(world, &arena);
