@@ -3,8 +3,8 @@
 #define WARREN_LOOK_H
 
 /*
- * A look at what all members acknowledged: of each stream what all of them have, what one of them at least has, and
- * what they have between them. Of a stream with several branches nothing is had before each of its ends is.
+ * A look at what all members acknowledged: of each stream what all of them have (where it has branches, those of its
+ * ends that each of them names), what one of them at least has, and what they have between them.
  */
 
 #include "crdt/gossip/stable.h"
