@@ -83,11 +83,22 @@ static bool raise(struct look *look, struct stream stream)
 	return is_changed;
 }
 
+/*
+ * Whoever has no others may just not know of them yet, since its disk is from before they came. What it writes until
+ * then is its alone, so it keeps that while there is room.
+ */
+static bool is_alone(const struct mesh *mesh)
+{
+	return !mesh->peers_count && !trim_is_over(&mesh->stable.trim);
+}
+
 static enum code raise_all(struct look *look, struct err *err)
 {
 	struct mesh *mesh = look->mesh;
 	enum code code = OK;
 
+	if (is_alone(mesh))
+		return OK;
 	for (size_t i = 0; !code && i < look->least.count; i++) {
 		struct stream stream = look->least.all[i].stream;
 		const struct frontier *ends;

@@ -7,8 +7,9 @@
  * (rounds.h). Members count from their admission, joined or not; neither silence nor a clock ends that.
  *
  * An acknowledgement counts when it lies on this member's own chain. Of a stream with several branches every member is
- * to have each of them. The stable vector is on the disk with whatever goes because of it, so that a disk that does not
- * cover it is known to be old, and it never goes back.
+ * to have each of them. Who is alone goes by its own word, and only once the log is over its budget: its disk may be
+ * from before the others came. The stable vector is on the disk with whatever goes because of it, so that a disk that
+ * does not cover it is known to be old, and it never goes back.
  *
  * It is looked at no more often than every 10 s, and only when something changed; what follows is done in bounded
  * steps, so that nobody waits for it.

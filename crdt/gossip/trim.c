@@ -110,7 +110,7 @@ bool trim_is_counting(const struct trim *trim)
 	return !trim->state.is_counted;
 }
 
-static bool is_over(const struct trim *trim)
+bool trim_is_over(const struct trim *trim)
 {
 	return trim->bytes + (uint64_t)trim->change > trim->budget;
 }
@@ -292,7 +292,7 @@ static enum code drop_prints(struct step *step, struct trim_stream *at, struct e
 {
 	enum code code = OK;
 
-	for (int i = 0; !code && i < TRIM_TURN && at->has_prints && is_over(step->trim) && !is_spent(step); i++) {
+	for (int i = 0; !code && i < TRIM_TURN && at->has_prints && trim_is_over(step->trim) && !is_spent(step); i++) {
 		struct logged logged;
 
 		code = look_after(step, at->stream, bottom, &logged, err);
@@ -313,7 +313,7 @@ static enum code drop_early(struct step *step, struct trim_stream *at, struct er
 	at->early_for = limit;
 	if (place_compare(at->early, at->cut) < 0)
 		at->early = at->cut;
-	for (int i = 0; !code && i < TRIM_TURN && !at->is_early && is_over(step->trim) && !is_spent(step); i++) {
+	for (int i = 0; !code && i < TRIM_TURN && !at->is_early && trim_is_over(step->trim) && !is_spent(step); i++) {
 		struct logged logged;
 		struct log_place place;
 
@@ -359,9 +359,9 @@ enum code trim_step(struct trim *trim, const struct trimming *trimming, struct e
 		return code;
 	}
 	code = in_turn(&step, truncate_stream, err);
-	if (!code && is_over(trim))
+	if (!code && trim_is_over(trim))
 		code = in_turn(&step, drop_prints, err);
-	if (!code && is_over(trim))
+	if (!code && trim_is_over(trim))
 		code = in_turn(&step, drop_early, err);
 	trim->is_more = is_spent(&step);
 	return code;

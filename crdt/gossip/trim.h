@@ -59,6 +59,9 @@ void trim_grew(struct trim *trim, const struct batch *batch);
 /* Before a step, but only the first of a transaction; the streams are those of `own`. */
 void trim_open(struct trim *trim, const struct vector *own);
 
+/* Whether the log, as far as it was counted, is larger than its budget. */
+bool trim_is_over(const struct trim *trim);
+
 /* Whether the next step only reads. */
 bool trim_is_counting(const struct trim *trim);
 enum code trim_step(struct trim *trim, const struct trimming *trimming, struct err *err);
