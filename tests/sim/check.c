@@ -411,10 +411,34 @@ static void check_in_turn(struct check *check, struct machine *m)
 	take_turn(check);
 }
 
+/*
+ * Where a key is in use twice, what one process acknowledged is taken for the other's word too. So a log may have been
+ * cut of what nobody else has, and a state that took the place of this one may lack it: a limit that the docs name.
+ */
+static void note_replaced(struct check *check, struct machine *m)
+{
+	struct disk *disk = &check->disks[m->at];
+	uint64_t replaced = check_mesh(m)->counts.replaced;
+	bool has_clones = false;
+
+	for (uint32_t i = 0; i < check->world->options.machines; i++)
+		has_clones |= check->world->machines[i].is_clone;
+	if (has_clones && replaced > disk->replaced) {
+		vector_done(&disk->vector);
+		vector_done(&disk->acked);
+		check_map_done(&disk->marks);
+		disk->revoked_count = 0;
+		disk->may_fork = disk->was_lost = true;
+		disk->lost_ns = world_now(check->world);
+	}
+	disk->replaced = replaced;
+}
+
 void check_stepped(struct check *check, struct machine *m)
 {
 	if (check->violation[0])
 		return;
+	note_replaced(check, m);
 	check_statements(check, m);
 	check_vector(check, m);
 	check_clock(check, m);
@@ -470,7 +494,7 @@ void check_booted(struct check *check, struct machine *m)
 {
 	struct disk *disk = &check->disks[m->at];
 
-	disk->noted = 0;
+	disk->noted = disk->replaced = 0;
 	disk->hlc = (struct hlc){ 0 };
 	disk->members = (struct sum){ 0 };
 	changes_clear(&disk->changed);

@@ -23,6 +23,7 @@ struct disk {
 	struct vector healed; /* that it had when all was mended: everybody is to have it */
 	bool is_known;        /* a process of it was seen, so the vector is also the most */
 	uint64_t noted;       /* of mesh->recent */
+	uint64_t replaced;    /* by this process */
 	bool may_fork;        /* another history of its streams may be about */
 	bool was_lost, is_damaged, is_evil;
 	uint64_t lost_ns;
