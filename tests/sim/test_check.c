@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/state/mark.h"
+#include "crdt/state/state.h"
 #include "tests/sim/trial.h"
 #include "tests/unit/base/check.h"
 
@@ -184,6 +185,89 @@ static void test_1_another_order(void **state)
 	check_full(t->check);
 	trial_is_well(t);
 	check_rest(t->check);
+	trial_violates(t, 1);
+	trial_end(t);
+}
+
+/* A record is removed everywhere, collected at one machine, and removed once more there. */
+static void remove_twice(struct trial *t, uint32_t machine, uint32_t kind, struct id id)
+{
+	struct record gone = { .is_dead = true };
+	struct arena arena = { 0 };
+	struct root root;
+	struct store_txn *txn;
+	bool is_changed;
+
+	trial_remove(t, 0, kind, id);
+	trial_run(t, 2 * SECOND);
+	assert_int_equal(store_begin(t->world->machines[machine].store, &txn, NULL), OK);
+	assert_int_equal(root_find(txn, &root, NULL), OK);
+	assert_int_equal(state_forget(txn, kind, id, &arena, NULL), OK);
+	assert_int_equal(state_merge(txn, &root, kind, id, &gone, &arena, &is_changed, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	arena_done(&arena);
+}
+
+/* Where a start was closed a removal in it may come when it is forgotten what was removed. */
+static void test_1_removed_twice(void **state)
+{
+	(void)state;
+	/* The first is compared with all batches anew, the second with another machine. */
+	for (uint32_t i = 0; i < 2; i++) {
+		struct trial *t = trial_begin_any();
+
+		t->check->disks[2].may_fork = true;
+		trial_write(t, 0, 0);
+		remove_twice(t, i, KIND_setting, t->last);
+		check_rest(t->check);
+		trial_is_well(t);
+		trial_end(t);
+	}
+}
+
+/* Where none was, all had every removal before they forgot. */
+static void test_1_removed_twice_and_no_fork(void **state)
+{
+	struct trial *t = trial_begin_any();
+
+	(void)state;
+	trial_write(t, 0, 0);
+	remove_twice(t, 1, KIND_setting, t->last);
+	check_full(t->check);
+	trial_violates(t, 1);
+	trial_end(t);
+}
+
+/* What is never collected keeps its identity. */
+static void test_1_an_identity_is_lost(void **state)
+{
+	struct record gone = { .is_dead = true };
+	struct id user, device;
+	struct trial *t = trial_begin_with(&user, &device);
+
+	(void)state;
+	t->check->disks[2].may_fork = true;
+	trial_remove(t, 0, KIND_user, user);
+	trial_run(t, 2 * SECOND);
+	trial_put(t, 1, KIND_user, user, &gone);
+	check_full(t->check);
+	trial_violates(t, 1);
+	trial_end(t);
+}
+
+static void test_1_a_mark_is_lost(void **state)
+{
+	struct id user, device;
+	struct trial *t = trial_begin_with(&user, &device);
+	uint8_t key[RECORD_KEY_SIZE];
+
+	(void)state;
+	t->check->disks[2].may_fork = true;
+	trial_remove(t, 0, KIND_user, user);
+	trial_run(t, 2 * SECOND);
+	record_key_write(KIND_user, user, key);
+	trial_tamper(t, 1, bytes_of(key, sizeof key), NULL);
+	check_full(t->check);
 	trial_violates(t, 1);
 	trial_end(t);
 }
@@ -383,6 +467,10 @@ int main(void)
 		cmocka_unit_test(test_1_another_root),
 		cmocka_unit_test(test_1_other_records),
 		cmocka_unit_test(test_1_another_order),
+		cmocka_unit_test(test_1_removed_twice),
+		cmocka_unit_test(test_1_removed_twice_and_no_fork),
+		cmocka_unit_test(test_1_an_identity_is_lost),
+		cmocka_unit_test(test_1_a_mark_is_lost),
 		cmocka_unit_test(test_1_other_members),
 		cmocka_unit_test(test_2_a_key_comes_back),
 		cmocka_unit_test(test_2_after_a_start),
