@@ -146,6 +146,5 @@ void check_evicted_links(struct check *check, struct machine *m);
 
 /* A member by its own word, and nobody who is up knows better. */
 bool check_stands(const struct check *check, uint32_t machine);
-void check_same_records(struct check *check, struct machine *a, struct machine *b);
 
 #endif

@@ -130,7 +130,7 @@ static bool is_same(const struct check *check, struct store_txn *a, struct store
 	return is_same;
 }
 
-void check_same_records(struct check *check, struct machine *a, struct machine *b)
+static void compare_records(struct check *check, struct machine *a, struct machine *b)
 {
 	struct store_txn *of_a = check_snapshot(check, a), *of_b = check_snapshot(check, b);
 
@@ -152,7 +152,7 @@ static void compare_all(struct check *check)
 
 			if (!one || !other || check->disks[j].is_damaged || !vector_equal(&one->vector, &other->vector))
 				continue;
-			check_same_records(check, &world->machines[j], &world->machines[i]);
+			compare_records(check, &world->machines[j], &world->machines[i]);
 			break;
 		}
 }
