@@ -228,6 +228,15 @@ static void knock(struct faults *f, uint32_t machine)
 	faults_later(f, CALL_LEAVE, machine, 20 * FAULTS_SECOND);
 }
 
+/* A sponsor's old disk, or a clone's, may be from when the sponsor was alone, and ask nobody what became of the invite.
+ */
+static bool may_be_let_in(const struct faults *f, uint32_t machine)
+{
+	const struct machine *sponsor = machine_of(f, f->world->machines[machine].joining.sponsor);
+
+	return sponsor && f->state[sponsor->at].is_old;
+}
+
 /* Nobody who came is in. */
 static void leave(struct faults *f, uint32_t machine)
 {
@@ -237,7 +246,7 @@ static void leave(struct faults *f, uint32_t machine)
 	}
 	if (!world_is_up(f->world, machine))
 		return;
-	if (world_mesh(f->world, machine)->is_member)
+	if (world_mesh(f->world, machine)->is_member && !may_be_let_in(f, machine))
 		faults_complain(f, "machine %u became a member by an invite that is worth nothing", machine);
 	world_kill(f->world, machine);
 }
