@@ -370,6 +370,8 @@ enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 	/* What our own log held beyond it is merged before anybody sees the state. */
 	if (!code && is_installed)
 		code = commit(mesh, err);
+	if (!code && is_installed)
+		code = pending_replaced(mesh, err);
 	if (!code)
 		code = relay_refresh(mesh, err);
 	if (!code)

@@ -312,6 +312,40 @@ void pending_refuse(struct mesh *mesh, enum code code, const char *text)
 	}
 }
 
+/* What was written and is not in the state that came waits beside it. */
+static enum code waits_beside(struct mesh *mesh, const struct place *place, bool *ret_waits, struct err *err)
+{
+	struct logged logged;
+	enum code code = mesh_look(mesh, err);
+
+	if (!code)
+		code = log_waiting_after(mesh->look, place->stream, log_behind(place->seq - 1), &logged, err);
+	*ret_waits = !code && logged.first <= place->seq;
+	return code == E_ABSENT ? OK : code;
+}
+
+enum code pending_replaced(struct mesh *mesh, struct err *err)
+{
+	enum code code = OK;
+
+	for (struct pending *pending = mesh->pendings.first; pending && !code; pending = pending->next) {
+		bool waits = false;
+
+		if ((pending->what != WAITS_FOR_COMMIT && pending->what != WAITS_FOR_COPIES) || pending->code ||
+		    !pending->place.seq)
+			continue;
+		code = waits_beside(mesh, &pending->place, &waits, err);
+		if (!waits)
+			continue;
+		pending->code = E_BUSY;
+		snprintf(pending->text, sizeof pending->text,
+			 "it is done, but this server has just taken over the state of another one, which does not "
+			 "show it yet: see what came of it before you ask again");
+		mesh->pendings.is_touched = true;
+	}
+	return code;
+}
+
 struct mono_time pending_next(const struct mesh *mesh)
 {
 	return mesh->pendings.first ? mesh->pendings.first->until : (struct mono_time){ UINT64_MAX };

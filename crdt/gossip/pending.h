@@ -90,6 +90,9 @@ enum code pending_flush(struct mesh *mesh, struct err *err);
 /* In place of a commit: what hung on it is refused. */
 void pending_refuse(struct mesh *mesh, enum code code, const char *text);
 
+/* Another state took the place of ours: a write that it does not show is no success yet. E_IO, E_DAMAGED. */
+enum code pending_replaced(struct mesh *mesh, struct err *err);
+
 /* When the next has waited long enough; UINT64_MAX: never. */
 struct mono_time pending_next(const struct mesh *mesh);
 

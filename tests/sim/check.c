@@ -426,6 +426,7 @@ static void note_replaced(struct check *check, struct machine *m)
 	if (has_clones && replaced > disk->replaced) {
 		vector_done(&disk->vector);
 		vector_done(&disk->acked);
+		vector_done(&disk->healed);
 		check_map_done(&disk->marks);
 		disk->revoked_count = 0;
 		disk->may_fork = disk->was_lost = true;

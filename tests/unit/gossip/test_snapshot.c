@@ -85,6 +85,54 @@ static void a_snapshot_comes_over_a_link(void **state)
 	}
 }
 
+/* The taker's disk as it was before its last writes, which the donor has. */
+static void put_back(struct pair *pair)
+{
+	struct mem_disk *copy;
+
+	scene_cut(pair->wire);
+	real_end(pair->to);
+	copy = mem_disk_clone(pair->scene->disks[1]);
+	pair->to = real_boot(pair->scene, 1);
+	pair->wire = scene_meet(pair->scene, pair->to, pair->donor);
+	scene_pass(pair->scene, 2000);
+	write_some(pair->to, 2);
+	scene_pass(pair->scene, 2000);
+	scene_cut(pair->wire);
+	real_end(pair->to);
+	mem_disk_restore(pair->scene->disks[1], copy);
+	mem_disk_free(copy);
+	pair->to = real_boot(pair->scene, 1);
+}
+
+/* Its token could not name it. */
+static void what_the_new_state_does_not_show_is_no_success(void **state)
+{
+	struct pair pair = make_pair(3, 5);
+	const struct answered *answer;
+	uint64_t number;
+
+	(void)state;
+	put_back(&pair);
+	/* Nobody answers, so it goes on with what it has. */
+	scene_pass(pair.scene, 25000);
+	write_some(pair.to, 6);
+	carry_shrink(pair.to);
+	number = real_write(pair.to, 10, 2);
+	assert_null(real_answer(pair.to, number));
+	mesh_of(pair.to)->recovery.need = RECOVERY_REPLACE;
+	pair.wire = scene_meet(pair.scene, pair.to, pair.donor);
+	scene_carry(pair.scene);
+	begin(pair.to, 0);
+	scene_carry(pair.scene);
+	assert_int_equal(real_mesh(pair.to)->counts.replaced, 1);
+	answer = real_answer(pair.to, number);
+	assert_non_null(answer);
+	assert_int_equal(answer->code, E_BUSY);
+	assert_non_null(strstr(answer->text, "taken over the state"));
+	scene_free(pair.scene);
+}
+
 /* --- Witnesses. */
 
 static void with_one_donor_there_is_nobody_to_ask(void **state)
@@ -346,6 +394,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_snapshot_comes_over_a_link),
+		cmocka_unit_test(what_the_new_state_does_not_show_is_no_success),
 		cmocka_unit_test(with_one_donor_there_is_nobody_to_ask),
 		cmocka_unit_test(others_bear_it_out),
 		cmocka_unit_test(who_differs_bears_out_nothing),
