@@ -194,12 +194,44 @@ static enum code take_all(struct mesh *mesh, struct bytes *wholes, size_t count,
 	return code;
 }
 
-/* Whoever was told everything is to have the new ones at once. */
-static void touch_told(struct mesh *mesh)
+bool t0_trusts(const struct mesh *mesh, const struct link *link)
+{
+	if (!link->session || !session_is_up(link->session))
+		return false;
+	if (link->peer)
+		return true;
+	return mesh->is_joining && !mesh->is_member &&
+	       !memcmp(session_peer(link->session)->key.bytes, mesh->joining.sponsor.bytes, 32);
+}
+
+static void compare_sums(struct mesh *mesh, struct link *link)
+{
+	if (!t0_trusts(mesh, link) || !link->t0.has_said)
+		return;
+	if (sum_equal(link->t0.said, mesh->t0.sum)) {
+		link->t0.is_told = true;
+		link->t0.at = mesh->t0.count;
+		/* The peer may know another sum of ours, and waits for a list, or for this. */
+		if (!sum_equal(link->t0.own_said, mesh->t0.sum))
+			link_owe(mesh, link, OWED_T0_SUM);
+		link_judge(mesh, link);
+		return;
+	}
+	if (sum_equal(link->t0.listed, mesh->t0.sum) && mono_since_ns(mesh->now, link->t0.listed_at) < LIST_PAUSE)
+		return;
+	link->t0.listed = mesh->t0.sum;
+	link->t0.listed_at = mesh->now;
+	link_owe(mesh, link, OWED_T0_SUM | OWED_T0_LIST);
+}
+
+/* Whoever was told everything is to have the new ones at once; with the others the set is compared anew. */
+static void tell_links(struct mesh *mesh)
 {
 	for (struct link *link = mesh->links; link; link = link->next)
 		if (link->t0.is_told)
 			link_touch(mesh, link);
+		else
+			compare_sums(mesh, link);
 }
 
 enum code t0_take(struct mesh *mesh, const struct bytes *wholes, size_t count, size_t *ret_taken, struct err *err)
@@ -213,19 +245,9 @@ enum code t0_take(struct mesh *mesh, const struct bytes *wholes, size_t count, s
 	free(left);
 	if (*ret_taken) {
 		mesh_members_changed(mesh);
-		touch_told(mesh);
+		tell_links(mesh);
 	}
 	return code;
-}
-
-bool t0_trusts(const struct mesh *mesh, const struct link *link)
-{
-	if (!link->session || !session_is_up(link->session))
-		return false;
-	if (link->peer)
-		return true;
-	return mesh->is_joining && !mesh->is_member &&
-	       !memcmp(session_peer(link->session)->key.bytes, mesh->joining.sponsor.bytes, 32);
 }
 
 /* What makes a stranger a member is not much; a set of them comes from those who are trusted. */
@@ -259,23 +281,6 @@ static enum code receive_statements(struct mesh *mesh, struct link *link, struct
 	if (code)
 		mesh->counts.t0_refused++;
 	return OK;
-}
-
-static void compare_sums(struct mesh *mesh, struct link *link)
-{
-	if (!t0_trusts(mesh, link) || !link->t0.has_said)
-		return;
-	if (sum_equal(link->t0.said, mesh->t0.sum)) {
-		link->t0.is_told = true;
-		link->t0.at = mesh->t0.count;
-		link_judge(mesh, link);
-		return;
-	}
-	if (sum_equal(link->t0.listed, mesh->t0.sum) && mono_since_ns(mesh->now, link->t0.listed_at) < LIST_PAUSE)
-		return;
-	link->t0.listed = mesh->t0.sum;
-	link->t0.listed_at = mesh->now;
-	link_owe(mesh, link, OWED_T0_SUM | OWED_T0_LIST);
 }
 
 void t0_begin(struct mesh *mesh, struct link *link)
@@ -581,6 +586,7 @@ void t0_flush(struct mesh *mesh, struct link *link)
 		buf_clear(&mesh->frame);
 		frame_put_t0_sum(&mesh->frame, mesh->t0.sum, (uint32_t)mesh->t0.count, mesh->wall);
 		link_send(mesh, link);
+		link->t0.own_said = mesh->t0.sum;
 		mesh->counts.t0_sum++;
 	}
 	if (link->owed & OWED_T0_LIST)

@@ -38,12 +38,12 @@ struct t0_link {
 	bool is_listed;    /* to its end */
 	struct sum listed; /* what our set weighed when we last listed it, and when that was */
 	struct mono_time listed_at;
-	size_t strange; /* bytes of statements that came from a stranger */
-	bool has_said;  /* what the peer's set weighs */
-	struct sum said;
-	bool is_clock_told; /* an operator was, that it is wrong */
-	bool is_shown;      /* what makes us a member, or our application */
-	char *refusal;      /* of the peer's application */
+	size_t strange;            /* bytes of statements that came from a stranger */
+	bool has_said;             /* what the peer's set weighs */
+	struct sum said, own_said; /* and what we last said of ours */
+	bool is_clock_told;        /* an operator was, that it is wrong */
+	bool is_shown;             /* what makes us a member, or our application */
+	char *refusal;             /* of the peer's application */
 };
 
 /* How this member joins: from a join token. */

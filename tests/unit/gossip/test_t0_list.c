@@ -115,6 +115,74 @@ static void a_list_is_not_repeated_at_once(void **state)
 	scene_free(scene);
 }
 
+static void say_sum(struct puppet *puppet, struct sum sum)
+{
+	frame_put_t0_sum(&puppet->frame, sum, 1, puppet->scene->wall);
+	puppet_say(puppet);
+}
+
+/* What a set weighs that has one more than the node's: as another node says that has it. */
+static struct sum sum_with(struct scene *scene, struct bytes whole)
+{
+	struct real *other = real_boot(scene, 1);
+
+	real_bring(other, &whole, 1);
+	return real_mesh(other)->t0.sum;
+}
+
+/*
+ * Two may lack nothing of each other any more before either has listed anything: by what was shown to a stranger, or by
+ * what a third told one of them. The one knows so by the other's word, and the other only by that of the first.
+ */
+static void a_peer_that_knows_an_older_sum_is_told_the_new_one(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_dial(real, &scene->keys[1], 7);
+	struct signer one_time;
+	struct bytes whole = scene_invite(scene, scene->keys[0].key, scene->wall.ms, &one_time);
+
+	(void)state;
+	assert_int_equal(puppet_count(puppet, FRAME_T0_SUM), 1);
+	puppet_statements(puppet, &whole, 1);
+	puppet_forget(puppet);
+	for (size_t i = 0; i < 2; i++) {
+		puppet_agree(puppet);
+		assert_int_equal(puppet_count(puppet, FRAME_T0_SUM), 1);
+		assert_true(sum_equal(puppet_last(puppet, FRAME_T0_SUM)->t0_sum.sum, real_mesh(real)->t0.sum));
+		assert_int_equal(puppet_count(puppet, FRAME_T0_LIST), 0);
+	}
+	scene_free(scene);
+}
+
+/* What the peer said of its set counts against what ours becomes, not only against what it was then. */
+static void a_set_that_grows_is_compared_anew(void **state)
+{
+	struct scene *scene = scene_new(4);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *third = puppet_member(real, 3), *equal, *other;
+	struct signer one_time;
+	struct bytes whole = scene_invite(scene, scene->keys[0].key, scene->wall.ms, &one_time);
+	struct sum sum = sum_with(scene, whole);
+
+	(void)state;
+	equal = puppet_dial(real, &scene->keys[1], 7);
+	other = puppet_dial(real, &scene->keys[2], 7);
+	say_sum(equal, sum);
+	say_sum(other, (struct sum){ 1, 1 });
+	puppet_forget(equal);
+	puppet_forget(other);
+	puppet_statements(third, &whole, 1);
+	assert_true(sum_equal(real_mesh(real)->t0.sum, sum));
+	/* It is told the rest. */
+	assert_int_equal(puppet_count(equal, FRAME_INDEX), 1);
+	assert_int_equal(puppet_count(equal, FRAME_T0_LIST), 0);
+	assert_int_equal(puppet_count(other, FRAME_T0_LIST), 1);
+	assert_true(sum_equal(puppet_last(other, FRAME_T0_SUM)->t0_sum.sum, sum));
+	assert_int_equal(puppet_count(other, FRAME_INDEX), 0);
+	scene_free(scene);
+}
+
 static void put_hashes(struct puppet *puppet, bool is_first, size_t count)
 {
 	struct id *hashes = must_alloc((count + 1) * sizeof *hashes);
@@ -187,6 +255,8 @@ int main(void)
 		cmocka_unit_test(a_list_that_begins_anew_is_all_that_counts),
 		cmocka_unit_test(a_list_says_where_it_begins_and_ends),
 		cmocka_unit_test(a_list_is_not_repeated_at_once),
+		cmocka_unit_test(a_peer_that_knows_an_older_sum_is_told_the_new_one),
+		cmocka_unit_test(a_set_that_grows_is_compared_anew),
 		cmocka_unit_test(a_list_without_end_ends_the_link),
 		cmocka_unit_test(the_list_of_a_stranger_is_not_kept),
 		cmocka_unit_test(clocks_that_are_off_are_told_once),
