@@ -254,10 +254,8 @@ enum code recover_tick(struct mesh *mesh, struct err *err)
 		return OK;
 	code = choose_donor(mesh, &donor, err);
 	recovery->tried = mesh->now;
-	if (!code && donor) {
-		recovery->tries = 0;
+	if (!code && donor)
 		snapshot_begin(mesh, donor);
-	}
 	if (code || donor)
 		return code;
 	mesh->counts.no_donor++;

@@ -251,6 +251,8 @@ static void a_state_that_lacks_what_everybody_had_is_not_taken(void **state)
 			assert_int_equal(puppet_count(tale.one, FRAME_SNAP_ASK), 0);
 			scene_pass(tale.scene, 15000);
 			assert_true(puppet_count(tale.one, FRAME_SNAP_ASK) > 0);
+			/* Once more is no way out: the operator is told what is. */
+			assert_true(mesh->recovery.tries >= RECOVER_TRIES);
 		}
 		scene_free(tale.scene);
 	}
