@@ -50,8 +50,8 @@ void recover_doubt(struct mesh *mesh, const struct link *link)
 /* --- Of others. */
 
 /*
- * Whether the chain that ends there leads through an end that everybody had. Of one that is not known here nobody can
- * tell yet. What is below such an end is a footprint at most, so a chain that misses it ends at one.
+ * Whether the chain that ends there leads through an end that everybody had. Of a longer one that is not known here
+ * nobody can tell yet. What is below such an end is a footprint at most, so a chain that misses it ends at one.
  */
 static enum code leads_through(struct mesh *mesh, struct stream stream, struct end from, struct end end,
 			       bool *ret_leads, struct err *err)
@@ -59,9 +59,13 @@ static enum code leads_through(struct mesh *mesh, struct stream stream, struct e
 	struct store_txn *txn;
 	struct logged logged;
 	struct batch front;
-	enum code code = mesh_reader(mesh, &txn, err);
+	enum code code = OK;
 
+	*ret_leads = end_equal(from, end);
+	if (from.seq <= end.seq)
+		return OK;
 	*ret_leads = true;
+	code = mesh_reader(mesh, &txn, err);
 	if (!code)
 		code = log_find(txn, stream, from, &logged, err);
 	if (code == E_ABSENT)
@@ -100,26 +104,25 @@ static enum code covers(struct mesh *mesh, const struct peer *peer, const struct
 }
 
 /* The first of what everybody had, from there on, that the peer has not; NULL: it has all of it. */
-static enum code find_uncovered(struct mesh *mesh, const struct peer *peer, size_t from, const struct frontier **ret_at,
-				struct err *err)
+static enum code find_uncovered(struct mesh *mesh, const struct peer *peer, const struct vector *everybody, size_t from,
+				const struct frontier **ret_at, struct err *err)
 {
-	const struct vector *stable = &mesh->stable.vector;
 	bool is_covered = true;
 	enum code code = OK;
 
-	for (; !code && from < stable->count; from++) {
-		code = covers(mesh, peer, &stable->all[from], &is_covered, err);
+	for (; !code && from < everybody->count; from++) {
+		code = covers(mesh, peer, &everybody->all[from], &is_covered, err);
 		if (!is_covered)
 			break;
 	}
-	*ret_at = from < stable->count ? &stable->all[from] : NULL;
+	*ret_at = from < everybody->count ? &everybody->all[from] : NULL;
 	return code;
 }
 
 enum code recover_judge(struct mesh *mesh, struct link *link, struct err *err)
 {
 	const struct frontier *at;
-	enum code code = find_uncovered(mesh, link->peer, 0, &at, err);
+	enum code code = find_uncovered(mesh, link->peer, &mesh->stable.vector, 0, &at, err);
 
 	if (code || !at)
 		return code;
@@ -130,15 +133,16 @@ enum code recover_judge(struct mesh *mesh, struct link *link, struct err *err)
 
 enum code recover_say(struct mesh *mesh, struct link *link, struct err *err)
 {
-	const struct frontier *all = mesh->stable.vector.all, *at;
+	const struct vector *stable = &mesh->stable.vector;
+	const struct frontier *at;
 	struct frame_list list;
 	size_t from = 0;
 	enum code code;
 
 	buf_clear(&mesh->frame);
 	list = frame_begin_old(&mesh->frame);
-	while (!(code = find_uncovered(mesh, link->peer, from, &at, err)) && at && frame_put_old(&list, at))
-		from = (size_t)(at - all) + 1;
+	while (!(code = find_uncovered(mesh, link->peer, stable, from, &at, err)) && at && frame_put_old(&list, at))
+		from = (size_t)(at - stable->all) + 1;
 	if (!code)
 		link_send(mesh, link);
 	return code;
@@ -146,26 +150,52 @@ enum code recover_say(struct mesh *mesh, struct link *link, struct err *err)
 
 /* --- Of this member. */
 
-void recover_old(struct mesh *mesh, struct link *link, struct reader list)
+/* Of an open start what is further has it, of a closed one a branch need not. */
+static enum code lacks(struct mesh *mesh, const struct frontier *frontier, bool *ret_lacks, struct err *err)
+{
+	struct store_txn *txn;
+	struct logged logged;
+	uint64_t horizon = 0;
+	enum code code;
+
+	*ret_lacks = false;
+	if (vector_has(&mesh->vector, frontier->stream, frontier->end))
+		return OK;
+	*ret_lacks = vector_seq(&mesh->vector, frontier->stream) <= frontier->end.seq;
+	if (*ret_lacks || !closed_is(mesh, frontier->stream.node, frontier->stream.start))
+		return OK;
+	code = mesh_reader(mesh, &txn, err);
+	if (!code)
+		code = log_horizon(txn, frontier->stream, &horizon, err);
+	if (!code && frontier->end.seq > horizon) {
+		code = log_find(txn, frontier->stream, frontier->end, &logged, err);
+		*ret_lacks = code == E_ABSENT;
+	}
+	return code == E_ABSENT ? OK : code;
+}
+
+enum code recover_old(struct mesh *mesh, struct link *link, struct reader list, struct err *err)
 {
 	struct frontier frontier;
-	bool is_old = false;
+	bool is_old = false, lacks_it;
+	enum code code = OK;
 
 	if (mesh->recovery.need == RECOVERY_REPLACE)
-		return;
+		return OK;
 	vector_done(&mesh->recovery.said);
-	while (frame_next_old(&list, &frontier)) {
-		is_old |= !vector_has(&mesh->vector, frontier.stream, frontier.end) &&
-			  vector_seq(&mesh->vector, frontier.stream) <= frontier.end.seq;
+	while (!code && frame_next_old(&list, &frontier)) {
+		code = lacks(mesh, &frontier, &lacks_it, err);
+		is_old |= lacks_it;
 		vector_note_more(&mesh->recovery.said, frontier.stream, frontier.end);
 	}
-	if (!is_old)
-		return;
+	if (code || !is_old)
+		return code;
 	mesh->counts.old++;
 	/* Whoever has just joined is empty, as it should be. */
 	if (mesh->vector.count)
 		mesh_alarm(mesh, "this server's disk is old: it takes over what the others have");
 	need(mesh, RECOVERY_REPLACE, link->peer->node);
+	return OK;
 }
 
 /* A donor has all that this member knows everybody had; by its own word it would be none. */
@@ -175,9 +205,12 @@ static enum code can_give(struct mesh *mesh, const struct peer *peer, bool *ret_
 	enum code code = OK;
 
 	*ret_can = peer->link && link_is_open(mesh, peer->link) && peer->link->has_shown &&
-		   vector_covers(&peer->acked, &mesh->recovery.said);
+		   vector_covers(&peer->acked, &mesh->recovery.said) &&
+		   (!peer->unfit.ns || mono_since_ns(mesh->now, peer->unfit) >= RECOVER_PAUSE);
 	if (*ret_can)
-		code = find_uncovered(mesh, peer, 0, &at, err);
+		code = find_uncovered(mesh, peer, &mesh->recovery.said, 0, &at, err);
+	if (!code && !at && *ret_can)
+		code = find_uncovered(mesh, peer, &mesh->stable.vector, 0, &at, err);
 	*ret_can = *ret_can && !at;
 	return code;
 }
@@ -221,10 +254,8 @@ enum code recover_tick(struct mesh *mesh, struct err *err)
 		return OK;
 	code = choose_donor(mesh, &donor, err);
 	recovery->tried = mesh->now;
-	if (!code && donor) {
-		recovery->tries = 0;
+	if (!code && donor)
 		snapshot_begin(mesh, donor);
-	}
 	if (code || donor)
 		return code;
 	mesh->counts.no_donor++;
@@ -265,6 +296,32 @@ static bool stands_elsewhere(const struct mesh *mesh, bool is_replaced)
 	return false;
 }
 
+/* Whose chains are longer than ours may still miss what everybody had. Its state tells, where a start is closed. */
+static bool is_fit(const struct mesh *mesh, const struct gift *gift)
+{
+	const struct vector *stable = &mesh->stable.vector;
+
+	for (size_t i = 0; i < stable->count; i++) {
+		struct stream stream = stable->all[i].stream;
+		struct log_place place = log_place_at(stable->all[i].end);
+		struct logged logged = { .stream = stream, .first = place.seq, .last = place.seq, .tail = place.tail };
+
+		if ((closed_is(mesh, stream.node, stream.start) || gift_closes(gift, stream.node, stream.start)) &&
+		    !gift_has(gift, &logged))
+			return false;
+	}
+	return true;
+}
+
+static void give_back(struct mesh *mesh)
+{
+	struct peer *donor = mesh_peer(mesh, mesh->snapshot.taker.donor);
+
+	if (donor)
+		donor->unfit = mesh->now;
+	snapshot_give_up(mesh);
+}
+
 enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
@@ -275,6 +332,10 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 
 	if (mesh->snapshot.stage != SNAPSHOT_READY)
 		return OK;
+	if (is_replaced && !is_fit(mesh, &mesh->snapshot.taker.gift)) {
+		give_back(mesh);
+		return OK;
+	}
 	begins_start = stands_elsewhere(mesh, is_replaced);
 	code = snapshot_install(mesh, is_replaced ? SNAPSHOT_REPLACE : SNAPSHOT_JOIN, &installed, err);
 	if (code || mesh->snapshot.stage != SNAPSHOT_NONE)

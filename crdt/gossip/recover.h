@@ -49,8 +49,8 @@ void recover_doubt(struct mesh *mesh, const struct link *link);
 enum code recover_judge(struct mesh *mesh, struct link *link, struct err *err);
 enum code recover_say(struct mesh *mesh, struct link *link, struct err *err);
 
-/* The peer says that everybody had what this member has not. */
-void recover_old(struct mesh *mesh, struct link *link, struct reader list);
+/* The peer says that everybody had what this member has not. Failures of the store alone. */
+enum code recover_old(struct mesh *mesh, struct link *link, struct reader list, struct err *err);
 
 /* After a commit, when no transaction is open: puts a snapshot in place that is whole. E_IO, E_DAMAGED. */
 enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err);

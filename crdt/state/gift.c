@@ -203,6 +203,17 @@ struct gift_entry *gift_find(const struct gift *gift, const struct logged *logge
 	return entry && entry->is_merged ? entry : NULL;
 }
 
+bool gift_has(const struct gift *gift, const struct logged *logged)
+{
+	const struct gift_entry *entry = gift_entry_from(gift, logged->stream, (struct log_place){ logged->first, 0 });
+
+	if (gift_find(gift, logged))
+		return true;
+	if (logged->last > vector_seq(&gift->vector, logged->stream))
+		return false;
+	return !entry || entry->logged.first > logged->last;
+}
+
 bool gift_closes(const struct gift *gift, uint64_t node, uint64_t start)
 {
 	for (size_t i = 0; i < gift->proofs_count; i++)

@@ -68,6 +68,9 @@ struct gift_entry *gift_entry_from(const struct gift *gift, struct stream stream
 /* The entry itself, which the vector has. NULL: it has none. */
 struct gift_entry *gift_find(const struct gift *gift, const struct logged *logged);
 
+/* Whether it has the batch: it shows it, or has nothing in its place and is further. */
+bool gift_has(const struct gift *gift, const struct logged *logged);
+
 /* Whether a proof of it closes the start. */
 bool gift_closes(const struct gift *gift, uint64_t node, uint64_t start);
 

@@ -25,18 +25,6 @@ static enum code look_for_fork(struct installer *in, const struct batch *old, st
 	return OK;
 }
 
-/* Whether the gift has the batch: it shows it, or has nothing in its place and is further. */
-static bool gift_has(const struct gift *gift, const struct logged *logged)
-{
-	const struct gift_entry *entry = gift_entry_from(gift, logged->stream, (struct log_place){ logged->first, 0 });
-
-	if (gift_find(gift, logged))
-		return true;
-	if (logged->last > vector_seq(&gift->vector, logged->stream))
-		return false;
-	return !entry || entry->logged.first > logged->last;
-}
-
 /* Which ends the gift lacks: with the row that closes their start this member says that it had them. */
 static enum code keep_ends(struct installer *in, struct stream stream, struct err *err)
 {

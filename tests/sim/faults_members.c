@@ -97,7 +97,7 @@ static void evict_at(struct faults *f, struct machine *at, struct machine *m)
 	size_t count = let_in_by(f, at, m->id, let_in);
 	struct machine *heir = m;
 
-	while (heir == m)
+	while (heir->id == m->id)
 		heir = &f->world->machines[rng_below(&f->rng, f->machines)];
 	count_eviction(f, m, heir, count);
 	f->counts.evicted_by_operator += signer != &f->world->root;
@@ -174,8 +174,8 @@ void faults_evict_lost(struct faults *f)
 static struct machine *other_member(struct faults *f, uint32_t machine)
 {
 	for (uint32_t i = 0; i < f->world->options.machines; i++)
-		if (i != machine && (i < f->machines || f->world->machines[i].is_clone) && !f->state[i].is_evicted &&
-		    world_mesh(f->world, i) && world_mesh(f->world, i)->is_member)
+		if (f->world->machines[i].id != f->world->machines[machine].id && faults_is_server(f, i) &&
+		    !faults_is_evicted(f, i) && world_mesh(f->world, i) && world_mesh(f->world, i)->is_member)
 			return &f->world->machines[i];
 	return NULL;
 }
@@ -183,11 +183,11 @@ static struct machine *other_member(struct faults *f, uint32_t machine)
 /* What its alarm asks for: nobody has all that it should have, and one of those who say so must go. */
 bool faults_evict_stuck(struct faults *f)
 {
-	for (uint32_t i = 0; i < f->machines; i++) {
+	for (uint32_t i = 0; i < f->world->options.machines; i++) {
 		const struct mesh *mesh = world_mesh(f->world, i);
 		struct machine *at;
 
-		if (!mesh || f->state[i].is_evicted || mesh->recovery.tries < RECOVER_TRIES)
+		if (!mesh || !faults_is_server(f, i) || faults_is_evicted(f, i) || mesh->recovery.tries < RECOVER_TRIES)
 			continue;
 		at = other_member(f, i);
 		if (!at)
