@@ -86,6 +86,7 @@
 	X(went_back)         \
 	X(old)               \
 	X(old_peer)          \
+	X(denied)            \
 	X(no_donor)          \
 	X(replaced)          \
 	X(joined)            \

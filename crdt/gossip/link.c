@@ -346,7 +346,7 @@ static enum code dispatch(struct mesh *mesh, struct link *link, const struct fra
 	case FRAME_ANSWER: return pending_answered(mesh, link, frame, err);
 	case FRAME_BYE: receive_bye(mesh, link, frame->bye); return OK;
 	case FRAME_PROOFS: return proofs_receive(mesh, link, frame->proofs, err);
-	case FRAME_OLD: recover_old(mesh, link, frame->old); return OK;
+	case FRAME_OLD: return recover_old(mesh, link, frame->old, err);
 	case FRAME_FRONTS: return exchange_fronts(mesh, link, frame->fronts, err);
 	case FRAME_REGION: return relay_hear(mesh, link, frame, err);
 	case FRAME_KINDS: break;
