@@ -100,14 +100,13 @@ enum code closed_take(struct mesh *mesh, const struct batch *batch, struct err *
 	/* So long ago that nobody can tell any more whether it was merged: it was, unless a disk was older still. */
 	if (is_there || batch->end.seq <= horizon)
 		return OK;
-	if (store_count(mesh->txn, TABLE_WAITING) >= WAITING_MAX) {
-		mesh->counts.waiting_full++;
-		return OK;
-	}
-	mesh->counts.waiting++;
-	mesh->closings.has_news = true;
-	code = log_put_waiting(mesh->txn, batch, err);
-	return code ? code : note_parent(mesh, batch, err);
+	code = waiting_put(mesh, batch, &is_there, err);
+	if (code)
+		return code;
+	mesh->counts.waiting += is_there;
+	mesh->counts.waiting_full += !is_there;
+	mesh->closings.has_news |= is_there;
+	return is_there ? note_parent(mesh, batch, err) : OK;
 }
 
 /* A batch that waits, its bytes copied; E_ABSENT. */
@@ -126,7 +125,7 @@ static enum code let_in(struct mesh *mesh, const struct batch *batch, struct err
 	enum code code = log_find_waiting(mesh->txn, batch->stream, batch->end, &logged, err);
 
 	if (!code)
-		code = log_drop_waiting(mesh->txn, &logged, err);
+		code = waiting_drop(mesh, &logged, err);
 	mesh->counts.let_in++;
 	return code ? code : push_merge(mesh, batch, err);
 }
@@ -137,7 +136,7 @@ static enum code drop(struct mesh *mesh, const struct logged *logged, struct err
 	if (vector_find(&mesh->had, logged->stream))
 		return OK;
 	mesh->counts.waiting_dropped++;
-	return log_drop_waiting(mesh->txn, logged, err);
+	return waiting_drop(mesh, logged, err);
 }
 
 /* A batch of an open stream that does not go on from its end: merged already, too far on, or another history. */
@@ -281,7 +280,7 @@ static enum code drop_merged(struct mesh *mesh, struct stream stream, struct err
 		if (!code)
 			code = log_find(mesh->txn, stream, batch.end, &merged, err);
 		if (!code)
-			code = log_drop_waiting(mesh->txn, &logged, err);
+			code = waiting_drop(mesh, &logged, err);
 		else if (code == E_ABSENT)
 			code = OK;
 	}

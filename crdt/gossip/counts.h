@@ -72,6 +72,7 @@
 	X(row)               \
 	X(waiting)           \
 	X(waiting_full)      \
+	X(waiting_out)       \
 	X(waiting_dropped)   \
 	X(let_in)            \
 	X(own_start)         \

@@ -224,7 +224,8 @@ static enum code judge_said(struct mesh *mesh, struct err *err)
 		return code;
 	if (!is_void && recovery->denied != recovery->donor) {
 		mesh_alarm(mesh,
-			   "member %016" PRIx64 " says that this disk is old, and others deny it: evict it, or, if most "
+			   "member %016" PRIx64
+			   " says that this disk is old, and others deny it: evict it, or, if most "
 			   "disks were put back, evict this server and let it join anew",
 			   recovery->donor);
 		recovery->denied = recovery->donor;
