@@ -379,21 +379,50 @@ static enum code write_row(struct mesh *mesh, struct closed_start closed, const 
 	return author_ask(&mesh->author, &applying, &judging, &asker, &change, 1, &judged, &place, err);
 }
 
-static enum code write_rows(struct mesh *mesh, struct closed_start closed, const struct vector *merged, struct err *err)
+static enum code write_rows(struct mesh *mesh, struct closing_said *said, struct closed_start closed,
+			    const struct vector *merged, struct err *err)
 {
-	bool is_due = true;
+	size_t from = 0;
+	bool is_due = closing_is_due(said, closed, &from);
 	enum code code = OK;
 
-	while (!code) {
+	while (!code && is_due) {
 		struct arena_mark before = arena_mark(&mesh->arena);
-		size_t from = 0;
 
-		code = closing_is_due(mesh->txn, mesh->node, closed, merged, &mesh->arena, &is_due, &from, err);
-		if (code || !is_due)
-			return code;
 		code = write_row(mesh, closed, merged, from, err);
+		is_due = closing_wrote(said, closed, from, &from);
 		arena_release(&mesh->arena, before);
 	}
+	return code;
+}
+
+/* Of one node's starts all that are proven closed, from that place among the sorted on. */
+static enum code write_rows_of(struct mesh *mesh, size_t *at, const struct vector *merged, struct err *err)
+{
+	const struct proofs *proofs = &mesh->proofs;
+	struct arena_mark before = arena_mark(&mesh->arena);
+	uint64_t node = proofs->all[proofs->sorted[*at]].node;
+	struct closing_said said;
+	enum code code = closing_read(mesh->txn, mesh->node, node, merged, &mesh->arena, &said, err);
+
+	for (; !code && *at < proofs->count && proofs->all[proofs->sorted[*at]].node == node; ++*at) {
+		struct closed_start closed = { node, proofs->all[proofs->sorted[*at]].start };
+
+		code = write_rows(mesh, &said, closed, merged, err);
+	}
+	arena_release(&mesh->arena, before);
+	return code;
+}
+
+static enum code write_row_of_all(struct mesh *mesh, uint64_t node, const struct vector *merged, struct err *err)
+{
+	struct arena_mark before = arena_mark(&mesh->arena);
+	struct closing_said said;
+	enum code code = closing_read(mesh->txn, mesh->node, node, merged, &mesh->arena, &said, err);
+
+	if (!code)
+		code = write_rows(mesh, &said, (struct closed_start){ .node = node }, merged, err);
+	arena_release(&mesh->arena, before);
 	return code;
 }
 
@@ -410,12 +439,9 @@ static enum code write_all_rows(struct mesh *mesh, struct err *err)
 		vector_note_more(&merged, mesh->had.all[i].stream, mesh->had.all[i].end);
 	for (size_t i = 0; !code && i < count; i++)
 		if (all[i].is_evicted && (!i || all[i - 1].node != all[i].node))
-			code = write_rows(mesh, (struct closed_start){ .node = all[i].node }, &merged, err);
-	for (size_t i = 0; !code && i < mesh->proofs.count; i++) {
-		struct closed_start closed = { mesh->proofs.all[i].node, mesh->proofs.all[i].start };
-
-		code = write_rows(mesh, closed, &merged, err);
-	}
+			code = write_row_of_all(mesh, all[i].node, &merged, err);
+	for (size_t i = 0; !code && i < mesh->proofs.count;)
+		code = write_rows_of(mesh, &i, &merged, err);
 	vector_done(&merged);
 	return code;
 }
