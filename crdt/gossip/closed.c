@@ -100,14 +100,13 @@ enum code closed_take(struct mesh *mesh, const struct batch *batch, struct err *
 	/* So long ago that nobody can tell any more whether it was merged: it was, unless a disk was older still. */
 	if (is_there || batch->end.seq <= horizon)
 		return OK;
-	if (store_count(mesh->txn, TABLE_WAITING) >= WAITING_MAX) {
-		mesh->counts.waiting_full++;
-		return OK;
-	}
-	mesh->counts.waiting++;
-	mesh->closings.has_news = true;
-	code = log_put_waiting(mesh->txn, batch, err);
-	return code ? code : note_parent(mesh, batch, err);
+	code = waiting_put(mesh, batch, &is_there, err);
+	if (code)
+		return code;
+	mesh->counts.waiting += is_there;
+	mesh->counts.waiting_full += !is_there;
+	mesh->closings.has_news |= is_there;
+	return is_there ? note_parent(mesh, batch, err) : OK;
 }
 
 /* A batch that waits, its bytes copied; E_ABSENT. */
@@ -126,7 +125,7 @@ static enum code let_in(struct mesh *mesh, const struct batch *batch, struct err
 	enum code code = log_find_waiting(mesh->txn, batch->stream, batch->end, &logged, err);
 
 	if (!code)
-		code = log_drop_waiting(mesh->txn, &logged, err);
+		code = waiting_drop(mesh, &logged, err);
 	mesh->counts.let_in++;
 	return code ? code : push_merge(mesh, batch, err);
 }
@@ -137,7 +136,7 @@ static enum code drop(struct mesh *mesh, const struct logged *logged, struct err
 	if (vector_find(&mesh->had, logged->stream))
 		return OK;
 	mesh->counts.waiting_dropped++;
-	return log_drop_waiting(mesh->txn, logged, err);
+	return waiting_drop(mesh, logged, err);
 }
 
 /* A batch of an open stream that does not go on from its end: merged already, too far on, or another history. */
@@ -281,7 +280,7 @@ static enum code drop_merged(struct mesh *mesh, struct stream stream, struct err
 		if (!code)
 			code = log_find(mesh->txn, stream, batch.end, &merged, err);
 		if (!code)
-			code = log_drop_waiting(mesh->txn, &logged, err);
+			code = waiting_drop(mesh, &logged, err);
 		else if (code == E_ABSENT)
 			code = OK;
 	}
@@ -380,21 +379,50 @@ static enum code write_row(struct mesh *mesh, struct closed_start closed, const 
 	return author_ask(&mesh->author, &applying, &judging, &asker, &change, 1, &judged, &place, err);
 }
 
-static enum code write_rows(struct mesh *mesh, struct closed_start closed, const struct vector *merged, struct err *err)
+static enum code write_rows(struct mesh *mesh, struct closing_said *said, struct closed_start closed,
+			    const struct vector *merged, struct err *err)
 {
-	bool is_due = true;
+	size_t from = 0;
+	bool is_due = closing_is_due(said, closed, &from);
 	enum code code = OK;
 
-	while (!code) {
+	while (!code && is_due) {
 		struct arena_mark before = arena_mark(&mesh->arena);
-		size_t from = 0;
 
-		code = closing_is_due(mesh->txn, mesh->node, closed, merged, &mesh->arena, &is_due, &from, err);
-		if (code || !is_due)
-			return code;
 		code = write_row(mesh, closed, merged, from, err);
+		is_due = closing_wrote(said, closed, from, &from);
 		arena_release(&mesh->arena, before);
 	}
+	return code;
+}
+
+/* Of one node's starts all that are proven closed, from that place among the sorted on. */
+static enum code write_rows_of(struct mesh *mesh, size_t *at, const struct vector *merged, struct err *err)
+{
+	const struct proofs *proofs = &mesh->proofs;
+	struct arena_mark before = arena_mark(&mesh->arena);
+	uint64_t node = proofs->all[proofs->sorted[*at]].node;
+	struct closing_said said;
+	enum code code = closing_read(mesh->txn, mesh->node, node, merged, &mesh->arena, &said, err);
+
+	for (; !code && *at < proofs->count && proofs->all[proofs->sorted[*at]].node == node; ++*at) {
+		struct closed_start closed = { node, proofs->all[proofs->sorted[*at]].start };
+
+		code = write_rows(mesh, &said, closed, merged, err);
+	}
+	arena_release(&mesh->arena, before);
+	return code;
+}
+
+static enum code write_row_of_all(struct mesh *mesh, uint64_t node, const struct vector *merged, struct err *err)
+{
+	struct arena_mark before = arena_mark(&mesh->arena);
+	struct closing_said said;
+	enum code code = closing_read(mesh->txn, mesh->node, node, merged, &mesh->arena, &said, err);
+
+	if (!code)
+		code = write_rows(mesh, &said, (struct closed_start){ .node = node }, merged, err);
+	arena_release(&mesh->arena, before);
 	return code;
 }
 
@@ -411,12 +439,9 @@ static enum code write_all_rows(struct mesh *mesh, struct err *err)
 		vector_note_more(&merged, mesh->had.all[i].stream, mesh->had.all[i].end);
 	for (size_t i = 0; !code && i < count; i++)
 		if (all[i].is_evicted && (!i || all[i - 1].node != all[i].node))
-			code = write_rows(mesh, (struct closed_start){ .node = all[i].node }, &merged, err);
-	for (size_t i = 0; !code && i < mesh->proofs.count; i++) {
-		struct closed_start closed = { mesh->proofs.all[i].node, mesh->proofs.all[i].start };
-
-		code = write_rows(mesh, closed, &merged, err);
-	}
+			code = write_row_of_all(mesh, all[i].node, &merged, err);
+	for (size_t i = 0; !code && i < mesh->proofs.count;)
+		code = write_rows_of(mesh, &i, &merged, err);
 	vector_done(&merged);
 	return code;
 }

@@ -10,12 +10,10 @@
  * All of it is done once per transaction, before that ends: rows first, then what they let in.
  */
 
-#include "crdt/log/batch.h"
+#include "crdt/gossip/waiting.h"
 #include "crdt/state/closing.h"
 
 struct mesh;
-
-enum { WAITING_MAX = 20000 }; /* batches; what finds no room is asked for again */
 
 struct closings {
 	bool is_changed; /* starts became closed, or open again */

@@ -72,6 +72,7 @@
 	X(row)               \
 	X(waiting)           \
 	X(waiting_full)      \
+	X(waiting_out)       \
 	X(waiting_dropped)   \
 	X(let_in)            \
 	X(own_start)         \
@@ -86,6 +87,7 @@
 	X(went_back)         \
 	X(old)               \
 	X(old_peer)          \
+	X(denied)            \
 	X(no_donor)          \
 	X(replaced)          \
 	X(joined)            \

@@ -200,6 +200,8 @@ static enum code read_state(struct mesh *mesh, struct err *err)
 	vector_done(&mesh->had);
 	code = log_read_vector(mesh->look, TABLE_HAD, &mesh->had, err);
 	if (!code)
+		code = waiting_load(mesh, err);
+	if (!code)
 		code = proofs_open(mesh, err);
 	if (!code)
 		code = lend_load(mesh, err);
@@ -402,6 +404,7 @@ void mesh_done(struct mesh *mesh)
 	recover_done(&mesh->recovery);
 	vector_done(&mesh->vector);
 	vector_done(&mesh->had);
+	waiting_done(&mesh->waiting);
 	changes_done(&mesh->changes);
 	author_done(&mesh->author);
 	stable_done(&mesh->stable);

@@ -49,6 +49,7 @@ struct mesh {
 	struct vector vector, had; /* had: on this disk before it was replaced, and not merged again yet */
 	struct proofs proofs;
 	struct closings closings;
+	struct waitings waiting;
 	struct exchange exchange;
 	struct recovery recovery;
 	struct root root;

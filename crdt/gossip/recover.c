@@ -5,6 +5,8 @@
 #include "crdt/gossip/link.h"
 #include "crdt/log/log.h"
 
+#include <inttypes.h>
+
 bool recover_is_old(const struct mesh *mesh)
 {
 	/* Alone in its cluster it is as good as any. */
@@ -174,28 +176,119 @@ static enum code lacks(struct mesh *mesh, const struct frontier *frontier, bool 
 	return code == E_ABSENT ? OK : code;
 }
 
-enum code recover_old(struct mesh *mesh, struct link *link, struct reader list, struct err *err)
+static enum code lacks_any(struct mesh *mesh, const struct vector *said, bool *ret_lacks, struct err *err)
 {
-	struct frontier frontier;
-	bool is_old = false, lacks_it;
 	enum code code = OK;
 
-	if (mesh->recovery.need == RECOVERY_REPLACE)
-		return OK;
-	vector_done(&mesh->recovery.said);
-	while (!code && frame_next_old(&list, &frontier)) {
-		code = lacks(mesh, &frontier, &lacks_it, err);
-		is_old |= lacks_it;
-		vector_note_more(&mesh->recovery.said, frontier.stream, frontier.end);
+	*ret_lacks = false;
+	for (size_t i = 0; !code && !*ret_lacks && i < said->count; i++)
+		code = lacks(mesh, &said->all[i], ret_lacks, err);
+	return code;
+}
+
+static bool has_shown(const struct mesh *mesh, const struct peer *peer)
+{
+	return peer->link && link_is_open(mesh, peer->link) && peer->link->has_shown;
+}
+
+/* Whether the peer has all of what was said and this member lacks. */
+static enum code confirms(struct mesh *mesh, const struct peer *peer, bool *ret_confirms, struct err *err)
+{
+	const struct vector *said = &mesh->recovery.said;
+	enum code code = OK;
+
+	*ret_confirms = true;
+	for (size_t i = 0; !code && *ret_confirms && i < said->count; i++) {
+		bool is_lacking = false;
+
+		code = lacks(mesh, &said->all[i], &is_lacking, err);
+		if (!code && is_lacking)
+			code = covers(mesh, peer, &said->all[i], ret_confirms, err);
 	}
+	return code;
+}
+
+/*
+ * What everybody had, others have too, unless their disks are old as well. So one member's word does not stand against
+ * as many as bear out a snapshot. Who took no part in anything yet has nothing to lose, and those who came with it
+ * have as little.
+ */
+static enum code is_believed_by_others(struct mesh *mesh, bool *ret_is_believed, struct err *err)
+{
+	size_t denying = 0;
+	bool is_confirmed = !mesh->stable.vector.count;
+	enum code code = OK;
+
+	for (size_t i = 0; !code && !is_confirmed && i < mesh->peers_count; i++) {
+		if (mesh->peers[i]->node == mesh->recovery.donor || !has_shown(mesh, mesh->peers[i]))
+			continue;
+		code = confirms(mesh, mesh->peers[i], &is_confirmed, err);
+		denying += !is_confirmed;
+	}
+	*ret_is_believed = is_confirmed || denying < SNAPSHOT_WITNESSES;
+	return code;
+}
+
+static void need_nothing(struct mesh *mesh)
+{
+	vector_done(&mesh->recovery.said);
+	mesh->recovery.need = RECOVERY_NONE;
+	mesh->recovery.tries = 0;
+}
+
+/* What was said may have come in the meantime, and whoever said it may be no member any more, or be denied. */
+static enum code judge_said(struct mesh *mesh, struct err *err)
+{
+	struct recovery *recovery = &mesh->recovery;
+	bool is_void, is_believed = true;
+	enum code code;
+
+	if (recovery->need != RECOVERY_REPLACE || !recovery->said.count)
+		return OK;
+	code = lacks_any(mesh, &recovery->said, &is_void, err);
+	is_void = !is_void || !mesh_peer(mesh, recovery->donor);
+	if (!code && !is_void)
+		code = is_believed_by_others(mesh, &is_believed, err);
+	if (code || (!is_void && is_believed))
+		return code;
+	if (!is_void && recovery->denied != recovery->donor) {
+		mesh_alarm(mesh,
+			   "member %016" PRIx64
+			   " says that this disk is old, and others deny it: evict it, or, if most "
+			   "disks were put back, evict this server and let it join anew",
+			   recovery->donor);
+		recovery->denied = recovery->donor;
+	}
+	mesh->counts.denied += !is_void;
+	need_nothing(mesh);
+	return OK;
+}
+
+enum code recover_old(struct mesh *mesh, struct link *link, struct reader list, struct err *err)
+{
+	struct recovery *recovery = &mesh->recovery;
+	struct frontier frontier;
+	bool is_old;
+	enum code code;
+
+	if (recovery->need == RECOVERY_REPLACE)
+		return OK;
+	vector_done(&recovery->said);
+	while (frame_next_old(&list, &frontier))
+		vector_note_more(&recovery->said, frontier.stream, frontier.end);
+	code = lacks_any(mesh, &recovery->said, &is_old, err);
 	if (code || !is_old)
 		return code;
 	mesh->counts.old++;
-	/* Whoever has just joined is empty, as it should be. */
-	if (mesh->vector.count)
-		mesh_alarm(mesh, "this server's disk is old: it takes over what the others have");
 	need(mesh, RECOVERY_REPLACE, link->peer->node);
-	return OK;
+	code = judge_said(mesh, err);
+	/* Whoever has just joined is empty, as it should be. */
+	if (!code && recovery->need && mesh->vector.count)
+		mesh_alarm(mesh,
+			   "this server's disk is old by the word of member %016" PRIx64
+			   ": it takes over what the others have",
+			   link->peer->node);
+	return code;
 }
 
 /* A donor has all that this member knows everybody had; by its own word it would be none. */
@@ -204,8 +297,7 @@ static enum code can_give(struct mesh *mesh, const struct peer *peer, bool *ret_
 	const struct frontier *at = NULL;
 	enum code code = OK;
 
-	*ret_can = peer->link && link_is_open(mesh, peer->link) && peer->link->has_shown &&
-		   vector_covers(&peer->acked, &mesh->recovery.said) &&
+	*ret_can = has_shown(mesh, peer) && vector_covers(&peer->acked, &mesh->recovery.said) &&
 		   (!peer->unfit.ns || mono_since_ns(mesh->now, peer->unfit) >= RECOVER_PAUSE);
 	if (*ret_can)
 		code = find_uncovered(mesh, peer, &mesh->recovery.said, 0, &at, err);
@@ -252,6 +344,9 @@ enum code recover_tick(struct mesh *mesh, struct err *err)
 	if (!recovery->need || mesh->snapshot.stage == SNAPSHOT_COMES || mesh->snapshot.stage == SNAPSHOT_READY ||
 	    (recovery->tried.ns && mono_since_ns(mesh->now, recovery->tried) < RECOVER_AGAIN))
 		return OK;
+	code = judge_said(mesh, err);
+	if (code || !recovery->need)
+		return code;
 	code = choose_donor(mesh, &donor, err);
 	recovery->tried = mesh->now;
 	if (!code && donor)
@@ -322,20 +417,45 @@ static void give_back(struct mesh *mesh)
 	snapshot_give_up(mesh);
 }
 
+/* What came without it in the meantime is more than a donor's word; and a donor gives what it said that it has. */
+static enum code is_worth_it(struct mesh *mesh, bool *ret_is, struct err *err)
+{
+	const struct vector *said = &mesh->recovery.said;
+	bool is_old = true;
+	enum code code = said->count ? lacks_any(mesh, said, &is_old, err) : OK;
+
+	*ret_is = !code && is_old;
+	if (code)
+		return code;
+	if (!is_old) {
+		snapshot_give_up(mesh);
+		need_nothing(mesh);
+		return OK;
+	}
+	*ret_is = vector_covers(&mesh->snapshot.taker.gift.vector, said);
+	if (!*ret_is) {
+		snapshot_refuse(mesh, "the donor's state lacks what it said that it has");
+	} else if (!is_fit(mesh, &mesh->snapshot.taker.gift)) {
+		*ret_is = false;
+		give_back(mesh);
+	}
+	return OK;
+}
+
 enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
 	bool is_replaced = recovery->need == RECOVERY_REPLACE;
-	bool begins_start;
+	bool begins_start, is_worth = true;
 	struct installed installed;
-	enum code code;
+	enum code code = OK;
 
 	if (mesh->snapshot.stage != SNAPSHOT_READY)
 		return OK;
-	if (is_replaced && !is_fit(mesh, &mesh->snapshot.taker.gift)) {
-		give_back(mesh);
-		return OK;
-	}
+	if (is_replaced)
+		code = is_worth_it(mesh, &is_worth, err);
+	if (code || !is_worth)
+		return code;
 	begins_start = stands_elsewhere(mesh, is_replaced);
 	code = snapshot_install(mesh, is_replaced ? SNAPSHOT_REPLACE : SNAPSHOT_JOIN, &installed, err);
 	if (code || mesh->snapshot.stage != SNAPSHOT_NONE)

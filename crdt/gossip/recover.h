@@ -9,6 +9,7 @@
  * that is merged again. It goes on with a new start, for others may have more of the last one.
  *
  * Who has such a disk is told so by whoever sees it, at every index. Of two that say it of each other neither can help.
+ * One that says it is not believed where as many as bear out a snapshot are there and lack what it says as well.
  */
 
 #include "crdt/gossip/frame.h"
@@ -33,6 +34,7 @@ struct recovery {
 	uint32_t tries;     /* for which there was nobody */
 	bool begins_start;  /* with the next transaction */
 	struct vector said; /* what everybody had, by whoever says that the disk is old: a donor has it */
+	uint64_t denied;    /* who said so last and was not believed */
 };
 
 /* Whether the disk is known to be old, or what is here is not yet compared with others. */

@@ -13,7 +13,7 @@
 
 static const uint8_t unproven_key[] = { TABLE_META, 'u' };
 
-static void fail_with(struct mesh *mesh, const char *why)
+void snapshot_refuse(struct mesh *mesh, const char *why)
 {
 	struct snapshot *snapshot = &mesh->snapshot;
 
@@ -30,7 +30,7 @@ void snapshot_begin(struct mesh *mesh, const struct peer *donor)
 	snapshot->stage = SNAPSHOT_COMES;
 	taker_begin(&snapshot->taker, donor->node, mesh->cluster, mesh->now);
 	if (!is_open) {
-		fail_with(mesh, "there is no link to it");
+		snapshot_refuse(mesh, "there is no link to it");
 		return;
 	}
 	snapshot->link = donor->link->number;
@@ -68,7 +68,7 @@ enum code snapshot_receive(struct mesh *mesh, struct link *link, const struct fr
 	}
 	mesh_alarm(mesh, "the snapshot of member %016" PRIx64 " was not taken: %.100s", snapshot->taker.donor,
 		   why.text);
-	fail_with(mesh, why.text);
+	snapshot_refuse(mesh, why.text);
 	if (err)
 		*err = why;
 	/* Whom we do not know yet may be known by the next try; and what is too large is not the donor's fault. */
@@ -78,7 +78,7 @@ enum code snapshot_receive(struct mesh *mesh, struct link *link, const struct fr
 void snapshot_lost(struct mesh *mesh, const struct link *link)
 {
 	if (is_donor(mesh, link))
-		fail_with(mesh, "the link to it is gone");
+		snapshot_refuse(mesh, "the link to it is gone");
 }
 
 void snapshot_flush(struct mesh *mesh, struct link *link)
@@ -154,7 +154,7 @@ enum code snapshot_tick(struct mesh *mesh, struct err *err)
 	struct snapshot *snapshot = &mesh->snapshot;
 
 	if (taker_is_late(&snapshot->taker, mesh->now))
-		fail_with(mesh, "it is silent");
+		snapshot_refuse(mesh, "it is silent");
 	if (!snapshot->is_unproven)
 		return OK;
 	ask_witnesses(mesh);
@@ -226,7 +226,7 @@ static void forget_look(struct mesh *mesh)
 static enum code survive(struct mesh *mesh, enum code code, const struct err *err)
 {
 	if (code == E_VALUE) {
-		fail_with(mesh, err->text);
+		snapshot_refuse(mesh, err->text);
 		return OK;
 	}
 	if (code != E_FULL)

@@ -40,6 +40,7 @@ struct snapshot {
 /* Begins, whatever was under way; the donor's link is open, or it fails at once. */
 void snapshot_begin(struct mesh *mesh, const struct peer *donor);
 void snapshot_give_up(struct mesh *mesh);
+void snapshot_refuse(struct mesh *mesh, const char *why); /* it is to be begun anew, with whomever */
 
 /* E_FORM and so on are the donor's doing. */
 enum code snapshot_receive(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err);

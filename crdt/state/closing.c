@@ -173,47 +173,114 @@ static const struct frontier *ends_of(const struct vector *vector, struct closed
 	return vector->all + from;
 }
 
-struct naming {
-	const struct frontier *ends;
-	size_t count, named;
-	bool *is_named;
-};
-
+/* Rows may name what is not in the vector. */
 static bool note_named(void *context, const struct closing_row *row, const struct frontier *end)
 {
-	struct naming *naming = context;
+	struct closing_said *said = context;
+	size_t low = 0, high = said->count;
 
 	(void)row;
-	for (size_t i = 0; i < naming->count; i++)
-		if (!naming->is_named[i] && !stream_compare(&naming->ends[i].stream, &end->stream) &&
-		    end_equal(naming->ends[i].end, end->end)) {
-			naming->is_named[i] = true;
-			naming->named++;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct frontier *at = &said->ends[middle];
+		int order = stream_compare(&at->stream, &end->stream);
+
+		if (!order)
+			order = compare_ends(&at->end, &end->end);
+		if (!order) {
+			said->is_named[middle] = true;
+			return true;
 		}
-	return naming->named < naming->count;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return true;
 }
 
-enum code closing_is_due(struct store_txn *txn, uint64_t member, struct closed_start closed,
-			 const struct vector *vector, struct arena *arena, bool *ret_is_due, size_t *ret_from,
-			 struct err *err)
+static bool note_row(void *context, const struct closing_row *row)
 {
-	struct naming naming = { 0 };
-	struct walk walk = { txn, arena, closed.node, NULL, note_named, &naming };
-	bool has = false;
-	enum code code = closing_has_row(txn, member, closed, arena, &has, err);
+	struct closing_said *said = context;
 
-	naming.ends = ends_of(vector, closed, &naming.count);
-	naming.is_named = arena_take(arena, naming.count + 1);
-	memset(naming.is_named, 0, naming.count + 1);
-	if (!code && has && naming.count)
-		code = walk_rows(&walk, err);
+	if (row->node != said->member)
+		return true;
+	if (!(row->has & BIT(AT_closing_start))) {
+		said->has_all = true;
+		return true;
+	}
+	if (said->starts_count == said->starts_room) {
+		uint64_t *starts = said->starts;
+
+		said->starts_room = 2 * said->starts_room + 16;
+		said->starts = arena_take(said->arena, said->starts_room * sizeof *starts);
+		if (said->starts_count)
+			memcpy(said->starts, starts, said->starts_count * sizeof *starts);
+	}
+	said->starts[said->starts_count++] = row->start;
+	return true;
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+	uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+
+	return (one > other) - (one < other);
+}
+
+enum code closing_read(struct store_txn *txn, uint64_t member, uint64_t subject, const struct vector *vector,
+		       struct arena *arena, struct closing_said *ret_said, struct err *err)
+{
+	struct closing_said said = { .member = member, .arena = arena };
+	struct walk walk = { txn, arena, subject, note_row, note_named, &said };
+	enum code code;
+
+	said.ends = ends_of(vector, (struct closed_start){ subject, 0 }, &said.count);
+	said.is_named = arena_take(arena, said.count + 1);
+	memset(said.is_named, 0, said.count + 1);
+	code = walk_rows(&walk, err);
 	if (code)
 		return code;
-	*ret_from = 0;
-	while (*ret_from < naming.count && naming.is_named[*ret_from])
-		++*ret_from;
-	*ret_is_due = !has || naming.named < naming.count;
+	if (said.starts_count > 1)
+		qsort(said.starts, said.starts_count, sizeof *said.starts, compare_starts);
+	*ret_said = said;
 	return OK;
+}
+
+/* Which of the ends are those of what is closed: from *ret_from on, so many. */
+static size_t range_of(const struct closing_said *said, struct closed_start closed, size_t *ret_from)
+{
+	struct vector all = { .all = (struct frontier *)(uintptr_t)said->ends, .count = said->count };
+	size_t count;
+
+	*ret_from = (size_t)(ends_of(&all, closed, &count) - said->ends);
+	return count;
+}
+
+bool closing_is_due(const struct closing_said *said, struct closed_start closed, size_t *ret_from)
+{
+	size_t first, count = range_of(said, closed, &first), from = 0;
+	bool has = said->has_all ||
+		   (closed.start && said->starts_count &&
+		    bsearch(&closed.start, said->starts, said->starts_count, sizeof *said->starts, compare_starts));
+
+	/* The first one names all, also what others named. */
+	while (has && from < count && said->is_named[first + from])
+		from++;
+	*ret_from = from;
+	return !has || from < count;
+}
+
+bool closing_wrote(struct closing_said *said, struct closed_start closed, size_t from, size_t *ret_from)
+{
+	size_t first, count = range_of(said, closed, &first);
+
+	for (size_t i = from; i < count && i - from < ROW_ENDS_MAX; i++)
+		said->is_named[first + i] = true;
+	while (from < count && said->is_named[first + from])
+		from++;
+	*ret_from = from;
+	return from < count;
 }
 
 static void put_end(const struct frontier *end, struct buf *out)

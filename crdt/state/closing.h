@@ -28,14 +28,30 @@ enum code closing_ends(struct store_txn *txn, struct stream stream, struct arena
 enum code closing_has_row(struct store_txn *txn, uint64_t member, struct closed_start closed, struct arena *arena,
 			  bool *ret_has, struct err *err);
 
+/* What rows say about all starts of one node, read once for however many of them are closed; in `arena`. */
+struct closing_said {
+	uint64_t member;
+	struct arena *arena;
+	const struct frontier *ends; /* of the node, in the vector */
+	bool *is_named;              /* of each of them, by any row */
+	size_t count;
+	uint64_t *starts; /* of which the member has a row; ascending */
+	size_t starts_count, starts_room;
+	bool has_all; /* it has one of the whole node */
+};
+
+/* `vector`: what the member has merged; it stays as it is for as long as this is used. */
+enum code closing_read(struct store_txn *txn, uint64_t member, uint64_t subject, const struct vector *vector,
+		       struct arena *arena, struct closing_said *ret_said, struct err *err);
+
 /*
- * Whether `member` owes a row: it has none, or has merged an end that no row names (`vector`: what it has merged):
- * where a start was open again in between, or one row had no room for all. *ret_from counts the ends before the first
- * such.
+ * Whether the member owes a row: it has none, or has merged an end that no row names: where a start was open again in
+ * between, or one row had no room for all. *ret_from counts the ends before the first such.
  */
-enum code closing_is_due(struct store_txn *txn, uint64_t member, struct closed_start closed,
-			 const struct vector *vector, struct arena *arena, bool *ret_is_due, size_t *ret_from,
-			 struct err *err);
+bool closing_is_due(const struct closing_said *said, struct closed_start closed, size_t *ret_from);
+
+/* It wrote one of the ends from there on: whether it owes a further one. */
+bool closing_wrote(struct closing_said *said, struct closed_start closed, size_t from, size_t *ret_from);
 
 /* The member's own wish to write its row, of the ends from there on; in `arena`. */
 struct change closing_change(uint64_t member, struct closed_start closed, const struct vector *vector, size_t from,

@@ -62,12 +62,10 @@ static bool has_row(struct putting *p, uint64_t member, uint64_t start)
 
 static bool is_due(struct putting *p, uint64_t member, uint64_t start, const struct vector *vector, size_t *ret_from)
 {
-	bool due = false;
+	struct closing_said said;
 
-	assert_int_equal(closing_is_due(p->txn, member, (struct closed_start){ SUBJECT, start }, vector, &p->arena,
-					&due, ret_from, NULL),
-			 OK);
-	return due;
+	assert_int_equal(closing_read(p->txn, member, SUBJECT, vector, &p->arena, &said, NULL), OK);
+	return closing_is_due(&said, (struct closed_start){ SUBJECT, start }, ret_from);
 }
 
 static void a_row_names_all_ends_of_what_is_closed_and_no_others(void **state)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/gossip/carry.h"
+#include "tests/unit/gossip/puppet.h"
+
+/* Who may have how much of the room for what waits. */
+
+enum { ROOM = 12 };
+
+struct queue {
+	struct scene *scene;
+	struct real *real;
+	struct puppet *puppet;          /* of key 1 */
+	struct chain evil, sound, rows; /* of keys 2, 3 and 1 */
+};
+
+static void close_start(struct queue *queue, uint32_t key, uint64_t start)
+{
+	struct frame_list list = frame_begin_proofs(&queue->puppet->frame);
+	uint8_t room[PROOF_MAX];
+	struct buf out = buf_over(room, sizeof room);
+
+	proof_write_own(&queue->scene->keys[key], queue->scene->cluster, start, &out);
+	assert_true(frame_put_proof(&list, buf_bytes(&out)));
+	puppet_say(queue->puppet);
+}
+
+/* The starts of two are closed, and one of them has filled the room with what no row will ever name. */
+static struct queue queue_of(void)
+{
+	struct queue queue = { .scene = scene_new(4) };
+
+	queue.real = real_boot(queue.scene, 0);
+	carry_mesh(queue.real)->waiting.limit = ROOM;
+	queue.puppet = puppet_member(queue.real, 1);
+	queue.evil = chain_of(queue.scene, 2);
+	queue.sound = chain_of(queue.scene, 3);
+	queue.rows = chain_of(queue.scene, 1);
+	queue.rows.stream.lane = LANE_URGENT;
+	close_start(&queue, 2, 1);
+	close_start(&queue, 3, 1);
+	for (size_t i = 0; i < ROOM + 5; i++)
+		puppet_batch(queue.puppet, chain_next(&queue.evil, 1, 10));
+	assert_int_equal(real_mesh(queue.real)->waiting.total, ROOM);
+	assert_int_equal(real_mesh(queue.real)->counts.waiting_full, 5);
+	return queue;
+}
+
+static void assert_counted(const struct real *real)
+{
+	const struct waitings *waiting = &real_mesh(real)->waiting;
+	struct store_txn *look;
+	size_t sum = 0;
+
+	assert_int_equal(store_snapshot(real->store, &look, NULL), OK);
+	assert_int_equal(store_count(look, TABLE_WAITING), waiting->total);
+	store_end(look);
+	for (size_t i = 0; i < waiting->count; i++)
+		sum += waiting->all[i].count;
+	assert_int_equal(sum, waiting->total);
+}
+
+static void nobody_takes_all_the_room(void **state)
+{
+	struct queue queue = queue_of();
+	const struct mesh *mesh = real_mesh(queue.real);
+	struct vector ends = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ROOM / 2; i++)
+		puppet_batch(queue.puppet, chain_next(&queue.sound, 1, 10));
+	assert_int_equal(mesh->counts.waiting_out, ROOM / 2);
+	assert_counted(queue.real);
+	vector_set(&ends, queue.sound.stream, queue.sound.end);
+	puppet_batch(queue.puppet, chain_row(&queue.rows, 3, 1, &ends));
+	assert_true(vector_has(&mesh->vector, queue.sound.stream, queue.sound.end));
+	assert_int_equal(mesh->waiting.total, ROOM / 2);
+	assert_counted(queue.real);
+	real_check(queue.real);
+	vector_done(&ends);
+	scene_free(queue.scene);
+}
+
+/* And whoever has as much as the other gets no more of it. */
+static void room_is_shared_by_halves(void **state)
+{
+	struct queue queue = queue_of();
+	const struct mesh *mesh = real_mesh(queue.real);
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ROOM; i++)
+		puppet_batch(queue.puppet, chain_next(&queue.sound, 1, 10));
+	assert_int_equal(mesh->counts.waiting_out, ROOM / 2);
+	assert_int_equal(mesh->waiting.total, ROOM);
+	assert_counted(queue.real);
+	scene_free(queue.scene);
+}
+
+/* A commit that failed, and a restart, leave the count as the disk has it. */
+static void it_is_counted_anew(void **state)
+{
+	struct queue queue = queue_of();
+
+	(void)state;
+	mem_disk_full_at(queue.real->disk, 1);
+	puppet_batch(queue.puppet, chain_next(&queue.sound, 1, 10));
+	mem_disk_full_at(queue.real->disk, 0);
+	assert_counted(queue.real);
+	puppet_hang_up(queue.puppet);
+	real_end(queue.real);
+	queue.real = real_boot(queue.scene, 0);
+	assert_int_equal(real_mesh(queue.real)->waiting.total, ROOM);
+	assert_counted(queue.real);
+	scene_free(queue.scene);
+}
+
+/* What was merged on a disk that was replaced may be nowhere else. */
+static void what_was_had_is_not_pushed_out(void **state)
+{
+	struct queue queue = queue_of();
+	struct mesh *mesh = carry_mesh(queue.real);
+
+	(void)state;
+	vector_note(&mesh->had, queue.evil.stream, queue.evil.end);
+	for (size_t i = 0; i < ROOM / 2; i++)
+		puppet_batch(queue.puppet, chain_next(&queue.sound, 1, 10));
+	assert_int_equal(mesh->counts.waiting_out, 0);
+	assert_int_equal(mesh->waiting.total, ROOM);
+	assert_counted(queue.real);
+	scene_free(queue.scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_takes_all_the_room),
+		cmocka_unit_test(room_is_shared_by_halves),
+		cmocka_unit_test(it_is_counted_anew),
+		cmocka_unit_test(what_was_had_is_not_pushed_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
