@@ -324,6 +324,8 @@ void lend_gates_tick(struct mesh *mesh)
 
 		if (!waits_for(mesh, peer->node))
 			continue;
+		/* In a large cluster there is no link to most. */
+		relay_need(mesh, peer);
 		lend_ask_free(mesh, peer, (struct id){ { 0 } });
 		asked++;
 	}
