@@ -34,6 +34,27 @@ bool ack_is_due(const struct mesh *mesh, const struct link *link)
 	return !link->telling.is_begun || link->telling.at != mesh->recent.at;
 }
 
+void ack_anew(struct mesh *mesh, struct peer *peer)
+{
+	relay_fill(mesh, peer);
+	if (!peer->was.count) {
+		peer->was = peer->acked;
+		peer->acked = (struct vector){ 0 };
+	}
+	/* The link broke before it had said all: what it said on it is more, and not less, than what it said before. */
+	for (size_t i = 0; i < peer->acked.count; i++) {
+		const struct frontier *f = &peer->acked.all[i];
+
+		if (f->end.seq <= vector_seq(&peer->was, f->stream))
+			continue;
+		if (peer->was.count < ACK_STREAMS_MAX)
+			vector_note_more(&peer->was, f->stream, f->end);
+		else
+			stable_went_back(mesh);
+	}
+	vector_done(&peer->acked);
+}
+
 void ack_compare(struct mesh *mesh, struct peer *peer)
 {
 	bool went_back = false;

@@ -49,6 +49,9 @@ bool ack_is_due(const struct mesh *mesh, const struct link *link);
 /* An acknowledgement or an index, which says the same. E_LIMIT: of more streams than there can be. */
 enum code ack_receive(struct mesh *mesh, struct link *link, const struct frontiers *said, struct err *err);
 
+/* The peer has a new link, on which it says anew where it stands. What it said before is not forgotten until then. */
+void ack_anew(struct mesh *mesh, struct peer *peer);
+
 /* The peer has said all on a new link: if that is less than what it had said on the one before, its disk went back. */
 void ack_compare(struct mesh *mesh, struct peer *peer);
 

@@ -555,6 +555,13 @@ enum code closed_finish(struct mesh *mesh, struct err *err)
 	return code ? code : forget_had(mesh, err);
 }
 
+enum code closed_begin_write(struct mesh *mesh, struct err *err)
+{
+	enum code code = mesh_txn(mesh, err);
+
+	return code ? code : closed_finish(mesh, err);
+}
+
 /* --- Proofs. */
 
 /* What is here of the batch that overlaps with the other, or that the other should go on from. E_ABSENT. */

@@ -43,6 +43,10 @@ bool closed_is_due(const struct mesh *mesh);
 /* Before the transaction ends. */
 enum code closed_finish(struct mesh *mesh, struct err *err);
 
+/* The open transaction, for what this member writes: what it owes because a start is closed it says before anything
+ * else. */
+enum code closed_begin_write(struct mesh *mesh, struct err *err);
+
 /* A start of this member's own ends by its own word; if it is the present one, the next begins. */
 enum code closed_own(struct mesh *mesh, uint64_t start, struct err *err);
 

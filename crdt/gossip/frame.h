@@ -105,7 +105,7 @@ struct frame {
 		struct reader old;    /* frame_next_old */
 		struct {
 			uint64_t region;
-			uint32_t members; /* of whom it says so */
+			uint64_t set; /* of whom it says so: struct relay_region */
 			bool is_last;
 			struct reader items; /* frame_next_region_item */
 		} region;

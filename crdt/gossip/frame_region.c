@@ -30,7 +30,7 @@ void frame_read_region(struct reader *r, struct frame *frame)
 {
 	frame->region.is_last = frame_read_below(r, 2);
 	frame->region.region = read_big_endian(r, 8);
-	frame->region.members = (uint32_t)read_big_endian(r, 4);
+	frame->region.set = read_big_endian(r, 8);
 	frame->region.items = *r;
 }
 
@@ -57,13 +57,13 @@ static void put_end(struct buf *out, struct end end)
 		buf_put(out, end.hash.bytes, sizeof end.hash.bytes);
 }
 
-void frame_put_region(struct buf *out, uint64_t region, uint32_t members, bool is_last, const struct region_item *items,
+void frame_put_region(struct buf *out, uint64_t region, uint64_t set, bool is_last, const struct region_item *items,
 		      size_t count)
 {
 	buf_put_byte(out, FRAME_REGION);
 	buf_put_byte(out, is_last);
 	buf_put_big_endian(out, region, 8);
-	buf_put_big_endian(out, members, 4);
+	buf_put_big_endian(out, set, 8);
 	for (size_t i = 0; i < count; i++) {
 		buf_put_big_endian(out, items[i].stream.node, 8);
 		mp_put_uint(out, items[i].stream.start);

@@ -37,7 +37,7 @@ void frame_put_snap_piece(struct buf *out, const struct snap_front *front, const
 void frame_put_entry(struct buf *entries, const struct snap_entry *entry);
 
 /* Items ascend by stream, and are at most FRAME_REGION_MAX. */
-void frame_put_region(struct buf *out, uint64_t region, uint32_t members, bool is_last, const struct region_item *items,
+void frame_put_region(struct buf *out, uint64_t region, uint64_t set, bool is_last, const struct region_item *items,
 		      size_t count);
 
 void frame_put_ask(struct buf *out, uint32_t number, enum ask_what what, uint32_t within_ms, struct bytes body);

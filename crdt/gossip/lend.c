@@ -92,11 +92,22 @@ static void keep(struct mesh *mesh, const struct errand *errand, struct id pool)
 	wait->size = size_of(errand);
 	wait->pool = pool;
 	wait->until.ns = mesh->now.ns + pending_patience(errand->link, errand->within_ms);
-	while (*at)
+	/* A member's waits for as long as that member says. */
+	while (*at && (*at)->until.ns <= wait->until.ns)
 		at = &(*at)->next;
+	wait->next = *at;
 	*at = wait;
 	lend->waits_count++;
 	lend->waits_size += wait->size;
+}
+
+size_t lend_waiting(const struct mesh *mesh, uint32_t link)
+{
+	size_t count = 0;
+
+	for (const struct lend_wait *wait = mesh->lend.waits; wait; wait = wait->next)
+		count += wait->errand.link == link && wait != mesh->lend.judged;
+	return count;
 }
 
 static bool waits_any(const struct mesh *mesh, struct id pool)
@@ -414,7 +425,7 @@ bool lend_keep(struct mesh *mesh, const struct errand *errand, struct id pool, e
 }
 
 /* The one that was judged: it waits on, or is done with. */
-static void end_judged(struct mesh *mesh)
+void lend_judged(struct mesh *mesh)
 {
 	struct lend *lend = &mesh->lend;
 	struct lend_wait *judged = lend->judged, **at = &lend->waits;
@@ -455,7 +466,7 @@ const struct errand *lend_next(struct mesh *mesh)
 	struct lend_wait *wait;
 	bool is_moving = mesh->lend.waits || mesh->lend.askings;
 
-	end_judged(mesh);
+	lend_judged(mesh);
 	look_for_transfers(mesh);
 	wait = find_ready(mesh);
 	while (!wait && is_moving) {

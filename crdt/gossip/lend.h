@@ -105,6 +105,9 @@ void lend_ask_free(struct mesh *mesh, struct peer *peer, struct id pool);
 /* Others are asked for addresses of a pool, though no request waits for one. */
 void lend_want(struct mesh *mesh, struct id pool);
 
+/* What was being judged anew when the disk failed has its answer. */
+void lend_judged(struct mesh *mesh);
+
 /* Ends leases that are this member's to end. */
 enum code lend_end_some(struct mesh *mesh, struct err *err);
 
@@ -113,6 +116,9 @@ enum code lend_end_some(struct mesh *mesh, struct err *err);
  * with *code and a text that says who holds addresses up.
  */
 bool lend_keep(struct mesh *mesh, const struct errand *request, struct id pool, enum code *code, struct err *err);
+
+/* How many requests of that link's peer wait, but for the one that is being judged anew. */
+size_t lend_waiting(const struct mesh *mesh, uint32_t link);
 
 /* After each event, and until there is none: a request that is to be judged anew. Borrowed until the next call. */
 const struct errand *lend_next(struct mesh *mesh);

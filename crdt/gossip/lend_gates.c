@@ -110,14 +110,19 @@ static bool is_heard(const struct mesh *mesh, const struct lend_gate *gate)
 	return true;
 }
 
+static void note_all(const struct mesh *mesh, struct lend_gate *gate, const struct vector *acked)
+{
+	for (size_t i = 0; i < acked->count; i++)
+		if (is_about(mesh, gate, acked->all[i].stream))
+			vector_note_more(&gate->lacks, acked->all[i].stream, acked->all[i].end);
+}
+
+/* Also what those said who have a new link since, and have not said all on that. */
 static void note_acknowledged(const struct mesh *mesh, struct lend_gate *gate)
 {
 	for (size_t i = 0; i < mesh->peers_count; i++) {
-		const struct vector *acked = &mesh->peers[i]->acked;
-
-		for (size_t k = 0; k < acked->count; k++)
-			if (is_about(mesh, gate, acked->all[k].stream))
-				vector_note_more(&gate->lacks, acked->all[k].stream, acked->all[k].end);
+		note_all(mesh, gate, &mesh->peers[i]->acked);
+		note_all(mesh, gate, &mesh->peers[i]->was);
 	}
 }
 
@@ -125,7 +130,8 @@ static void note_acknowledged(const struct mesh *mesh, struct lend_gate *gate)
 static bool is_acknowledged(const struct mesh *mesh, const struct frontier *frontier)
 {
 	for (size_t i = 0; i < mesh->peers_count; i++)
-		if (vector_seq(&mesh->peers[i]->acked, frontier->stream) >= frontier->end.seq)
+		if (vector_seq(&mesh->peers[i]->acked, frontier->stream) >= frontier->end.seq ||
+		    vector_seq(&mesh->peers[i]->was, frontier->stream) >= frontier->end.seq)
 			return true;
 	return false;
 }
@@ -318,6 +324,8 @@ void lend_gates_tick(struct mesh *mesh)
 
 		if (!waits_for(mesh, peer->node))
 			continue;
+		/* In a large cluster there is no link to most. */
+		relay_need(mesh, peer);
 		lend_ask_free(mesh, peer, (struct id){ { 0 } });
 		asked++;
 	}

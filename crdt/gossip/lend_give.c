@@ -53,15 +53,20 @@ static enum code count_free(struct mesh *mesh, struct id pool, uint64_t *ret_fre
 
 /* --- What was given last. */
 
-static bool has_acknowledged(const struct peer *peer, struct place place)
+static bool has_acknowledged(const struct mesh *mesh, const struct peer *peer, struct place place)
 {
-	return vector_seq(&peer->acked, place.stream) >= place.seq;
+	return relay_seq(mesh, peer, place.stream) >= place.seq;
 }
 
 /* Also of what an earlier process gave: that is known to be there once all that it wrote is. */
 static bool has_acknowledged_before(const struct mesh *mesh, const struct peer *peer)
 {
-	return vector_covers(&peer->acked, &mesh->lend.before);
+	const struct vector *before = &mesh->lend.before;
+	bool has = true;
+
+	for (size_t i = 0; has && i < before->count; i++)
+		has = relay_seq(mesh, peer, before->all[i].stream) >= before->all[i].end.seq;
+	return has;
 }
 
 static bool is_remembered(const struct lend *lend, struct id transfer)
@@ -78,7 +83,7 @@ static bool find_remembered(const struct mesh *mesh, const struct peer *peer, st
 
 	for (size_t i = lend->given_count; i-- > 0;) {
 		if (lend->given[i].taker != peer->node || !id_equal(lend->given[i].pool, pool) ||
-		    has_acknowledged(peer, lend->given[i].place))
+		    has_acknowledged(mesh, peer, lend->given[i].place))
 			continue;
 		*ret_transfer = lend->given[i].transfer;
 		return true;
@@ -158,7 +163,7 @@ static enum code give(struct mesh *mesh, const struct peer *peer, struct id pool
 	struct lend_given given = { .taker = peer->node, .pool = pool, .commits = mesh->commits };
 	struct transfer_row row;
 	struct block_owner owner;
-	enum code code = mesh_txn(mesh, err);
+	enum code code = closed_begin_write(mesh, err);
 
 	if (!code)
 		code = begin_owner(mesh, pool, &owner, err);
@@ -199,6 +204,7 @@ enum code lend_asked(struct mesh *mesh, struct link *link, const struct frame *f
 {
 	struct lend_debt *debt = &link->peer->lend;
 	struct lend_answer answer = { .number = frame->ask.number, .is_block = frame->ask.what == ASK_BLOCK };
+	struct arena_mark before = arena_mark(&mesh->arena);
 	struct reader r = reader_over(frame->ask.body);
 	const uint8_t *bytes = read_bytes(&r, sizeof(struct id));
 	uint64_t start = answer.is_block ? read_big_endian(&r, 8) : 0;
@@ -215,6 +221,8 @@ enum code lend_asked(struct mesh *mesh, struct link *link, const struct frame *f
 		answer.code = answer_block(mesh, link->peer, pool, start, &answer, &why);
 	else
 		answer.code = count_free(mesh, pool, &answer.free, &why);
+	/* Many may ask before the next commit, and each time the pool's blocks are found anew. */
+	arena_release(&mesh->arena, before);
 	if (is_disk(answer.code)) {
 		*err = why;
 		return answer.code;
@@ -289,6 +297,7 @@ void lend_back(struct mesh *mesh)
 {
 	struct lend *lend = &mesh->lend;
 
+	lend_judged(mesh);
 	for (size_t i = 0; i < mesh->peers_count; i++) {
 		struct lend_debt *debt = &mesh->peers[i]->lend;
 
@@ -376,7 +385,7 @@ enum code lend_end_some(struct mesh *mesh, struct err *err)
 		code = lease_find_due(txn, mesh->t0.members, mesh->node, &lend->walk, LEND_STEPS, &mesh->arena, due,
 				      LEND_ENDED, &count, err);
 	if (!code && count)
-		code = mesh_txn(mesh, err);
+		code = closed_begin_write(mesh, err);
 	for (size_t i = 0; !code && i < count; i++)
 		code = end_one(mesh, &due[i], err);
 	lend->has_ended |= count;

@@ -221,18 +221,13 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 	}
 	if (old && old != link)
 		old->peer = NULL;
-	/* What it had before is what it had before: it says anew where it stands. */
-	relay_fill(mesh, peer);
-	if (peer->acked.count) {
-		vector_done(&peer->was);
-		peer->was = peer->acked;
-		peer->acked = (struct vector){ 0 };
-	}
+	ack_anew(mesh, peer);
 	peer->has_words = false;
 	peer->up_ns = mono_since_ns(mesh->now, link->made) + 1;
 	peer->hints.count = 0;
 	peer->asked.count = 0;
 	peer->given.count = 0;
+	peer->lend.count = 0;
 	peer->link = link;
 	peer->is_dialling = false;
 	peer->dial_tries = 0;

@@ -265,6 +265,7 @@ static void forget_transaction(struct mesh *mesh)
 	mesh->own_moved = 0;
 	author_forget(&mesh->author, &mesh->vector);
 	changes_clear(&mesh->changes);
+	mesh->lend.looked = 0;
 	stable_forget(mesh);
 }
 

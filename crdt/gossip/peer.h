@@ -83,7 +83,7 @@ struct peer {
 	struct pulse pulse;
 	uint64_t up_ns;                  /* that the handshake of its link took */
 	bool has_words;                  /* it was told all of them once, on this link */
-	uint32_t words_members;          /* of how many they were */
+	uint64_t words_set;              /* of whom they were */
 	bool is_pruned;                  /* what `acked` has not is where everybody is at least */
 	bool is_level;                   /* and is where this member is */
 	const struct relay_place *place; /* of the map; NULL: there is none, or the peer is not in it */

@@ -125,6 +125,7 @@ enum code relay_refresh(struct mesh *mesh, struct err *err)
 		mesh->peers[i]->place = relay_map_find(&relay->map, mesh->peers[i]->node);
 	find_places(mesh);
 	find_near(mesh);
+	relay_words_refresh(mesh);
 	return OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
+#include "crdt/log/log.h"
 
 #include <stdlib.h>
 
@@ -49,11 +50,11 @@ static struct region_word *find_word(const struct mesh *mesh, uint64_t region)
 	return NULL;
 }
 
-static const struct region_word *usable(const struct mesh *mesh, uint64_t region, uint32_t members)
+const struct region_word *relay_word_of(const struct mesh *mesh, uint64_t region, uint64_t set)
 {
 	const struct region_word *word = find_word(mesh, region);
 
-	return word && !word->is_partial && word->members == members ? word : NULL;
+	return word && !word->is_partial && word->set == set ? word : NULL;
 }
 
 size_t relay_words_count(const struct mesh *mesh)
@@ -70,19 +71,59 @@ const struct region_word *relay_word(const struct mesh *mesh, size_t at)
 	const struct relay_region *region;
 
 	if (!is_relay(mesh))
-		return usable(mesh, 0, map->count);
+		return relay_word_of(mesh, 0, map->set);
 	region = &map->regions[at];
 	if (region >= relay_map_region(map, mesh->relay.own))
 		region++;
-	return usable(mesh, region->region, region->count);
+	return relay_word_of(mesh, region->region, region->set);
 }
 
-static void narrow(struct region_item *item, struct end least, struct end most)
+enum { CHECKED = 8 };
+
+/* An item in the making: which of the ends that others have lie on this member's chain. */
+struct narrowing {
+	struct mesh *mesh;
+	struct region_item item;
+	struct end own, stable;
+	struct end ends[CHECKED];
+	bool is_on[CHECKED];
+	size_t count;
+};
+
+/* Behind this member's own end; what it cannot read is not there. */
+static bool find_end(struct mesh *mesh, struct stream stream, struct end end)
 {
-	if (least.seq < item->least.seq)
-		item->least = least;
-	if (most.seq > item->most.seq)
-		item->most = most;
+	struct store_txn *txn;
+	struct logged logged;
+
+	return !mesh_reader(mesh, &txn, NULL) && !log_find(txn, stream, end, &logged, NULL);
+}
+
+/* Of several who stand on two branches the least alone says nothing of the others. */
+static bool is_on_chain(struct narrowing *n, struct end end)
+{
+	size_t at;
+
+	/* What is ahead of this member nobody can place yet. */
+	if (end.seq <= n->stable.seq || end.seq > n->own.seq || end_equal(end, n->own))
+		return true;
+	for (size_t i = 0; i < n->count && i < CHECKED; i++)
+		if (end_equal(n->ends[i], end))
+			return n->is_on[i];
+	at = n->count++ % CHECKED;
+	n->ends[at] = end;
+	n->is_on[at] = find_end(n->mesh, n->item.stream, end);
+	return n->is_on[at];
+}
+
+static void narrow(struct narrowing *n, struct end least, struct end most)
+{
+	if (!is_on_chain(n, least))
+		least = n->stable;
+	if (least.seq < n->item.least.seq)
+		n->item.least = least;
+	if (most.seq > n->item.most.seq)
+		n->item.most = most;
 }
 
 /* Of the peer, while its new link has not said where it stands, what it said on the one before. */
@@ -93,57 +134,67 @@ static struct end peer_end(const struct mesh *mesh, const struct peer *peer, str
 	return (!peer->link || !peer->link->has_shown) && was.seq > end.seq ? was : end;
 }
 
-static struct region_item own_item(const struct mesh *mesh, struct stream stream)
+static struct narrowing begin_item(struct mesh *mesh, struct stream stream)
 {
-	struct end own = relay_said(mesh, &mesh->vector, stream);
+	struct narrowing n = { .mesh = mesh, .own = relay_said(mesh, &mesh->vector, stream) };
 
-	return (struct region_item){ stream, own, own };
+	n.stable = relay_floor(mesh, NULL, stream);
+	n.item = (struct region_item){ stream, n.own, n.own };
+	return n;
 }
 
-/* What this region has, as its relay knows. */
-static struct region_item near_item(const struct mesh *mesh, struct stream stream)
+static void narrow_near(struct narrowing *n)
 {
-	const struct relay_map *map = &mesh->relay.map;
-	const struct relay_region *region = relay_map_region(map, mesh->relay.own);
-	struct region_item item = own_item(mesh, stream);
-	struct end stable = relay_floor(mesh, NULL, stream);
+	const struct mesh *mesh = n->mesh;
+	const struct relay_region *region = relay_map_region(&mesh->relay.map, mesh->relay.own);
 
 	/* Who is near is not known in the middle of a change. */
-	if (mesh->relay.is_stale)
-		return (struct region_item){ stream, stable, stable };
+	if (mesh->relay.is_stale) {
+		n->item.least = n->item.most = n->stable;
+		return;
+	}
 	for (uint32_t i = 0; i < region->count; i++) {
 		const struct peer *peer = mesh->relay.near[i];
 		struct end end;
 
 		if (!peer)
 			continue;
-		end = peer_end(mesh, peer, stream);
-		narrow(&item, end, end);
+		end = peer_end(mesh, peer, n->item.stream);
+		narrow(n, end, end);
 	}
-	return item;
+}
+
+/* What this region has, as its relay knows. */
+static struct region_item near_item(struct mesh *mesh, struct stream stream)
+{
+	struct narrowing n = begin_item(mesh, stream);
+
+	narrow_near(&n);
+	return n.item;
 }
 
 /* What everybody has. */
-static struct region_item far_item(const struct mesh *mesh, struct stream stream)
+static struct region_item far_item(struct mesh *mesh, struct stream stream)
 {
-	struct region_item item = is_relay(mesh) ? near_item(mesh, stream) : own_item(mesh, stream);
+	struct narrowing n = begin_item(mesh, stream);
 
+	if (is_relay(mesh))
+		narrow_near(&n);
 	for (size_t i = 0; i < relay_words_count(mesh); i++) {
 		const struct region_word *word = relay_word(mesh, i);
-		struct end stable = relay_floor(mesh, NULL, stream);
 
-		narrow(&item, word ? relay_said(mesh, &word->least, stream) : stable,
-		       word ? relay_said(mesh, &word->most, stream) : stable);
+		narrow(&n, word ? relay_said(mesh, &word->least, stream) : n.stable,
+		       word ? relay_said(mesh, &word->most, stream) : n.stable);
 	}
-	return item;
+	return n.item;
 }
 
-struct end relay_least(const struct mesh *mesh, struct stream stream)
+struct end relay_least(struct mesh *mesh, struct stream stream)
 {
 	return far_item(mesh, stream).least;
 }
 
-static bool is_level(const struct mesh *mesh, struct stream stream)
+static bool is_level(struct mesh *mesh, struct stream stream)
 {
 	struct region_item item = far_item(mesh, stream);
 	size_t count;
@@ -153,7 +204,7 @@ static bool is_level(const struct mesh *mesh, struct stream stream)
 	       vector_has(&mesh->vector, stream, item.most);
 }
 
-static bool are_level(const struct mesh *mesh, const struct vector *vector, uint64_t node, uint64_t start)
+static bool are_level(struct mesh *mesh, const struct vector *vector, uint64_t node, uint64_t start)
 {
 	bool is_so = true;
 
@@ -166,7 +217,7 @@ static bool are_level(const struct mesh *mesh, const struct vector *vector, uint
 	return is_so;
 }
 
-bool relay_agrees(const struct mesh *mesh, uint64_t node, uint64_t start)
+bool relay_agrees(struct mesh *mesh, uint64_t node, uint64_t start)
 {
 	bool agrees = are_level(mesh, &mesh->vector, node, start);
 
@@ -179,66 +230,6 @@ bool relay_agrees(const struct mesh *mesh, uint64_t node, uint64_t start)
 	for (const struct link *link = mesh->links; agrees && link; link = link->next)
 		agrees = !link->peer || are_level(mesh, &link->peer->acked, node, start);
 	return agrees;
-}
-
-/* --- Copies. */
-
-/* Of a region, so many whose acknowledgements came here themselves. */
-static enum code count_heard(struct mesh *mesh, const struct relay_region *region, struct stream stream, uint64_t seq,
-			     uint32_t *ret_count, struct err *err)
-{
-	enum code code = OK;
-
-	for (struct link *link = mesh->links; !code && link; link = link->next) {
-		const struct peer *peer = link->peer;
-		struct end end = peer && peer->link == link ? relay_end(mesh, peer, stream) : (struct end){ 0 };
-		bool is_on = false;
-
-		if (!end.seq || end.seq < seq || !peer->place || peer->place->region != region->region)
-			continue;
-		code = ack_is_on_chain(mesh, stream, end, &is_on, err);
-		*ret_count += is_on;
-	}
-	return code;
-}
-
-/* And by what was said of it. */
-static enum code count_said(struct mesh *mesh, const struct relay_region *region, struct stream stream, uint64_t seq,
-			    uint32_t *ret_count, struct err *err)
-{
-	const struct region_word *word = usable(mesh, region->region, region->count);
-	const struct end *least = word ? vector_find(&word->least, stream) : NULL;
-	const struct end *most = word ? vector_find(&word->most, stream) : NULL;
-	bool is_own = region->region == mesh->relay.own->region, is_on = false;
-	enum code code = OK;
-
-	if (least && least->seq >= seq) {
-		code = ack_is_on_chain(mesh, stream, *least, &is_on, err);
-		*ret_count = is_on ? region->count - is_own : 0;
-	} else if (most && most->seq >= seq && !is_own) {
-		code = ack_is_on_chain(mesh, stream, *most, &is_on, err);
-		*ret_count = is_on;
-	}
-	return code;
-}
-
-enum code relay_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint32_t *ret_copies, struct err *err)
-{
-	const struct relay_map *map = &mesh->relay.map;
-	uint32_t copies = 0;
-	enum code code = OK;
-
-	for (uint32_t i = 0; !code && mesh->relay.own && i < map->regions_count; i++) {
-		uint32_t heard = 0, said = 0;
-
-		code = count_heard(mesh, &map->regions[i], stream, seq, &heard, err);
-		if (!code)
-			code = count_said(mesh, &map->regions[i], stream, seq, &said, err);
-		copies += heard > said ? heard : said;
-	}
-	if (!code)
-		*ret_copies = copies;
-	return code;
 }
 
 /* --- What comes. */
@@ -255,7 +246,10 @@ static struct region_word *take_word(struct mesh *mesh, uint64_t region)
 	return &words->all[words->count++];
 }
 
-/* A relay speaks of its own region; to the members of it also of others, and of everybody. */
+/*
+ * A relay speaks of its own region; to the members of it also of others, and of everybody. Whoever is a relay itself
+ * hears of each region from that region's.
+ */
 static bool may_speak(const struct mesh *mesh, const struct peer *peer, uint64_t region)
 {
 	const struct relay_map *map = &mesh->relay.map;
@@ -264,10 +258,27 @@ static bool may_speak(const struct mesh *mesh, const struct peer *peer, uint64_t
 		return false;
 	if (region == peer->place->region)
 		return true;
-	for (uint32_t i = 0; is_near(mesh, peer) && i < map->regions_count; i++)
+	for (uint32_t i = 0; is_near(mesh, peer) && !is_relay(mesh) && i < map->regions_count; i++)
 		if (map->regions[i].region == region)
 			return true;
 	return is_near(mesh, peer) && !region;
+}
+
+/* Of a region an author hears what that has of its own streams. Nobody fills this memory with what does not exist. */
+static bool is_expected(const struct mesh *mesh, const struct peer *peer, uint64_t region, struct stream stream)
+{
+	if (region && is_near(mesh, peer))
+		return stream.node == mesh->node && vector_find(&mesh->vector, stream);
+	return members_find(mesh->t0.members, stream.node);
+}
+
+/* What was said of others says nothing of these. */
+static void begin_word(struct region_word *word, uint64_t set)
+{
+	if (word->set == set)
+		return;
+	word_done(word);
+	*word = (struct region_word){ .region = word->region, .set = set };
 }
 
 static void note_item(struct mesh *mesh, struct region_word *word, const struct region_item *item)
@@ -292,20 +303,40 @@ enum code relay_hear(struct mesh *mesh, struct link *link, const struct frame *f
 		return OK;
 	mesh->counts.region_word++;
 	word = take_word(mesh, frame->region.region);
-	word->members = frame->region.members;
+	begin_word(word, frame->region.set);
 	word->is_partial = !frame->region.is_last;
 	while (frame_next_region_item(&items, &item)) {
-		/* Nobody fills this memory with what does not exist. */
-		if (!members_find(mesh->t0.members, item.stream.node))
+		if (!is_expected(mesh, link->peer, word->region, item.stream))
 			continue;
 		note_item(mesh, word, &item);
 		relay_touch(mesh, NULL, item.stream);
 	}
 	mesh->stable.is_touched = true;
 	mesh->pendings.is_touched = true;
-	if (word->most.count > ACK_STREAMS_MAX)
-		return fail(err, E_LIMIT, "it named more than %d streams", ACK_STREAMS_MAX);
-	return OK;
+	if (word->most.count <= ACK_STREAMS_MAX)
+		return OK;
+	begin_word(word, 0);
+	return fail(err, E_LIMIT, "it named more than %d streams", ACK_STREAMS_MAX);
+}
+
+void relay_words_refresh(struct mesh *mesh)
+{
+	const struct relay_map *map = &mesh->relay.map;
+	struct relay_words *words = &mesh->relay.words;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < words->count; i++) {
+		struct region_word word = words->all[i];
+		bool is_there = !word.region;
+
+		for (uint32_t k = 0; !is_there && k < map->regions_count; k++)
+			is_there = map->regions[k].region == word.region;
+		if (is_there)
+			words->all[kept++] = word;
+		else
+			word_done(&word);
+	}
+	words->count = kept;
 }
 
 /* --- What is said. */
@@ -337,9 +368,9 @@ static int compare_streams(const void *a, const void *b)
 	return stream_compare(a, b);
 }
 
-typedef struct region_item make_item(const struct mesh *mesh, struct stream stream);
+typedef struct region_item make_item(struct mesh *mesh, struct stream stream);
 
-static void add_all(const struct mesh *mesh, struct region_items *items, make_item *make)
+static void add_all(struct mesh *mesh, struct region_items *items, make_item *make)
 {
 	const struct vector *own = &mesh->vector;
 
@@ -349,7 +380,7 @@ static void add_all(const struct mesh *mesh, struct region_items *items, make_it
 }
 
 /* Of all that was touched since; of everything, where that is too long ago. */
-static void make_items(const struct mesh *mesh, struct region_items *items, uint64_t since, make_item *make)
+static void make_items(struct mesh *mesh, struct region_items *items, uint64_t since, make_item *make)
 {
 	const struct recent *touched = &mesh->relay.words.touched;
 	struct stream streams[ACK_RECENT];
@@ -432,28 +463,38 @@ struct mono_time relay_words_next(const struct mesh *mesh)
 	return (struct mono_time){ next };
 }
 
-void relay_words_age(struct mesh *mesh, struct link *link)
+/* Of whom the peer is told. */
+static uint64_t set_for(const struct mesh *mesh, const struct peer *peer)
 {
-	bool is_served = serves(mesh, link->peer);
+	const struct relay_map *map = &mesh->relay.map;
 
-	if (is_served && (!link->peer->has_words || link->peer->words_members != mesh->relay.map.count))
-		link_owe(mesh, link, OWED_WORDS);
-	link->peer->has_words &= is_served;
+	return is_near(mesh, peer) ? map->set : relay_map_region(map, mesh->relay.own)->set;
 }
 
-static void send_items(struct mesh *mesh, struct link *link, uint64_t region, uint32_t members,
+void relay_words_age(struct mesh *mesh, struct link *link)
+{
+	struct peer *peer = link->peer;
+	bool is_served = serves(mesh, peer);
+
+	/* Of others than before, all of it. */
+	peer->has_words = peer->has_words && is_served && peer->words_set == set_for(mesh, peer);
+	if (is_served && !peer->has_words)
+		link_owe(mesh, link, OWED_WORDS);
+}
+
+static void send_items(struct mesh *mesh, struct link *link, uint64_t region, uint64_t set,
 		       const struct region_items *items)
 {
 	size_t i = 0;
 
-	/* One without items says of how many the others are. */
-	if (!items->count && link->peer->words_members == mesh->relay.map.count)
+	/* One without items says of whom the next ones are. */
+	if (!items->count && link->peer->words_set == set_for(mesh, link->peer))
 		return;
 	do {
 		size_t count = items->count - i < FRAME_REGION_MAX ? items->count - i : FRAME_REGION_MAX;
 
 		buf_clear(&mesh->frame);
-		frame_put_region(&mesh->frame, region, members, i + count == items->count, items->all + i, count);
+		frame_put_region(&mesh->frame, region, set, i + count == items->count, items->all + i, count);
 		link_send(mesh, link);
 		i += count;
 	} while (i < items->count);
@@ -468,7 +509,7 @@ static void tell_author(struct mesh *mesh, struct link *link, const struct regio
 	for (uint32_t k = 0; k < map->regions_count; k++) {
 		const struct relay_region *region = &map->regions[k];
 		bool is_own = region->region == mesh->relay.own->region;
-		const struct region_word *word = is_own ? NULL : usable(mesh, region->region, region->count);
+		const struct region_word *word = is_own ? NULL : relay_word_of(mesh, region->region, region->set);
 
 		some.count = 0;
 		for (size_t i = 0; (is_own || word) && i < near->count; i++) {
@@ -482,7 +523,7 @@ static void tell_author(struct mesh *mesh, struct link *link, const struct regio
 			some.all[some.count - 1].least = relay_said(mesh, &word->least, stream);
 			some.all[some.count - 1].most = relay_said(mesh, &word->most, stream);
 		}
-		send_items(mesh, link, region->region, region->count, &some);
+		send_items(mesh, link, region->region, region->set, &some);
 	}
 	free(some.all);
 }
@@ -494,17 +535,17 @@ void relay_words_flush(struct mesh *mesh, struct link *link)
 
 	if (!(link->owed & OWED_WORDS) || !serves(mesh, link->peer))
 		return;
-	if (!link->peer->has_words) {
+	if (!link->peer->has_words || link->peer->words_set != set_for(mesh, link->peer)) {
 		make_all(mesh);
 		near = mesh->relay.words.all_near;
 		far = mesh->relay.words.all_far;
 		link->peer->has_words = true;
 	}
 	if (is_near(mesh, link->peer)) {
-		send_items(mesh, link, 0, map->count, &far);
+		send_items(mesh, link, 0, map->set, &far);
 		tell_author(mesh, link, &near);
 	} else {
-		send_items(mesh, link, mesh->relay.own->region, relay_map_region(map, mesh->relay.own)->count, &near);
+		send_items(mesh, link, mesh->relay.own->region, set_for(mesh, link->peer), &near);
 	}
-	link->peer->words_members = map->count;
+	link->peer->words_set = set_for(mesh, link->peer);
 }

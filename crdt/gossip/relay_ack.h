@@ -8,8 +8,9 @@
  * the other regions, within RELAY_WORD_PROMPT. To the members whom it serves it says the same of everybody, within
  * RELAY_WORD_SLOW, and to an author at once what each region has of that author's streams.
  *
- * A word holds of so many members as its region has here; with another number it says nothing. What is not in it is
- * where everybody is known to be: at the stable vector, below which nothing is kept.
+ * A word holds of those members whom its region has here; of others it says nothing, and when they change all of it is
+ * said anew. What is not in it is where everybody is known to be: at the stable vector, below which nothing is kept.
+ * Nor is more said than that of whoever stands where this member's chain does not lead.
  */
 
 #include "crdt/gossip/ack.h"
@@ -25,7 +26,7 @@ struct peer;
 /* What was said of one region; of everybody, where `region` is 0. */
 struct region_word {
 	uint64_t region;
-	uint32_t members;
+	uint64_t set;    /* of whom */
 	bool is_partial; /* a frame of several has not come yet */
 	struct vector least, most;
 };
@@ -52,6 +53,9 @@ void relay_words_done(struct relay_words *words);
 /* Something was said of the stream, by a member of this region or by a word. */
 void relay_touch(struct mesh *mesh, const struct peer *peer, struct stream stream);
 
+/* The map is another one: what was said of regions that are no more is forgotten. */
+void relay_words_refresh(struct mesh *mesh);
+
 /* A word came. E_DENIED from whom none is expected. */
 enum code relay_hear(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err);
 
@@ -66,19 +70,22 @@ void relay_words_flush(struct mesh *mesh, struct link *link);
 /* Whether this member hears the acknowledgements of that one itself, and is the one to count them. */
 bool relay_hears(const struct mesh *mesh, const struct peer *peer);
 
+/* What was said of a region (0: of everybody), if it was of these members; NULL: nothing was, or not all yet. */
+const struct region_word *relay_word_of(const struct mesh *mesh, uint64_t region, uint64_t set);
+
 /* The words that together stand for all whom it does not hear: NULL for one that says nothing now. */
 size_t relay_words_count(const struct mesh *mesh);
 const struct region_word *relay_word(const struct mesh *mesh, size_t at);
 
 /* How far everybody has it, this member among them, by what is known here; whether that is on its chain is not judged.
  */
-struct end relay_least(const struct mesh *mesh, struct stream stream);
+struct end relay_least(struct mesh *mesh, struct stream stream);
 
 /*
  * Whether everybody stands where this member does with the streams of a node's start (0: of all of them); where one has
  * several ends nobody can say.
  */
-bool relay_agrees(const struct mesh *mesh, uint64_t node, uint64_t start);
+bool relay_agrees(struct mesh *mesh, uint64_t node, uint64_t start);
 
 /* How many others have the stream up to there, each counted once. */
 enum code relay_copies(struct mesh *mesh, struct stream stream, uint64_t seq, uint32_t *ret_copies, struct err *err);

@@ -113,6 +113,14 @@ static bool settle(struct relay_map *map, struct relay_region *region)
 	return true;
 }
 
+/* Whatever their order. */
+static uint64_t weigh_one(uint64_t node)
+{
+	static const struct hash_key key = { "warren relays so" };
+
+	return hash_keyed(key, bytes_of(&node, sizeof node));
+}
+
 void relay_map_make(struct relay_map *map, const struct relay_place *places, size_t count)
 {
 	relay_map_done(map);
@@ -129,6 +137,8 @@ void relay_map_make(struct relay_map *map, const struct relay_place *places, siz
 			map->regions[map->regions_count++] =
 				(struct relay_region){ .region = map->places[i].region, .first = i };
 		map->regions[map->regions_count - 1].count++;
+		map->regions[map->regions_count - 1].set += weigh_one(map->places[i].node);
+		map->set += weigh_one(map->places[i].node);
 	}
 	map->regions = must_realloc(map->regions, (map->regions_count + 1) * sizeof *map->regions);
 	for (uint32_t i = 0; i < map->regions_count; i++)

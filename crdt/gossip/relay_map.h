@@ -26,6 +26,7 @@ struct relay_place {
 struct relay_region {
 	uint64_t region;
 	uint32_t first, count; /* its places */
+	uint64_t set;          /* a hash of who is in it */
 	uint32_t relays[RELAYS];
 	uint32_t relays_count; /* at least 1 */
 };
@@ -35,6 +36,7 @@ struct relay_map {
 	uint32_t *by_node;          /* the same, ascending by node */
 	struct relay_region *regions;
 	uint32_t count, regions_count;
+	uint64_t set; /* a hash of who is in it */
 };
 
 /* Copies the places, of different nodes and in any order; `half` is not read. The map was zeroed, or is made anew. */

@@ -170,10 +170,7 @@ static enum code ask(struct mesh *mesh, const struct errand *errand, struct judg
 	if (errand->copies && errand->copies >= members_standing(mesh->t0.members))
 		return fail(err, E_VALUE, "%u copies beside this one are more than there are other members",
 			    errand->copies);
-	code = mesh_txn(mesh, err);
-	/* What a member owes because a start is closed it says before anything else. */
-	if (!code && closed_is_due(mesh))
-		code = closed_finish(mesh, err);
+	code = closed_begin_write(mesh, err);
 	if (code)
 		return code;
 	applying = mesh_applying(mesh);
@@ -227,12 +224,16 @@ static bool spends_any(const struct errand *errand)
 static enum code ask_for_member(struct mesh *mesh, const struct errand *errand, struct judged *ret_judged,
 				struct place *ret_place, struct err *err)
 {
+	const struct link *link = link_find(mesh, errand->link);
 	uint64_t home;
 	enum code code;
 
+	/* While it waited: nobody would hear what came of it, or its member was evicted. */
+	if (!link || !link->peer)
+		return fail(err, E_BUSY, "the member that asked is not there any more");
 	if (!spends_any(errand))
 		return fail(err, E_DENIED, "it spends nothing, and is to be done where it was asked");
-	if (pending_open(mesh, errand->link) >= PENDING_ASKS)
+	if (pending_open(mesh, errand->link) + lend_waiting(mesh, errand->link) >= PENDING_ASKS)
 		return fail(err, E_BUSY, "too many requests wait there: try again");
 	code = ask(mesh, errand, ret_judged, ret_place, err);
 	if (code != E_ELSEWHERE)

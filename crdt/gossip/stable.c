@@ -283,7 +283,8 @@ enum code stable_tick(struct mesh *mesh, struct err *err)
 	/* One a transaction: what it did is either durable or taken back. */
 	if (!mesh->is_member || stable->trim.is_open)
 		return OK;
-	if (is_touched && has_passed(mesh, stable->looked, STABLE_EVERY_MS))
+	/* In the middle of a change nobody knows who speaks for whom. */
+	if (is_touched && !mesh->relay.is_stale && has_passed(mesh, stable->looked, STABLE_EVERY_MS))
 		code = take_look(mesh, err);
 	if (!code && has_steps(stable) && has_passed(mesh, stable->stepped, STABLE_STEP_MS))
 		code = take_step(mesh, err);

@@ -299,7 +299,7 @@ static enum code make_entry(struct request *request, struct judged *judged, stru
 
 static enum code judge_all(struct request *request, struct judged *judged, struct err *err)
 {
-	static judge_step *const steps[] = { judge_stored, judge_rights, judge_rules, make_op };
+	static judge_step *const steps[] = { judge_stored, judge_rights, judge_rules, make_op, judge_dry };
 	bool is_repeat;
 	enum code code = each(request, judge_asked, err);
 

@@ -75,7 +75,7 @@ enum code judge_use(struct request *request, struct wish *wish, struct err *err)
 /* What is stored, and what will be. */
 enum code judge_stored(struct request *request, struct wish *wish, struct err *err);
 
-/* The address of a lease that brings none along. Whether none is free is judged once all else is: judge_lease. */
+/* The address of a lease that brings none along. Whether none is free is judged once all else is: judge_dry. */
 enum code judge_address(struct request *request, struct wish *wish, struct err *err);
 
 /* Whether who asks may: E_DENIED. */
@@ -90,8 +90,10 @@ enum code judge_rules(struct request *request, struct wish *wish, struct err *er
  */
 enum code judge_leased(struct request *request, struct wish *wish, bool *ret_is_there, struct err *err);
 
-/* Leases: the pool, that the device has none there yet, the address. Interfaces and pools: that no two overlap. */
+/* Leases: the pool, that the device has none there yet, the address; E_DRY once all else is judged. Interfaces and
+ * pools: that no two overlap. */
 enum code judge_lease(struct request *request, const struct wish *wish, struct err *err);
+enum code judge_dry(struct request *request, struct wish *wish, struct err *err);
 enum code judge_interface(struct request *request, const struct wish *wish, struct err *err);
 enum code judge_pool(struct request *request, const struct wish *wish, struct err *err);
 

@@ -215,9 +215,14 @@ enum code judge_lease(struct request *request, const struct wish *wish, struct e
 			       : OK;
 	if (wish->given & BIT(AT_lease_address))
 		return check_address(request, wish, &pool, err);
+	return OK;
+}
+
+enum code judge_dry(struct request *request, struct wish *wish, struct err *err)
+{
 	if (!wish->is_dry)
 		return OK;
-	request->dry = row->pool;
+	request->dry = ((const struct lease_row *)wish->row)->pool;
 	return at_field(
 		FIELD_TABLE(lease, address),
 		fail(err, E_DRY,

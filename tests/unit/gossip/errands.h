@@ -22,7 +22,7 @@ extern struct errands errands;
 void errands_begin(uint32_t members);
 
 struct asked_for {
-	struct change changes[2];
+	struct change changes[4];
 	size_t count;
 	const char *key;
 	uint32_t copies;

@@ -134,7 +134,7 @@ static void gen_region(struct rng *rng, struct buf *out)
 		if (items[i].most.seq)
 			rng_fill(rng, &items[i].most.hash, sizeof items[i].most.hash);
 	}
-	frame_put_region(out, rng_u64(rng), (uint32_t)rng_u64(rng), rng_below(rng, 2), items, count);
+	frame_put_region(out, rng_u64(rng), rng_u64(rng), rng_below(rng, 2), items, count);
 }
 
 static void gen_certificates(struct rng *rng, enum frame_kind kind, struct buf *out)
@@ -415,7 +415,7 @@ static void region_again(const struct frame *frame, struct buf *out)
 	while (count < FRAME_REGION_MAX && frame_next_region_item(&from, &items[count]))
 		count++;
 	assert(!from.is_short);
-	frame_put_region(out, frame->region.region, frame->region.members, frame->region.is_last, items, count);
+	frame_put_region(out, frame->region.region, frame->region.set, frame->region.is_last, items, count);
 }
 
 static void bucket_again(const struct frame *frame, struct buf *out)

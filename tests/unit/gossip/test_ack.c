@@ -292,6 +292,48 @@ static void who_takes_nothing_is_not_told_at_each_commit(void **state)
 	scene_free(scene);
 }
 
+static struct puppet *connect(struct real *real, uint32_t key)
+{
+	struct puppet *puppet = puppet_dial(real, &real->scene->keys[key], 1000 + key);
+
+	puppet_agree(puppet);
+	return puppet;
+}
+
+/* Its disk went back, and the next link broke before it had said all: that is found on the one after it. */
+static void what_was_said_before_two_links_is_compared_too(void **state)
+{
+	struct scene *scene = scene_new(2);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 1), urgent = chain_of(scene, 1);
+	struct vector vector = { 0 };
+	struct end first;
+
+	(void)state;
+	urgent.stream.lane = LANE_URGENT;
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	first = chain.end;
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	puppet_batch(puppet, chain_next(&urgent, 1, 10));
+	puppet_ack(puppet, chain.stream, chain.end);
+	puppet_hang_up(puppet);
+	puppet = connect(real, 1);
+	puppet_ack(puppet, urgent.stream, urgent.end);
+	puppet_hang_up(puppet);
+	puppet = connect(real, 1);
+	assert_int_equal(real_mesh(real)->counts.went_back, 0);
+	vector_set(&vector, chain.stream, first);
+	vector_set(&vector, urgent.stream, urgent.end);
+	puppet_index(puppet, &vector, true);
+	assert_int_equal(real_mesh(real)->counts.went_back, 1);
+	/* Once is enough. */
+	puppet_index(puppet, &vector, true);
+	assert_int_equal(real_mesh(real)->counts.went_back, 1);
+	vector_done(&vector);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +347,7 @@ int main(void)
 		cmocka_unit_test(a_copy_of_who_is_evicted_is_none),
 		cmocka_unit_test(more_streams_than_there_can_be_end_the_link),
 		cmocka_unit_test(who_takes_nothing_is_not_told_at_each_commit),
+		cmocka_unit_test(what_was_said_before_two_links_is_compared_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ static void items_are_read_as_they_were_written(void **state)
 	assert_int_equal(read_items(items, 2, &frame), OK);
 	assert_int_equal(frame.kind, FRAME_REGION);
 	assert_int_equal(frame.region.region, 7);
-	assert_int_equal(frame.region.members, 3);
+	assert_int_equal(frame.region.set, 3);
 	assert_true(frame.region.is_last);
 	list = frame.region.items;
 	for (size_t i = 0; i < 2; i++) {

@@ -113,6 +113,62 @@ static void an_heir_waits_for_what_others_have(void **state)
 	scene_free(play.scene);
 }
 
+/* It is connected anew, and has not said yet where it stands: what it said before holds. */
+static void connect_anew(struct play *play, size_t puppet)
+{
+	puppet_hang_up(play->puppets[puppet]);
+	play->puppets[puppet] = puppet_dial(play->real, &play->scene->keys[puppet + 1], 1001 + puppet);
+	puppet_agree(play->puppets[puppet]);
+}
+
+static void what_others_have_they_have_on_a_new_link_too(void **state)
+{
+	struct play play = heirs();
+	struct chain more = play.chains[1];
+	struct bytes batch = chain_next(&more, 1, 10);
+	uint64_t number;
+
+	(void)state;
+	say_row(&play, 0, 2, 0, &more);
+	puppet_ack(play.puppets[0], more.stream, more.end);
+	assert_dry(play.real, ask_and_hear(&play, 0));
+	for (int i = 0; i < 2; i++) {
+		connect_anew(&play, 0);
+		number = lease_in(&play);
+		scene_pass(play.scene, 2010);
+		assert_dry(play.real, number);
+	}
+	puppet_index(play.puppets[0], NULL, true);
+	puppet_ack(play.puppets[0], more.stream, more.end);
+	puppet_batch(play.puppets[0], batch);
+	assert_leased(play.real, lease_in(&play));
+	scene_free(play.scene);
+}
+
+/* The one was heard before the other, and then its link broke. */
+static void what_was_heard_first_is_known_when_all_were_heard(void **state)
+{
+	struct play play = play_of(4, 2);
+	struct chain more = play.chains[1];
+	uint64_t number;
+
+	(void)state;
+	bring(&play, scene_evict(play.scene, 2, 0));
+	chain_next(&more, 1, 10);
+	say_row(&play, 0, 2, 0, &more);
+	say_row(&play, 2, 2, 0, &play.chains[1]);
+	puppet_ack(play.puppets[0], more.stream, more.end);
+	puppet_forget(play.puppets[2]);
+	number = lease_in(&play);
+	say_free(play.puppets[0], 0);
+	connect_anew(&play, 0);
+	say_free(play.puppets[2], 0);
+	scene_pass(play.scene, 2010);
+	assert_dry(play.real, number);
+	assert_int_equal(counts(play.real)->inherited, 0);
+	scene_free(play.scene);
+}
+
 /* Its disk was lost, and with it what only it had. */
 static void what_nobody_has_any_more_is_not_waited_for(void **state)
 {
@@ -331,6 +387,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_heir_waits_for_every_row),
 	cmocka_unit_test(an_heir_waits_for_a_word_after_the_row),
 	cmocka_unit_test(an_heir_waits_for_what_others_have),
+	cmocka_unit_test(what_others_have_they_have_on_a_new_link_too),
+	cmocka_unit_test(what_was_heard_first_is_known_when_all_were_heard),
 	cmocka_unit_test(what_nobody_has_any_more_is_not_waited_for),
 	cmocka_unit_test(once_met_it_stays_met),
 	cmocka_unit_test(what_was_met_by_what_was_not_written_is_not_met),

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/gossip/puppet.h"
+
+#include <stdlib.h>
+
+/*
+ * What relays say of their regions, and what follows from it. The node has key 0 and is the relay of its region; key 2
+ * is that of the other one. It is shown a map as it would be in a cluster of more members.
+ */
+
+enum { NEAR = 11, FAR = 12, ELSEWHERE = 13, MEMBERS = 7 };
+
+static struct scene *scene;
+static struct real *real;
+static struct puppet *near, *far;
+static struct chain chain;
+
+static struct mesh *mesh_of(void)
+{
+	return (struct mesh *)(uintptr_t)real_mesh(real);
+}
+
+/* The region of each key. Who is not to be a relay is said to be silent. */
+static void draw(const uint64_t *regions)
+{
+	struct mesh *mesh = mesh_of();
+	struct relay *relay = &mesh->relay;
+	struct relay_place places[MEMBERS];
+	const struct relay_region *region;
+
+	for (uint32_t i = 0; i < MEMBERS; i++)
+		places[i] = (struct relay_place){ .node = scene_node(scene, i),
+						  .region = regions[i],
+						  .is_silent = i != 0 && i != 2 };
+	relay_map_make(&relay->map, places, MEMBERS);
+	relay->is_on = true;
+	relay->own = relay_map_find(&relay->map, mesh->node);
+	relay->rank = 0;
+	relay->twin = NULL;
+	for (size_t i = 0; i < mesh->peers_count; i++)
+		mesh->peers[i]->place = relay_map_find(&relay->map, mesh->peers[i]->node);
+	region = relay_map_region(&relay->map, relay->own);
+	free(relay->near);
+	relay->near = must_alloc((region->count + 1) * sizeof *relay->near);
+	for (uint32_t i = 0; i < region->count; i++)
+		relay->near[i] = mesh_peer(mesh, relay->map.places[region->first + i].node);
+	relay_words_refresh(mesh);
+}
+
+static const uint64_t drawn[MEMBERS] = { NEAR, NEAR, FAR, FAR, ELSEWHERE, ELSEWHERE, FAR };
+
+static void begin(void)
+{
+	scene = scene_new(MEMBERS);
+	real = real_boot(scene, 0);
+	near = puppet_member(real, 1);
+	far = puppet_member(real, 2);
+	chain = chain_of(scene, 1);
+	for (int i = 0; i < 4; i++)
+		puppet_batch(near, chain_next(&chain, 1, 10));
+	draw(drawn);
+}
+
+static uint64_t set_of(uint64_t region)
+{
+	const struct relay_map *map = &mesh_of()->relay.map;
+
+	for (uint32_t i = 0; i < map->regions_count; i++)
+		if (map->regions[i].region == region)
+			return map->regions[i].set;
+	return 0;
+}
+
+static void say(struct puppet *puppet, uint64_t region, uint64_t set, struct stream stream, struct end end)
+{
+	struct region_item item = { stream, end, end };
+
+	frame_put_region(&puppet->frame, region, set, true, &item, 1);
+	puppet_say(puppet);
+}
+
+static const struct region_word *far_word(void)
+{
+	return relay_word_of(mesh_of(), FAR, set_of(FAR));
+}
+
+/* As many as before, and not the same. */
+static void of_other_members_a_word_says_nothing(void **state)
+{
+	const uint64_t moved[MEMBERS] = { NEAR, NEAR, FAR, ELSEWHERE, FAR, ELSEWHERE, FAR };
+	struct stream other = { .start = 1, .lane = LANE_PEOPLE };
+
+	(void)state;
+	begin();
+	other.node = scene_node(scene, 2);
+	say(far, FAR, set_of(FAR), chain.stream, chain.end);
+	assert_non_null(far_word());
+	assert_int_equal(vector_seq(&far_word()->least, chain.stream), 4);
+	draw(moved);
+	assert_null(far_word());
+	/* It speaks of these now, and of another stream: what it said before was of others. */
+	say(far, FAR, set_of(FAR), other, (struct end){ .seq = 1 });
+	assert_non_null(far_word());
+	assert_int_equal(vector_seq(&far_word()->least, other), 1);
+	assert_int_equal(vector_seq(&far_word()->least, chain.stream), 0);
+	scene_free(scene);
+}
+
+static void what_was_said_of_a_region_goes_with_it(void **state)
+{
+	const uint64_t left[MEMBERS] = { NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR };
+
+	(void)state;
+	begin();
+	say(far, FAR, set_of(FAR), chain.stream, chain.end);
+	assert_int_equal(mesh_of()->relay.words.count, 1);
+	draw(left);
+	assert_int_equal(mesh_of()->relay.words.count, 0);
+	scene_free(scene);
+}
+
+/* A relay hears of each region from that region's. */
+static void nobody_speaks_for_others(void **state)
+{
+	(void)state;
+	begin();
+	say(far, ELSEWHERE, set_of(ELSEWHERE), chain.stream, chain.end);
+	say(far, NEAR, set_of(NEAR), chain.stream, chain.end);
+	say(near, FAR, set_of(FAR), chain.stream, chain.end);
+	assert_int_equal(mesh_of()->relay.words.count, 0);
+	assert_false(far->is_closed || near->is_closed);
+	scene_free(scene);
+}
+
+/* The one is behind, and the other on another branch, and further: the least of their numbers says too much. */
+static void of_who_is_on_another_branch_nothing_is_said(void **state)
+{
+	const uint64_t together[MEMBERS] = { NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR };
+	struct end branch = { 3, { { 1, 2, 3 } } }, first;
+	struct puppet *all[MEMBERS];
+
+	(void)state;
+	scene = scene_new(MEMBERS);
+	real = real_boot(scene, 0);
+	for (uint32_t i = 1; i < MEMBERS; i++)
+		all[i] = puppet_member(real, i);
+	chain = chain_of(scene, 1);
+	puppet_batch(all[1], chain_next(&chain, 1, 10));
+	puppet_batch(all[1], chain_next(&chain, 1, 10));
+	first = chain.end;
+	puppet_batch(all[1], chain_next(&chain, 1, 10));
+	puppet_batch(all[1], chain_next(&chain, 1, 10));
+	draw(together);
+	for (uint32_t i = 1; i < MEMBERS; i++)
+		puppet_ack(all[i], chain.stream, i == 1 ? first : chain.end);
+	assert_int_equal(relay_least(mesh_of(), chain.stream).seq, 2);
+	puppet_ack(all[2], chain.stream, branch);
+	assert_int_equal(relay_least(mesh_of(), chain.stream).seq, 0);
+	/* Back on the chain. */
+	puppet_ack(all[2], chain.stream, chain.end);
+	assert_int_equal(relay_least(mesh_of(), chain.stream).seq, 2);
+	store_end(mesh_of()->look);
+	mesh_of()->look = NULL;
+	scene_free(scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_other_members_a_word_says_nothing),
+		cmocka_unit_test(what_was_said_of_a_region_goes_with_it),
+		cmocka_unit_test(nobody_speaks_for_others),
+		cmocka_unit_test(of_who_is_on_another_branch_nothing_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
