@@ -264,6 +264,15 @@ static enum code judge_said(struct mesh *mesh, struct err *err)
 	return OK;
 }
 
+/* Whoever has just joined has nothing, as it should be, but what it said of starts that are closed. */
+static bool is_blank(const struct mesh *mesh)
+{
+	for (size_t i = 0; i < mesh->vector.count; i++)
+		if (mesh->vector.all[i].stream.node != mesh->node || mesh->vector.all[i].stream.lane != LANE_URGENT)
+			return false;
+	return true;
+}
+
 enum code recover_old(struct mesh *mesh, struct link *link, struct reader list, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
@@ -282,8 +291,7 @@ enum code recover_old(struct mesh *mesh, struct link *link, struct reader list, 
 	mesh->counts.old++;
 	need(mesh, RECOVERY_REPLACE, link->peer->node);
 	code = judge_said(mesh, err);
-	/* Whoever has just joined is empty, as it should be. */
-	if (!code && recovery->need && mesh->vector.count)
+	if (!code && recovery->need && !is_blank(mesh))
 		mesh_alarm(mesh,
 			   "this server's disk is old by the word of member %016" PRIx64
 			   ": it takes over what the others have",

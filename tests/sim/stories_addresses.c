@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/base/ip.h"
 #include "crdt/gossip/mesh.h"
+#include "crdt/state/block.h"
 #include "crdt/state/live.h"
 #include "crdt/state/state.h"
 #include "tests/sim/stories_disks.h"
@@ -10,7 +11,7 @@
 
 #include <stdlib.h>
 
-/* The schedules of stories_schedules.c in which addresses are leased. */
+/* How addresses are leased and given away; also those schedules of stories_schedules.c that are about them. */
 
 static const struct id none = { { 0 } };
 
@@ -23,18 +24,28 @@ static struct story *begin(uint64_t seed, uint32_t machines, uint32_t members)
 	return story;
 }
 
-static struct id pool_create(struct story *story, uint32_t at, const char *network)
+static struct id pool_make(struct story *story, uint32_t at, const char *network, const struct id *gateway)
 {
 	struct pool_row row = { .has = BIT(AT_pool_network4) | BIT(AT_pool_name), .name = bytes_text("office") };
 	const struct story_asked *asked;
 	struct change change;
 
 	MUST(story, !network_parse(bytes_text(network), &row.network4, NULL));
+	if (gateway) {
+		row.gateway = *gateway;
+		row.has |= BIT(AT_pool_gateway);
+	}
 	change = change_of(story, CHANGE_CREATE, KIND_TABLE(pool), none, &row);
-	asked = story_ask(story, AT(at), &change, 1, "pool \"office\" is made: %s", network);
+	asked = story_ask(story, AT(at), &change, 1, "pool \"office\" is made%s: %s",
+			  gateway ? " for the gateway alone" : "", network);
 	MUST(story, !asked->code);
 	story_name(story, asked->id, "\"office\"");
 	return asked->id;
+}
+
+static struct id pool_create(struct story *story, uint32_t at, const char *network)
+{
+	return pool_make(story, at, network, NULL);
 }
 
 static const struct story_asked *lease(struct story *story, uint32_t at, struct id pool, struct id device,
@@ -89,6 +100,213 @@ static void view_leases(struct story *story, struct store_txn *txn, struct id po
 	}
 	if (!count)
 		buf_put_text(out, "no address is leased");
+}
+
+/* A device and its lease are one request. */
+static const struct story_asked *enrol(struct story *story, uint32_t at, struct id pool, struct id user,
+				       const char *name, const char *key)
+{
+	struct device_row device = { .has = BIT(AT_device_public_key) | BIT(AT_device_owner) | BIT(AT_device_name),
+				     .public_key = key_of(key),
+				     .owner = user,
+				     .name = bytes_text(name) };
+	struct lease_row row = { .has = BIT(AT_lease_device) | BIT(AT_lease_pool),
+				 .device = judge_made(0),
+				 .pool = pool };
+	struct change changes[] = { change_of(story, CHANGE_CREATE, KIND_TABLE(device), none, &device),
+				    change_of(story, CHANGE_CREATE, KIND_TABLE(lease), none, &row) };
+
+	return story_ask(story, AT(at), changes, 2, "device \"%s\" is enrolled, with an address", name);
+}
+
+/* So much later it is known what came of it. */
+static struct id enrolled(struct story *story, const struct story_asked *asked, const char *name)
+{
+	char quoted[32];
+
+	story_at(story, world_now(story->world) / 1000000 + 1500);
+	MUST(story, asked->is_answered && !asked->code);
+	snprintf(quoted, sizeof quoted, "\"%s\"", name);
+	story_name(story, asked->id, quoted);
+	return asked->id;
+}
+
+/* Which server leases which addresses of a pool. */
+static void view_owners(struct story *story, struct store_txn *txn, struct id pool, struct buf *out)
+{
+	struct block_map map;
+	struct pool_row row;
+
+	if (live_row(txn, KIND_TABLE(pool), pool, &row, NULL)) {
+		buf_put_text(out, "no such pool");
+		return;
+	}
+	MUST(story, !block_map(txn, world_mesh(story->world, A)->t0.members, &row, &story->arena, &map, NULL));
+	for (size_t i = 0, next; i < map.count; i = next) {
+		uint64_t owner = map.all[i].line->owner;
+		struct address from = block_address(map.all[i].first), to;
+		char text[ADDRESS_TEXT_SIZE];
+
+		for (next = i + 1; next < map.count && map.all[next].line->owner == owner;)
+			next++;
+		to = block_address(map.all[next - 1].last);
+		address_format(&from, text);
+		put_format(out, "%s%s", i ? ", " : "", text);
+		address_format(&to, text);
+		if (memcmp(&from, &to, sizeof from))
+			put_format(out, " to %s", text);
+		if (owner)
+			put_format(out, " is %016" PRIx64 "'s", owner);
+		else
+			buf_put_text(out, " is nobody's");
+	}
+}
+
+void tell_transfer_overtakes(void)
+{
+	struct story *story = begin(111, 3, 3);
+	const char *const names[] = { "tablet", "camera", "printer" };
+	const char *const keys[] = { "key 3", "key 4", "key 5" };
+	struct id ann, phone, laptop, pool;
+	struct lease_row row = { .has = BIT(AT_lease_device) | BIT(AT_lease_pool) };
+	const struct story_asked *asked;
+	struct change changes[2];
+
+	ann = user_create(story, AT(A), "ann")->id;
+	phone = device_enrol(story, AT(A), ann, "phone", "key 1")->id;
+	laptop = device_enrol(story, AT(A), ann, "laptop", "key 2")->id;
+	pool = pool_create(story, A, "10.0.0.0/29");
+	MUST(story, !lease(story, A, pool, phone, "phone")->code);
+	story_at(story, 12000);
+	story_say(story, "B's disk is full");
+	mem_disk_full_at(story->world->machines[B].disk, 1);
+	row.device = laptop;
+	row.pool = pool;
+	changes[0] = change_of(story, CHANGE_REMOVE, KIND_TABLE(device), phone, NULL);
+	changes[1] = change_of(story, CHANGE_CREATE, KIND_TABLE(lease), none, &row);
+	asked = story_ask(story, AT(A), changes, 2, "device \"phone\" is revoked, and \"laptop\" gets an address");
+	MUST(story, !asked->code);
+	story_at(story, 12100);
+	story_say(story, "B has room again");
+	mem_disk_full_at(story->world->machines[B].disk, 0);
+	story_note(story, "One request is one entry, and one with a revocation is urgent. B has lost it, and what is "
+			  "not urgent does not wait for that.");
+	for (size_t i = 0; i < 3; i++) {
+		asked = enrol(story, B, pool, ann, names[i], keys[i]);
+		story_at(story, 12200 + 100 * i);
+		MUST(story, asked->is_answered && !asked->code);
+	}
+	asked = enrol(story, B, pool, ann, "scanner", "key 6");
+	story_at(story, 12600);
+	MUST(story, asked->is_answered && asked->code == E_DRY);
+	story_show_streams(story, A);
+	story_show(story, view_owners, pool);
+	story_show(story, view_leases, pool);
+	story_note(story,
+		   "B knows nothing of the laptop. It cannot lease its address again, for a lease is in no range "
+		   "that A gives, and neither is the mark of one that ended.");
+	story_settle(story, 30);
+	story_show(story, view_owners, pool);
+	story_show(story, view_leases, pool);
+	story_tell_operator(story);
+	story_must_all_show(story, view_conflicts, none, "there is nothing to decide");
+	story_end(story);
+}
+
+void tell_last_address(void)
+{
+	enum { ADDRESSES = 13 };
+	struct story *story = begin(301, 5, 5);
+	const struct story_asked *asked;
+	struct id ann, pool, devices[ADDRESSES];
+	char name[16], key[16];
+
+	ann = user_create(story, AT(A), "ann")->id;
+	pool = pool_create(story, A, "10.0.0.0/28");
+	story_at(story, 11000);
+	for (uint32_t i = 0; i < ADDRESSES; i++) {
+		snprintf(name, sizeof name, "phone-%" PRIu32, i + 1);
+		snprintf(key, sizeof key, "key %" PRIu32, i + 1);
+		asked = enrol(story, i % STORY_MACHINES, pool, ann, name, key);
+		devices[i] = enrolled(story, asked, name);
+	}
+	story_show(story, view_owners, pool);
+	story_show(story, view_leases, pool);
+	asked = enrol(story, B, pool, ann, "laptop", "key 14");
+	story_at(story, 33000);
+	MUST(story, asked->is_answered && asked->code == E_DRY && strstr(asked->text, "further pool"));
+	story_cut_power(story, E);
+	story_at(story, 36000);
+	device_revoke(story, AT(C), devices[2]);
+	story_at(story, 50000);
+	story_note(story, "E may have what would bring the lease back, so its address is free once E has heard of it.");
+	asked = enrol(story, B, pool, ann, "laptop", "key 14");
+	story_at(story, 53000);
+	MUST(story, asked->is_answered && asked->code == E_DRY && strstr(asked->text, "held up by"));
+	story_boot(story, E);
+	story_at(story, 100000);
+	asked = enrol(story, B, pool, ann, "laptop", "key 14");
+	enrolled(story, asked, "laptop");
+	story_settle(story, 10);
+	story_show(story, view_leases, pool);
+	story_tell_operator(story);
+	story_must_all_show(story, view_conflicts, none, "there is nothing to decide");
+	story_end(story);
+}
+
+static struct id gateway_create(struct story *story, uint32_t at, const char *name)
+{
+	struct gateway_row row = { .has = BIT(AT_gateway_name), .name = bytes_text(name) };
+	struct change change = change_of(story, CHANGE_CREATE, KIND_TABLE(gateway), none, &row);
+	const struct story_asked *asked = story_ask(story, AT(at), &change, 1, "gateway \"%s\" is made", name);
+
+	MUST(story, !asked->code);
+	story_name(story, asked->id, "\"fra-1\"");
+	return asked->id;
+}
+
+void tell_pool_follows(void)
+{
+	struct story *story = begin(302, 4, 2);
+	const struct story_asked *asked;
+	struct id ann, gateway, pool;
+	struct joining token;
+
+	ann = user_create(story, AT(A), "ann")->id;
+	gateway = gateway_create(story, A, "fra-1");
+	pool = pool_make(story, A, "10.0.0.0/28", &gateway);
+	story_show(story, view_owners, pool);
+	asked = enrol(story, A, pool, ann, "phone", "key 1");
+	story_at(story, 13000);
+	MUST(story, asked->is_answered && asked->code == E_DRY);
+	token = token_make_for(story, A, gateway, "fra-1");
+	story_join(story, C, &token, "the token");
+	story_at(story, 20000);
+	MUST(story, story_is_member(story, C));
+	story_show(story, view_owners, pool);
+	enrolled(story, enrol(story, C, pool, ann, "phone", "key 1"), "phone");
+	enrolled(story, enrol(story, A, pool, ann, "laptop", "key 2"), "laptop");
+	story_show(story, view_owners, pool);
+	story_cut_power(story, C);
+	story_note(story, "C's machine burned down. Until another one is that gateway its heir leases what was C's.");
+	story_at(story, 30000);
+	node_evict_with_heir(story, A, C, B);
+	story_at(story, 40000);
+	story_show(story, view_owners, pool);
+	enrolled(story, enrol(story, B, pool, ann, "tablet", "key 3"), "tablet");
+	token = token_make_for(story, A, gateway, "fra-1");
+	story_join(story, D, &token, "the token");
+	story_at(story, 55000);
+	MUST(story, story_is_member(story, D));
+	story_show(story, view_owners, pool);
+	enrolled(story, enrol(story, D, pool, ann, "camera", "key 4"), "camera");
+	enrolled(story, enrol(story, B, pool, ann, "printer", "key 5"), "printer");
+	story_settle(story, 10);
+	story_show(story, view_owners, pool);
+	story_show(story, view_leases, pool);
+	story_tell_operator(story);
+	story_must_all_show(story, view_conflicts, none, "there is nothing to decide");
+	story_end(story);
 }
 
 void tell_no_heir_was_named(void)

@@ -5,11 +5,14 @@
 #include "crdt/log/statement.h"
 #include "crdt/model/pack.h"
 
-struct joining token_make_by(struct story *story, const struct signer *operator, uint32_t sponsor, uint64_t seconds)
+static struct joining make(struct story *story, const struct signer *operator, uint32_t sponsor, uint64_t seconds,
+			   struct id gateway, const char *name)
 {
 	struct world *world = story->world;
 	uint64_t now = SIM_EPOCH_MS + world_now(world) / 1000000;
-	struct invite_row row = { .sponsor = world->machines[sponsor].signer.key, .expires = { now + 1000 * seconds } };
+	struct invite_row row = { .sponsor = world->machines[sponsor].signer.key,
+				  .gateway = gateway,
+				  .expires = { now + 1000 * seconds } };
 	struct joining token = { .sponsor = row.sponsor };
 	struct buf buf = buf_growing(STATEMENT_MAX);
 	struct statement statement;
@@ -23,9 +26,19 @@ struct joining token_make_by(struct story *story, const struct signer *operator,
 	MUST(story, !statement_read(buf_bytes(&buf), &statement, NULL));
 	token.invite = statement.id;
 	buf_done(&buf);
-	story_state_by(story, operator, sponsor, KIND_TABLE(invite), &row, "makes a join token, good for %" PRIu64 " s",
-		       seconds);
+	story_state_by(story, operator, sponsor, KIND_TABLE(invite), &row,
+		       "makes a join token, good for %" PRIu64 " s%s%s", seconds, *name ? ", for gateway " : "", name);
 	return token;
+}
+
+struct joining token_make_by(struct story *story, const struct signer *operator, uint32_t sponsor, uint64_t seconds)
+{
+	return make(story, operator, sponsor, seconds, (struct id){ { 0 } }, "");
+}
+
+struct joining token_make_for(struct story *story, uint32_t sponsor, struct id gateway, const char *name)
+{
+	return make(story, &story->world->root, sponsor, 900, gateway, name);
 }
 
 struct joining token_make(struct story *story, uint32_t sponsor, uint64_t seconds)

@@ -11,6 +11,8 @@
 /* What is pasted at a new server. */
 struct joining token_make(struct story *story, uint32_t sponsor, uint64_t seconds);
 struct joining token_make_by(struct story *story, const struct signer *operator, uint32_t sponsor, uint64_t seconds);
+/* For a server that is to serve this gateway. */
+struct joining token_make_for(struct story *story, uint32_t sponsor, struct id gateway, const char *name);
 void token_take_back(struct story *story, uint32_t at, const struct joining *token);
 
 /* The machine starts, or starts anew, to join with that token. */
