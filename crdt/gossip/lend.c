@@ -43,7 +43,7 @@ struct lend_asking {
 	struct candidate all[LEND_ASKED];
 	size_t count;
 	bool has_asked;
-	bool was_given, was_served;    /* a transfer came, and a write came true */
+	bool was_given, was_of_use;    /* a transfer came; addresses came by it, or a write came true */
 	uint64_t since, turn;          /* of the questions to all: the last one before them, and of them */
 	uint64_t asked;                /* for some */
 	bool is_promised, is_answered; /* its transfer is on its way; is here */
@@ -217,7 +217,7 @@ static void ask_all(struct mesh *mesh, struct lend_asking *asking)
 
 	asking->step = STEP_FREE;
 	asking->has_asked = true;
-	asking->was_given = asking->was_served = false;
+	asking->was_given = asking->was_of_use = false;
 	asking->until.ns = mesh->now.ns + LEND_FREE_PATIENCE;
 	asking->count = 0;
 	asking->since = mesh->lend.gates.turn;
@@ -291,7 +291,7 @@ static bool ask_next(struct mesh *mesh, struct lend_asking *asking)
 /* False: it came to its end. */
 static bool go_on(struct mesh *mesh, struct lend_asking *asking)
 {
-	bool was_of_use = asking->was_given && asking->was_served;
+	bool was_of_use = asking->was_given && asking->was_of_use;
 
 	if (!waits_any(mesh, asking->pool) && (!asking->is_own || asking->was_given))
 		return false;
@@ -374,6 +374,7 @@ static void note_transfer(struct mesh *mesh, struct id id)
 	if (!asking)
 		return;
 	asking->was_given = true;
+	asking->was_of_use |= lend_is_gain(mesh, &row);
 	asking->is_answered |= row.giver == asking->asked;
 }
 
@@ -440,7 +441,7 @@ void lend_judged(struct mesh *mesh)
 	}
 	asking = find_asking(mesh, judged->pool);
 	if (asking)
-		asking->was_served = true;
+		asking->was_of_use = true;
 	while (*at != judged)
 		at = &(*at)->next;
 	*at = judged->next;

@@ -102,6 +102,9 @@ void lend_replaced(struct mesh *mesh);
 /* Asks the peer what it has of a pool (zeroed: of none, to hear what it acknowledges). */
 void lend_ask_free(struct mesh *mesh, struct peer *peer, struct id pool);
 
+/* Whether this member has more to lease by a transfer: a giver may have given what it did not own. */
+bool lend_is_gain(struct mesh *mesh, const struct transfer_row *transfer);
+
 /* Others are asked for addresses of a pool, though no request waits for one. */
 void lend_want(struct mesh *mesh, struct id pool);
 

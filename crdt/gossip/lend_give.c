@@ -39,6 +39,23 @@ static enum code begin_owner(struct mesh *mesh, struct id id, struct block_owner
 	return code;
 }
 
+bool lend_is_gain(struct mesh *mesh, const struct transfer_row *transfer)
+{
+	struct arena_mark before = arena_mark(&mesh->arena);
+	struct block_owner owner;
+	const struct block *block = NULL;
+	bool is_gain = false;
+
+	if (!begin_owner(mesh, transfer->pool, &owner, NULL))
+		block = block_of(owner.map, transfer->first);
+	/* What is given is free from its first address on. */
+	if (!block || !block->has_tip || !id_equal(block->tip, transfer->id) || block->line->owner != mesh->node ||
+	    block_is_free(&owner, transfer->first, &is_gain, NULL))
+		is_gain = false;
+	arena_release(&mesh->arena, before);
+	return is_gain;
+}
+
 static enum code count_free(struct mesh *mesh, struct id pool, uint64_t *ret_free, struct err *err)
 {
 	struct block_owner owner;

@@ -7,6 +7,7 @@
  * stories NAME            prints a story
  * stories NAME --check    compares it with its golden text
  * stories NAME --write    makes that text anew
+ * stories --all           tells them all to nobody: what must be true, is
  * stories --list
  */
 
@@ -102,12 +103,19 @@ void story_end(struct story *story)
 
 		fwrite(story->told, 1, story->told_size, file);
 		failed = fclose(file);
-	} else {
+	} else if (strcmp(order, "--all") != 0) {
 		fwrite(story->told, 1, story->told_size, stdout);
 	}
 	story_free(story);
 	if (failed)
 		exit(1);
+}
+
+static void tell(size_t i)
+{
+	name = stories[i].name;
+	about = stories[i].about;
+	stories[i].tell();
 }
 
 int main(int argc, char **argv)
@@ -119,12 +127,17 @@ int main(int argc, char **argv)
 	}
 	name = argc > 1 ? argv[1] : "";
 	order = argc > 2 ? argv[2] : "";
+	if (argc == 2 && !strcmp(argv[1], "--all")) {
+		order = argv[1];
+		for (size_t i = 0; i < COUNT(stories); i++)
+			tell(i);
+		return 0;
+	}
 	for (size_t i = 0; i < COUNT(stories); i++)
 		if (!strcmp(stories[i].name, name)) {
-			about = stories[i].about;
-			stories[i].tell();
+			tell(i);
 			return 0;
 		}
-	fprintf(stderr, "usage: stories --list | NAME [--check | --write]\n");
+	fprintf(stderr, "usage: stories --list | --all | NAME [--check | --write]\n");
 	return 2;
 }

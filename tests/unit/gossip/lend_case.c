@@ -71,25 +71,35 @@ struct id made_user(struct real *real)
 	return made(real, KIND_TABLE(user), &row);
 }
 
-/* A device with a lease, in one request. */
-uint64_t ask_lease(struct real *real, struct id user, struct id pool)
+uint64_t ask_leases(struct real *real, struct id user, struct id pool, size_t count)
 {
 	struct scene *scene = real->scene;
 	uint64_t number = scene->requests + 1;
-	struct device_row device = { .has = BIT(AT_device_public_key) | BIT(AT_device_owner) | BIT(AT_device_name),
-				     .owner = user };
-	struct lease_row lease = { .has = BIT(AT_lease_device) | BIT(AT_lease_pool),
-				   .device = judge_made(0),
-				   .pool = pool };
-	struct change changes[2];
-	char name[32];
+	struct change changes[JUDGE_CHANGES_MAX];
 
-	snprintf(name, sizeof name, "device-%llu", (unsigned long long)number);
-	memcpy(device.public_key.bytes, &number, sizeof number);
-	device.name = bytes_text(name);
-	changes[0] = creates(scene, KIND_TABLE(device), &device);
-	changes[1] = creates(scene, KIND_TABLE(lease), &lease);
-	return ask(real, changes, 2, NULL);
+	assert_in_range(count, 1, COUNT(changes) / 2);
+	for (size_t i = 0; i < count; i++) {
+		struct device_row device = {
+			.has = BIT(AT_device_public_key) | BIT(AT_device_owner) | BIT(AT_device_name), .owner = user
+		};
+		struct lease_row lease = { .has = BIT(AT_lease_device) | BIT(AT_lease_pool),
+					   .device = judge_made(2 * i),
+					   .pool = pool };
+		char name[32];
+
+		snprintf(name, sizeof name, "device-%llu-%zu", (unsigned long long)number, i);
+		memcpy(device.public_key.bytes, &number, sizeof number);
+		device.public_key.bytes[sizeof number] = (uint8_t)i;
+		device.name = bytes_text(name);
+		changes[2 * i] = creates(scene, KIND_TABLE(device), &device);
+		changes[2 * i + 1] = creates(scene, KIND_TABLE(lease), &lease);
+	}
+	return ask(real, changes, 2 * count, NULL);
+}
+
+uint64_t ask_lease(struct real *real, struct id user, struct id pool)
+{
+	return ask_leases(real, user, pool, 1);
 }
 
 void assert_leased(const struct real *real, uint64_t number)

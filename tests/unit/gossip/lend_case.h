@@ -17,8 +17,9 @@ struct id made(struct real *real, const struct kind *kind, const void *row);
 struct id made_pool(struct real *real, const char *network);
 struct id made_user(struct real *real);
 
-/* A device with a lease, in one request. */
+/* A device with a lease, in one request; and many of them. */
 uint64_t ask_lease(struct real *real, struct id user, struct id pool);
+uint64_t ask_leases(struct real *real, struct id user, struct id pool, size_t count);
 void assert_leased(const struct real *real, uint64_t number);
 void assert_dry(const struct real *real, uint64_t number);
 

@@ -52,6 +52,28 @@ static void whoever_has_none_asks_and_is_given_half(void **state)
 	scene_free(farm.scene);
 }
 
+/* Each giving is of half at most, and a request of many is one. */
+static void who_needs_more_than_half_asks_again(void **state)
+{
+	enum { MANY = 10 };
+	struct farm farm = farm_of(2, "10.0.0.0/28");
+	uint64_t number = ask_leases(farm.reals[1], farm.user, farm.pool, MANY);
+
+	(void)state;
+	scene_carry(farm.scene);
+	assert_leased(farm.reals[1], number);
+	assert_in_range(counts(farm.reals[1])->asked, 2, MANY);
+	assert_int_equal(leases(farm.reals[0]), MANY);
+	/* There are 13. */
+	number = ask_leases(farm.reals[1], farm.user, farm.pool, 4);
+	scene_pass(farm.scene, 2000);
+	assert_dry(farm.reals[1], number);
+	assert_int_equal(leases(farm.reals[1]), MANY);
+	for (size_t i = 0; i < 2; i++)
+		real_check(farm.reals[i]);
+	scene_free(farm.scene);
+}
+
 /* A round trip for each would take too long: all wait for the same one. */
 static void those_who_wait_share_one_asking(void **state)
 {
@@ -499,6 +521,7 @@ static void of_what_is_no_pool_nothing_is_given(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(whoever_has_none_asks_and_is_given_half),
+	cmocka_unit_test(who_needs_more_than_half_asks_again),
 	cmocka_unit_test(those_who_wait_share_one_asking),
 	cmocka_unit_test(a_24_serves_three_members_to_its_last_address),
 	cmocka_unit_test(what_was_given_to_a_process_before_is_there),
