@@ -447,6 +447,7 @@ void check_stepped(struct check *check, struct machine *m)
 	check_counters(check, m);
 	if (check->disks[m->at].changed.count)
 		check_changed_records(check, m);
+	check_gates(check, m);
 	check_in_turn(check, m);
 }
 
@@ -509,6 +510,7 @@ void check_booted(struct check *check, struct machine *m)
 	check_statements(check, m);
 	check_vector(check, m);
 	disk->is_known = true;
+	check_gates_booted(check, m);
 	check_machine(check, m);
 }
 

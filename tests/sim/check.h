@@ -36,6 +36,9 @@ void check_asked(struct check *check, uint64_t number, uint32_t machine);
 /* The same of one that another machine may do: its answer is from there, and what is there is kept there. */
 void check_asked_any(struct check *check, uint64_t number, uint32_t machine);
 
+/* What was asked was the use of a secret: who was told that it is done is told of what two have. */
+void check_spent(struct check *check, struct machine *m, const struct reply *reply);
+
 /*
  * A client showed this token at a machine and was answered there, now, as from no less (invariant 11). Tokens come from
  * replies that check_replied saw.

@@ -91,6 +91,7 @@ void check_asked(struct check *check, uint64_t number, uint32_t machine)
 	struct check_item *item = check_map_put(&check->asked, (struct sum){ number, 1 });
 
 	item->words[0] = machine;
+	item->words[2] = check->world->machines[machine].node && check_mesh(&check->world->machines[machine])->is_twin;
 }
 
 void check_asked_any(struct check *check, uint64_t number, uint32_t machine)
@@ -167,6 +168,8 @@ void check_replied(struct check *check, struct machine *m, const struct reply *r
 		return;
 	if (item && item->words[0] != m->at)
 		check_violate(check, 11, m, "it answered a request that was put to another");
+	if (item && item->words[2] && !reply->code)
+		check_violate(check, 4, m, "it knows that it runs twice, and writes");
 	check_copies(check, m, reply);
 	if (item && item->words[1])
 		return;

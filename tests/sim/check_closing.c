@@ -2,6 +2,7 @@
 #include "tests/sim/check_closing.h"
 #include "crdt/log/proof.h"
 #include "crdt/model/pack.h"
+#include "crdt/state/closing.h"
 #include "crdt/state/state.h"
 #include "tests/sim/world_inside.h"
 
@@ -240,4 +241,100 @@ void check_closed(struct check *check, struct machine *m, struct store_txn *txn)
 				      (unsigned long long)stream->start, (unsigned long long)stream->node);
 	}
 	closings_done(&closings);
+}
+
+/* --- Whoever inherits. */
+
+/* What is known of a gate, and the statements by which it was looked at last, beside a disk's marks. */
+enum { MARK_GATE = 0x67617465, MARK_MEMBERS };
+
+static struct check_item *gate_mark(struct check *check, const struct machine *m, uint64_t node)
+{
+	return check_map_put(&check->disks[m->at].marks, (struct sum){ node, MARK_GATE });
+}
+
+void check_gates_booted(struct check *check, const struct machine *m)
+{
+	const struct lend_gates *gates = &check_mesh(m)->lend.gates;
+
+	for (size_t i = 0; i < gates->count; i++)
+		if (gates->all[i].kind == GATE_INHERIT)
+			gate_mark(check, m, gates->all[i].number)->words[0] = true;
+}
+
+/* Whether the statements are those of the step before. */
+static bool has_same_members(struct check *check, const struct machine *m)
+{
+	struct check_item *item = check_map_put(&check->disks[m->at].marks, (struct sum){ MARK_MEMBERS, MARK_MEMBERS });
+	struct sum now = check_mesh(m)->t0.sum;
+	bool is_same = item->words[0] == now.low && item->words[1] == now.high;
+
+	item->words[0] = now.low;
+	item->words[1] = now.high;
+	return is_same;
+}
+
+static bool is_sound(const struct check *check, uint32_t machine)
+{
+	const struct disk *disk = &check->disks[machine];
+
+	return !disk->may_fork && !disk->was_lost && !disk->is_damaged && !disk->is_evil;
+}
+
+/* All that the other had of the node, when it learned that it is evicted, is here. */
+static void check_inherited(struct check *check, struct machine *m, uint64_t node, uint32_t other)
+{
+	const struct vector *frozen = &check->disks[other].frozen;
+
+	for (size_t i = 0; i < frozen->count; i++) {
+		const struct frontier *f = &frozen->all[i];
+
+		check->counts.partial[5]++;
+		if (f->stream.node == node && f->end.seq &&
+		    !chains_cover(&check->chains, &check_mesh(m)->vector, f->stream, f->end))
+			check_violate(check, 5, m, "it inherits without what machine %s has of %016llx",
+				      world_name(&check->world->machines[other]), (unsigned long long)node);
+	}
+}
+
+static void check_gate(struct check *check, struct machine *m, struct store_txn *txn, uint64_t node)
+{
+	const struct mesh *mesh = check_mesh(m);
+	uint32_t whose = check_machine_of(check, node);
+	bool may_be_less = !is_sound(check, m->at) || whose == UINT32_MAX || !is_sound(check, whose);
+
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		uint64_t peer = mesh->peers[i]->node;
+		uint32_t other = check_machine_of(check, peer);
+		bool has = true;
+
+		check->counts.partial[5]++;
+		if (!closing_has_row(txn, peer, (struct closed_start){ .node = node }, &check->arena, &has, NULL) &&
+		    !has)
+			check_violate(check, 5, m, "it inherits what was %016llx's before all have said what they have",
+				      (unsigned long long)node);
+		if (!may_be_less && other != UINT32_MAX && is_sound(check, other))
+			check_inherited(check, m, node, other);
+	}
+	arena_reset(&check->arena);
+}
+
+void check_gates(struct check *check, struct machine *m)
+{
+	const struct lend_gates *gates = &check_mesh(m)->lend.gates;
+	const struct disk *disk = &check->disks[m->at];
+	bool is_same = has_same_members(check, m);
+
+	for (size_t i = 0; i < gates->count; i++) {
+		const struct lend_gate *gate = &gates->all[i];
+		struct store_txn *txn;
+
+		if (gate->kind != GATE_INHERIT || !gate->is_met || gate_mark(check, m, gate->number)->words[0])
+			continue;
+		gate_mark(check, m, gate->number)->words[0] = true;
+		txn = is_same && !disk->is_damaged && !disk->is_evil ? check_snapshot(check, m) : NULL;
+		if (txn)
+			check_gate(check, m, txn, gate->number);
+		store_end(txn);
+	}
 }

@@ -354,6 +354,53 @@ void check_leases(struct check *check, struct machine *m, struct store_txn *txn)
 	arena_reset(&check->arena);
 }
 
+/* Whether a live lease of the pool has the address, or one that ended left its mark. */
+static bool is_taken(struct check *check, struct store_txn *txn, struct id pool, struct address address)
+{
+	const struct field *field = FIELD_TABLE(lease, address);
+	bool is = false, is_marked = false;
+	struct ids ids = { 0 };
+	struct lease_row row;
+
+	if (mark_is_set(txn, KIND_TABLE(lease), field, &address, &is_marked, NULL) ||
+	    ids_find(txn, KIND_TABLE(lease), field, &address, &check->arena, &ids, NULL))
+		return false;
+	for (size_t i = 0; i < ids.count; i++)
+		is |= !state_row(txn, KIND_TABLE(lease), ids.all[i], &row, NULL) && id_equal(row.pool, pool);
+	return is || is_marked;
+}
+
+static bool has_just_given(const struct mesh *mesh, struct id transfer)
+{
+	for (size_t i = 0; i < mesh->lend.given_count; i++)
+		if (id_equal(mesh->lend.given[i].transfer, transfer))
+			return true;
+	return false;
+}
+
+/* What a machine gave away in this step is free, unless a lease came in the same step. */
+static void check_given(struct check *check, struct machine *m, struct store_txn *txn, struct id id)
+{
+	const struct changes *changes = &check->disks[m->at].changed;
+	struct transfer_row row;
+	bool may_be_taken = may_be_shared(check, check_mesh(m));
+
+	for (size_t i = 0; i < changes->count; i++)
+		may_be_taken |= changes->all[i].kind == KIND_lease;
+	if (may_be_taken || !has_just_given(check_mesh(m), id) || state_row(txn, KIND_TABLE(transfer), id, &row, NULL))
+		return;
+	check->counts.partial[5]++;
+	for (;;) {
+		if (is_taken(check, txn, row.pool, row.first))
+			check_violate(check, 5, m, "it gave away an address that has a lease, or the mark of one");
+		if (!memcmp(row.first.bytes, row.last.bytes, row.first.size))
+			break;
+		for (size_t i = row.first.size; i-- && !++row.first.bytes[i];)
+			;
+	}
+	arena_reset(&check->arena);
+}
+
 /* --- What a step changed. */
 
 static void check_changed_record(struct check *check, struct machine *m, struct store_txn *txn,
@@ -373,6 +420,8 @@ static void check_changed_record(struct check *check, struct machine *m, struct 
 	check_record(check, m, txn, changed->kind, changed->id, stored);
 	if (changed->kind == KIND_user)
 		check_login(check, m, txn, changed->id);
+	if (changed->kind == KIND_transfer)
+		check_given(check, m, txn, changed->id);
 }
 
 void check_changed_records(struct check *check, struct machine *m)

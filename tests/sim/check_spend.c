@@ -131,3 +131,34 @@ void check_spends(struct check *check, struct machine *m, struct store_txn *txn)
 	check_map_done(&flagged);
 	free(uses.all);
 }
+
+/* Whether a machine has one of the uses, or is not there to say so. */
+static bool may_have(struct check *check, const struct machine *m, const struct reply *reply)
+{
+	struct store_txn *txn;
+	bool has = false;
+
+	if (!m->node || check->disks[m->at].was_lost || check->disks[m->at].is_evil ||
+	    store_snapshot(m->store, &txn, NULL))
+		return m->has_key || m->is_clone || m->program.heard;
+	for (size_t i = 0; i < reply->count; i++) {
+		struct bytes stored;
+
+		has |= !state_record(txn, KIND_spend, reply->ids[i], &stored, NULL);
+	}
+	store_end(txn);
+	return has;
+}
+
+void check_spent(struct check *check, struct machine *m, const struct reply *reply)
+{
+	uint32_t count = 0;
+
+	if (reply->code || check->violation[0] || members_standing(check_mesh(m)->t0.members) < 2)
+		return;
+	check->counts.partial[3]++;
+	for (uint32_t i = 0; i < check->world->options.machines; i++)
+		count += may_have(check, &check->world->machines[i], reply);
+	if (count < 2)
+		check_violate(check, 3, m, "a secret's use was told to somebody before a second machine had it");
+}

@@ -501,7 +501,7 @@ static void job_answered(struct people *p, struct client *c, struct machine *m, 
 		people_learn(p, c, reply, m->at);
 	}
 	if (job->spends)
-		people_spent(p, c, reply);
+		people_spent(p, c, m, reply);
 	if (!job->waits)
 		think(p, c);
 }

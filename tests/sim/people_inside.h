@@ -143,7 +143,7 @@ PEOPLE_ACTS(X)
 void people_choose(struct people *people, struct client *client);
 
 /* The job came true; or what was to be spent was, or not. */
-void people_spent(struct people *people, struct client *client, const struct reply *reply);
+void people_spent(struct people *people, struct client *client, struct machine *machine, const struct reply *reply);
 void people_learn(struct people *people, struct client *client, const struct reply *reply, uint32_t machine);
 
 #endif

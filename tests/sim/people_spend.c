@@ -80,8 +80,9 @@ void act_spend(struct people *p, struct client *c)
 		job_at_once(p, &c->job);
 }
 
-void people_spent(struct people *p, struct client *c, const struct reply *reply)
+void people_spent(struct people *p, struct client *c, struct machine *machine, const struct reply *reply)
 {
+	check_spent(p->check, machine, reply);
 	p->counts.spent += !reply->code;
 	p->counts.spent_up += reply->code == E_TAKEN;
 	p->counts.spent_busy += reply->code == E_BUSY;

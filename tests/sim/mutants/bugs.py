@@ -112,7 +112,7 @@ BUGS = (
         "\tif (record.size && known && !model_field(&known->shape, MERGE_ONCE))\n"
         "\t\treturn !record_map(record, &is_dead, &map, NULL) && is_dead;\n"
         "\tif (!record.size || !known || kind == KIND_user)\n"),
-    Bug("one member is not asked before the log is cut", "crdt/gossip/stable.c",
+    Bug("one member is not asked before the log is cut", "crdt/gossip/look.c",
         "\tstruct end least = sight->own[0].end, most = { 0 };\n\tenum code code = OK;\n\n"
         "\tfor (size_t i = 0; !code && i < mesh->peers_count; i++) {",
         "\tstruct end least = sight->own[0].end, most = { 0 };\n\tenum code code = OK;\n\n"
@@ -134,4 +134,32 @@ BUGS = (
         "\tif (code || is_merged_here)\n", "\tif (code || mesh)\n"),
     Bug("a token tells no history from another", "crdt/gossip/token.c",
         "\tif (!code && !is_same)\n", "\tif (code && !is_same)\n"),
+    Bug("closing rows are written before the own lanes are there", "crdt/gossip/closed.c",
+        "has_news) && exchange_may_write(mesh);", "has_news) && mesh->is_member && !mesh->is_evicted;"),
+    Bug("what an old disk had no row names", "crdt/gossip/closed.c",
+        "\t\tvector_note_more(&merged, mesh->had.all[i].stream, mesh->had.all[i].end);\n", "\t\t(void)i;\n"),
+    Bug("who runs twice writes on", "crdt/gossip/request.c", "\tif (mesh->is_twin)\n", "\tif (!mesh)\n"),
+    Bug("a secret is spent wherever it is asked for", "crdt/state/judge_spend.c",
+        "\tif (home != request->judging->node)\n", "\tif (!home)\n"),
+    Bug("a use is told before another member has it", "crdt/gossip/pending.c",
+        "\tuint32_t wanted = pending->copies || may_be_alone ? pending->copies : 1;",
+        "\tuint32_t wanted = pending->copies;"),
+    Bug("a key that was used before is good for another use", "crdt/state/judge_spend.c",
+        "\tif (uses.is_keyed)\n", "\tif (uses.is_keyed && !row)\n"),
+    Bug("an heir does not wait for what all have to say", "crdt/gossip/lend_gates.c",
+        "\tif (gate->kind == GATE_INHERIT || gate->kind == GATE_CLOSED) {", "\tif (gate->kind == GATE_CLOSED) {"),
+    Bug("an heir does not wait for what others have", "crdt/gossip/lend_gates.c",
+        "\t\tif (!code && !is && is_acknowledged(mesh, frontier))", "\t\tif (!code && !is && !mesh)"),
+    Bug("a range is given with leases and marks in it", "crdt/state/block_choose.c",
+        "\t\tif (!is_free || !follows || !row.count)", "\t\tif (!follows || !row.count)"),
+    Bug("addresses are leased in their order", "crdt/state/block_choose.c",
+        "\t\tcode = is_free_at(owner, &usable, rng_below(owner->rng, usable.total), &address, &is_free, err);\n"
+        "\tif (!code && !is_free)",
+        "\t\tcode = is_free_at(owner, &usable, (uint64_t)i % usable.total, &address, &is_free, err);\n"
+        "\tif (!code && !is_free)", "stories"),
+    Bug("a relay says of its region the most for the least", "crdt/gossip/relay_ack.c",
+        "\tif (least.seq < item->least.seq)", "\tif (least.seq > item->least.seq)", "relay"),
+    Bug("where there are relays the log is cut by what some have", "crdt/gossip/look.c",
+        "\t\tcode = word ? furthest(sight, &word->least, &end, err) : OK;",
+        "\t\tcode = word ? furthest(sight, &word->most, &end, err) : OK;", "relay"),
 )

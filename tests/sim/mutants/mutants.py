@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds known bugs in, one at a time, and proves that each is found: mutants.py BUILD SOURCE [NAME…]
 
-BUILD is a build tree at -O2 without sanitizers in which `swarm` and `test_permute` are built. One source is compiled
+BUILD is a build tree at -O2 without sanitizers in which the programs that find bugs are built. One source is compiled
 anew with the bug, and linked in front of the archives, whose own object is then never looked for. A bug that is not
 found within its time, or whose text does not stand in its file exactly once, fails the run. Time is the processor's,
 so that a busy machine finds as much as an idle one.
@@ -26,9 +26,10 @@ from bugs import BUGS
 SECONDS = 30
 PATIENCE = 600  # of the wall's clock: for one that waits for nothing
 SEEDS = 100000  # more than fit into the time
-PROGRAMS = {"swarm": ["--seeds", "1", str(SEEDS), "--stop"], "test_permute": []}
-FINDERS = {"swarm": "swarm", "permute": "test_permute"}
-PLACES = {"swarm": "tests/sim/swarm", "test_permute": "tests/unit/state/test_permute"}
+PROGRAMS = {"swarm": ["--seeds", "1", str(SEEDS), "--stop"], "test_permute": [], "test_relay": [], "stories": ["--all"]}
+FINDERS = {"swarm": "swarm", "permute": "test_permute", "relay": "test_relay", "stories": "stories"}
+PLACES = {"swarm": "tests/sim/swarm", "test_permute": "tests/unit/state/test_permute",
+          "test_relay": "tests/sim/test_relay", "stories": "tests/sim/stories"}
 
 
 def compile_with(bug, build, source, directory):
@@ -107,7 +108,7 @@ def find(bug, build, source):
     if seed and not is_well(build, seed[1]):
         raise ValueError(f"seed {seed[1]} finds something without any bug: mend that first")
     lines = said.splitlines()
-    telling = [line for line in lines if "invariant" in line or "ERROR" in line or "ssert" in line]
+    telling = [line for line in lines if re.search("invariant|ERROR|ssert|must be true", line)]
     return (telling or lines or [f"ended with {code}"])[0].strip(), seconds
 
 
@@ -124,10 +125,12 @@ def main():
     build, source = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     wanted = sys.argv[3:]
     survivors = 0
-    if subprocess.run([str(build / PLACES["test_permute"])], capture_output=True, check=False).returncode:
-        print("test_permute finds something without any bug: mend that first")
-        return 1
     bugs = [bug for bug in BUGS if not wanted or bug.name in wanted]
+    for program in sorted({FINDERS[bug.by] for bug in bugs} - {"swarm"}):
+        if subprocess.run([str(build / PLACES[program]), *PROGRAMS[program]], capture_output=True,
+                          check=False).returncode:
+            print(f"{program} finds something without any bug: mend that first")
+            return 1
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for is_found, line in pool.map(lambda bug: judge(bug, build, source), bugs):
             survivors += not is_found
