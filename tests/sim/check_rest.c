@@ -10,6 +10,7 @@
 
 struct side {
 	const struct check *check;
+	bool is_whole; /* nothing of it was collected */
 	struct store_txn *txn;
 	struct store_cursor *cursor;
 	struct bytes key, value;
@@ -31,31 +32,6 @@ static void side_next(struct side *side)
 		side->key = side->value = bytes_of(NULL, 0);
 }
 
-/* What is left of a record. */
-struct remains {
-	bool is_dead, has_identity;
-	bool may_go; /* nobody makes it again: it has a random nonce, and nothing hangs on it for good */
-};
-
-static struct remains look_at(const struct side *side)
-{
-	struct record *record = must_alloc(sizeof *record);
-	struct bytes nonce = bytes_of("\xc4\x08", 2);
-	struct remains remains = { .is_dead = false };
-	uint32_t kind = KIND_user;
-	struct id id;
-
-	if (!record_read(side->value, record, NULL) && record->is_dead) {
-		record_key_read(side->key, &kind, &id);
-		remains.is_dead = true;
-		remains.has_identity = record->count;
-		remains.may_go = record->count && kind != KIND_user && record->cells[0].number == MERGE_ONCE &&
-				 bytes_start_with(record->cells[0].value, nonce);
-	}
-	free(record);
-	return remains;
-}
-
 /* Whether a start was ever closed, of which more than was waited for may be merged later. */
 static bool may_come_late(const struct check *check)
 {
@@ -65,15 +41,31 @@ static bool may_come_late(const struct check *check)
 	return false;
 }
 
-/*
- * A mark of the dead that was collected and then made again, without its identity: by a removal in a closed start, of
- * which nobody knew when it was collected.
- */
-static bool is_made_again(const struct side *side, struct remains remains)
+/* What collecting may have to do with it. */
+struct remains {
+	bool may_go; /* dead, and nobody makes it again: it has a random nonce, and nothing hangs on it for good */
+	bool is_made_again; /* without its identity, by what came of a closed start when it had been collected */
+};
+
+static struct remains look_at(const struct side *side)
 {
-	return remains.is_dead && !remains.has_identity && may_come_late(side->check);
+	struct record *record = must_alloc(sizeof *record);
+	struct bytes nonce = bytes_of("\xc4\x08", 2);
+	struct remains remains = { .may_go = false };
+	uint32_t kind;
+	struct id id;
+
+	if (record_key_read(side->key, &kind, &id) && !record_read(side->value, record, NULL)) {
+		remains.may_go = record->is_dead && record->count && kind != KIND_user &&
+				 record->cells[0].number == MERGE_ONCE &&
+				 bytes_start_with(record->cells[0].value, nonce);
+		remains.is_made_again = !record_has_identity(record) && may_come_late(side->check);
+	}
+	free(record);
+	return remains;
 }
 
+/* The same bytes, or a mark that was collected on one side at least; what was made again weighs nothing either. */
 static bool is_alike(const struct side *a, const struct side *b)
 {
 	struct remains of_a, of_b;
@@ -82,15 +74,15 @@ static bool is_alike(const struct side *a, const struct side *b)
 		return true;
 	of_a = look_at(a);
 	of_b = look_at(b);
-	return (of_a.may_go && is_made_again(b, of_b)) || (of_b.may_go && is_made_again(a, of_a));
+	return (of_a.is_made_again && (of_b.is_made_again || of_b.may_go)) || (of_a.may_go && of_b.is_made_again);
 }
 
-/* Whether the other side may have collected it. */
-static bool may_be_missing(const struct side *side)
+/* Whether the other side, which has not got it, may have collected it. */
+static bool may_be_missing(const struct side *side, const struct side *other)
 {
 	struct remains remains = look_at(side);
 
-	return remains.may_go || is_made_again(side, remains);
+	return !other->is_whole && (remains.may_go || remains.is_made_again);
 }
 
 /* Steps over marks of the dead that the other side has collected. False: they differ in more than that. */
@@ -102,20 +94,21 @@ static bool meet(struct side *a, struct side *b)
 
 		if (a->code == b->code && !order)
 			return is_alike(a, b);
-		if (first->code || !may_be_missing(first))
+		if (first->code || !may_be_missing(first, first == a ? b : a))
 			return false;
 		side_next(first);
 	}
 }
 
-/* Whether both tables of records have the same bytes; a damaged one is not judged. */
-static bool is_same(const struct check *check, struct store_txn *a, struct store_txn *b)
+/* Whether both tables of records have the same bytes; of the first all may be there. A damaged one is not judged. */
+static bool is_same(const struct check *check, struct store_txn *a, bool is_whole, struct store_txn *b)
 {
 	struct side sides[2];
 	bool is_same = true;
 
 	if (!side_open(&sides[0], check, a))
 		return true;
+	sides[0].is_whole = is_whole;
 	if (side_open(&sides[1], check, b)) {
 		do {
 			side_next(&sides[0]);
@@ -135,7 +128,7 @@ static void compare_records(struct check *check, struct machine *a, struct machi
 	struct store_txn *of_a = check_snapshot(check, a), *of_b = check_snapshot(check, b);
 
 	check->counts.full[1]++;
-	if (of_a && of_b && !is_same(check, of_a, of_b))
+	if (of_a && of_b && !is_same(check, of_a, false, of_b))
 		check_violate(check, 1, b, "its vector is that of machine %s, its records are not", world_name(a));
 	store_end(of_a);
 	store_end(of_b);
@@ -243,7 +236,7 @@ static void check_fold(struct check *check, struct machine *m)
 		code = store_snapshot(store, &anew, NULL);
 	assert(!code);
 	check->counts.full[1]++;
-	if (theirs && !is_same(check, anew, theirs))
+	if (theirs && !is_same(check, anew, true, theirs))
 		check_violate(check, 1, m, "%zu batches make another state in another order", batches.count);
 	store_end(anew);
 	store_end(theirs);

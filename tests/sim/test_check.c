@@ -88,14 +88,21 @@ static void test_a_sound_world(void **state)
 	}
 }
 
-/* A record that weighs nothing: nobody has told who it is. */
-static void add_nameless(struct trial *t, uint32_t machine)
+static struct record changed(void)
 {
 	struct record record = { .count = 1 };
 
 	record.cells[0].number = FIELD_TABLE(setting, value)->number;
 	record.cells[0].value = bytes_of("\xa1v", 2);
 	record.cells[0].stamp = (struct stamp){ hlc_make(1, 0), 1 };
+	return record;
+}
+
+/* A record that weighs nothing: nobody has told who it is. */
+static void add_nameless(struct trial *t, uint32_t machine)
+{
+	struct record record = changed();
+
 	trial_put(t, machine, KIND_setting, (struct id){ "none said which." }, &record);
 }
 
@@ -189,10 +196,11 @@ static void test_1_another_order(void **state)
 	trial_end(t);
 }
 
-/* A record is removed everywhere, collected at one machine, and removed once more there. */
-static void remove_twice(struct trial *t, uint32_t machine, uint32_t kind, struct id id)
+/* A setting is removed everywhere, collected at one machine, and then more of it comes there. */
+static void change_collected(struct trial *t, uint32_t machine, const struct record *with)
 {
-	struct record gone = { .is_dead = true };
+	uint32_t kind = KIND_setting;
+	struct id id = t->last;
 	struct arena arena = { 0 };
 	struct root root;
 	struct store_txn *txn;
@@ -203,37 +211,62 @@ static void remove_twice(struct trial *t, uint32_t machine, uint32_t kind, struc
 	assert_int_equal(store_begin(t->world->machines[machine].store, &txn, NULL), OK);
 	assert_int_equal(root_find(txn, &root, NULL), OK);
 	assert_int_equal(state_forget(txn, kind, id, &arena, NULL), OK);
-	assert_int_equal(state_merge(txn, &root, kind, id, &gone, &arena, &is_changed, NULL), OK);
+	assert_int_equal(state_merge(txn, &root, kind, id, with, &arena, &is_changed, NULL), OK);
 	assert_int_equal(store_commit(txn, NULL), OK);
 	arena_done(&arena);
 }
 
-/* Where a start was closed a removal in it may come when it is forgotten what was removed. */
-static void test_1_removed_twice(void **state)
+static struct record gone(void)
 {
+	return (struct record){ .is_dead = true };
+}
+
+/* Where a start was closed more may come of it when it is forgotten what was removed. */
+static void test_1_after_collecting(void **state)
+{
+	struct record late[] = { gone(), changed() };
+
 	(void)state;
-	/* The first is compared with all batches anew, the second with another machine. */
-	for (uint32_t i = 0; i < 2; i++) {
+	/* The first machine is compared with all batches anew, the second with another machine. */
+	for (uint32_t i = 0; i < 4; i++) {
 		struct trial *t = trial_begin_any();
 
 		t->check->disks[2].may_fork = true;
 		trial_write(t, 0, 0);
-		remove_twice(t, i, KIND_setting, t->last);
+		change_collected(t, i / 2, &late[i % 2]);
 		check_rest(t->check);
 		trial_is_well(t);
 		trial_end(t);
 	}
 }
 
-/* Where none was, all had every removal before they forgot. */
-static void test_1_removed_twice_and_no_fork(void **state)
+/* Where none was, all had everything before they forgot. */
+static void test_1_after_collecting_and_no_fork(void **state)
+{
+	struct record late[] = { gone(), changed() };
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct trial *t = trial_begin_any();
+
+		trial_write(t, 0, 0);
+		change_collected(t, 1, &late[i]);
+		check_full(t->check);
+		trial_violates(t, 1);
+		trial_end(t);
+	}
+}
+
+/* What nobody wrote is nowhere, whatever may come late. */
+static void test_1_out_of_nothing(void **state)
 {
 	struct trial *t = trial_begin_any();
 
 	(void)state;
-	trial_write(t, 0, 0);
-	remove_twice(t, 1, KIND_setting, t->last);
-	check_full(t->check);
+	t->check->disks[2].may_fork = true;
+	for (uint32_t i = 0; i < 3; i++)
+		add_nameless(t, i);
+	check_rest(t->check);
 	trial_violates(t, 1);
 	trial_end(t);
 }
@@ -241,7 +274,7 @@ static void test_1_removed_twice_and_no_fork(void **state)
 /* What is never collected keeps its identity. */
 static void test_1_an_identity_is_lost(void **state)
 {
-	struct record gone = { .is_dead = true };
+	struct record mark = gone();
 	struct id user, device;
 	struct trial *t = trial_begin_with(&user, &device);
 
@@ -249,7 +282,7 @@ static void test_1_an_identity_is_lost(void **state)
 	t->check->disks[2].may_fork = true;
 	trial_remove(t, 0, KIND_user, user);
 	trial_run(t, 2 * SECOND);
-	trial_put(t, 1, KIND_user, user, &gone);
+	trial_put(t, 1, KIND_user, user, &mark);
 	check_full(t->check);
 	trial_violates(t, 1);
 	trial_end(t);
@@ -467,8 +500,9 @@ int main(void)
 		cmocka_unit_test(test_1_another_root),
 		cmocka_unit_test(test_1_other_records),
 		cmocka_unit_test(test_1_another_order),
-		cmocka_unit_test(test_1_removed_twice),
-		cmocka_unit_test(test_1_removed_twice_and_no_fork),
+		cmocka_unit_test(test_1_after_collecting),
+		cmocka_unit_test(test_1_after_collecting_and_no_fork),
+		cmocka_unit_test(test_1_out_of_nothing),
 		cmocka_unit_test(test_1_an_identity_is_lost),
 		cmocka_unit_test(test_1_a_mark_is_lost),
 		cmocka_unit_test(test_1_other_members),
