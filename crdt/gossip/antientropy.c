@@ -98,13 +98,14 @@ static enum code find_lack(struct mesh *mesh, const struct frontier *frontier, e
 
 static enum code notice(struct mesh *mesh, struct peer *peer, const struct frontier *frontier, struct err *err)
 {
-	struct gap gap = { frontier->stream, frontier->end, peer->node, 1, mesh->now }, *old;
+	struct gap gap = { .stream = frontier->stream, .until = frontier->end, .due = mesh->now, .back = 1 }, *old;
 	uint64_t seq = vector_seq(&mesh->vector, frontier->stream);
 	enum lack lack;
 	enum code code = find_lack(mesh, frontier, &lack, err);
 
 	if (code || lack == LACKS_NOTHING)
 		return code;
+	gap.teller = peer->node;
 	old = find_gap(&mesh->gaps, frontier->stream);
 	if (old && old->teller == peer->node && lack == LACKS_MORE)
 		old->until = gap.until;
@@ -170,14 +171,6 @@ void antientropy_gone(struct mesh *mesh, struct link *link, struct reader stream
 		recover_gone(mesh, link);
 }
 
-void antientropy_hurry(struct mesh *mesh, struct stream stream, bool wants_more)
-{
-	struct gap *gap = find_gap(&mesh->gaps, stream);
-
-	if (gap)
-		gap->due.ns = mesh->now.ns + (wants_more ? 0 : ANTIENTROPY_PATIENCE);
-}
-
 static bool is_closed(const struct mesh *mesh, const struct gap *gap)
 {
 	return closed_is(mesh, gap->stream.node, gap->stream.start);
@@ -208,6 +201,13 @@ static struct peer *choose_peer(struct mesh *mesh, const struct gap *gap)
 
 void antientropy_ask(struct mesh *mesh, struct link *link, struct want want)
 {
+	size_t last = link->wanted_count;
+
+	/* Of what is asked twice the later counts. */
+	if (last && !stream_compare(&link->wanted[last - 1].stream, &want.stream)) {
+		link->wanted[last - 1] = want;
+		return;
+	}
 	if (link->wanted_count == FRAME_WANTS_MAX)
 		return;
 	if (!link->wanted)
@@ -216,9 +216,40 @@ void antientropy_ask(struct mesh *mesh, struct link *link, struct want want)
 	link_owe(mesh, link, OWED_WANT);
 }
 
+/* Whether part of it came, and the rest is to be had from there on. */
+static bool goes_on(const struct gap *gap)
+{
+	return gap->reached > gap->after && gap->reached < gap->until.seq;
+}
+
+static struct peer *choose_giver(struct mesh *mesh, const struct gap *gap)
+{
+	struct peer *last = goes_on(gap) ? mesh_peer(mesh, gap->asked) : NULL;
+
+	if (last && last->link && link_is_open(mesh, last->link) && has_it(mesh, last, gap))
+		return last;
+	return choose_peer(mesh, gap);
+}
+
+/* From where on a branch is asked for. */
+static uint64_t step_back(struct gap *gap, uint64_t giver)
+{
+	if (goes_on(gap)) {
+		gap->after = gap->reached;
+	} else {
+		gap->after = gap->until.seq > gap->back ? gap->until.seq - gap->back : 0;
+		gap->back = gap->back > UINT64_MAX / 2 ? UINT64_MAX : 2 * gap->back;
+		gap->reached = 0;
+	}
+	gap->asked = giver;
+	gap->came = 0;
+	gap->is_apart = false;
+	return gap->after;
+}
+
 static void want(struct mesh *mesh, struct gap *gap)
 {
-	struct peer *peer = choose_peer(mesh, gap);
+	struct peer *peer = choose_giver(mesh, gap);
 	uint64_t own = vector_seq(&mesh->vector, gap->stream);
 	struct want asked = { .stream = gap->stream, .after = own, .until = gap->until.seq };
 
@@ -226,13 +257,29 @@ static void want(struct mesh *mesh, struct gap *gap)
 	gap->due.ns = mesh->now.ns + (peer ? ANTIENTROPY_PATIENCE : MESH_SECOND);
 	if (!peer)
 		return;
-	if (is_closed(mesh, gap) || gap->until.seq <= own) {
-		asked.after = gap->until.seq > gap->back ? gap->until.seq - gap->back : 0;
-		gap->back = gap->back > UINT64_MAX / 2 ? UINT64_MAX : 2 * gap->back;
-	} else {
+	if (is_closed(mesh, gap) || gap->until.seq <= own)
+		asked.after = step_back(gap, peer->node);
+	else
 		asked.until = vector_seq(&peer->acked, gap->stream);
-	}
 	antientropy_ask(mesh, peer->link, asked);
+}
+
+void antientropy_came(struct mesh *mesh, const struct batch *batch, enum part part)
+{
+	struct gap *gap = find_gap(&mesh->gaps, batch->stream);
+
+	if (!gap)
+		return;
+	gap->is_apart |= part == PART_APART;
+	gap->due.ns = mesh->now.ns + (gap->is_apart ? 0 : ANTIENTROPY_PATIENCE);
+	/* What waits since long ago may follow nothing. */
+	if (part == PART_APART || (part == PART_FOLLOWS && batch->first > gap->reached + 1))
+		return;
+	if (batch->end.seq > gap->reached)
+		gap->reached = batch->end.seq;
+	gap->came += batch->whole.size;
+	if (gap->came >= ANTIENTROPY_CREDIT && goes_on(gap))
+		want(mesh, gap);
 }
 
 static int compare_wants(const void *a, const void *b)

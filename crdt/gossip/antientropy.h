@@ -18,18 +18,26 @@ struct link;
 /* How many gaps are kept in all, and how many that one peer told of: so none keeps out what others know. */
 enum { ANTIENTROPY_GAPS = 4096, ANTIENTROPY_SHARE = 256 };
 
+/* So many bytes of a branch are taken before the peer is told that they are here: less than it sends before that. */
+enum { ANTIENTROPY_CREDIT = 64 * 1024 };
+
 #define ANTIENTROPY_ROUND (UINT64_C(15) * 1000000000)
 #define ANTIENTROPY_GRACE (UINT64_C(1500) * 1000000)
 #define ANTIENTROPY_PATIENCE (UINT64_C(5) * 1000000000)
 
 /*
  * A stretch of a stream that some peer has and this member has not. Of a closed start nobody can tell where a branch
- * leaves what is known: so `back` seqs before its end are asked for, and twice as many when that was not enough.
+ * leaves what is known: so `back` seqs before its end are asked for, and twice as many when that was not enough. What
+ * comes of it waits, and is not acknowledged: so what is asked for next says how far it came.
  */
 struct gap {
 	struct stream stream;
 	struct end until;
 	uint64_t teller, back;
+	uint64_t asked, after; /* of a branch: who was asked last, and from where on */
+	uint64_t reached;      /* up to there all of it is here */
+	size_t came;           /* its bytes since */
+	bool is_apart;         /* what came since leads to nothing that is here */
 	struct mono_time due;
 };
 
@@ -61,8 +69,11 @@ void antientropy_begin(struct mesh *mesh, struct link *link);
 /* `gone`: the peer has not got what was asked for. */
 void antientropy_gone(struct mesh *mesh, struct link *link, struct reader streams);
 
-/* Part of a branch came. More of it is asked for with the next tick, or else not before it stops coming. */
-void antientropy_hurry(struct mesh *mesh, struct stream stream, bool wants_more);
+/* What a part of a branch goes on from: what is merged, what waits as well, or what is not here. */
+enum part { PART_FOUNDED, PART_FOLLOWS, PART_APART };
+
+/* It came. Where it is apart, more is asked for with the next tick; else not before it stops coming. */
+void antientropy_came(struct mesh *mesh, const struct batch *batch, enum part part);
 
 /* Says what is wanted of a link's peer. */
 void antientropy_say(struct mesh *mesh, struct link *link);

@@ -67,21 +67,22 @@ static enum code is_founded_by(struct mesh *mesh, const struct batch *batch, boo
 	return OK;
 }
 
-/* Whether what it goes on from is here: then the rest comes too, else more is to be asked for. */
-static enum code note_parent(struct mesh *mesh, const struct batch *batch, struct err *err)
+/* Whether what it goes on from is here: then the rest comes too, else more is to be asked for, once. */
+static enum code note_part(struct mesh *mesh, const struct batch *batch, bool is_new, struct err *err)
 {
+	enum part part = PART_FOUNDED;
 	struct logged logged;
-	bool is_known;
-	enum code code = is_founded_by(mesh, batch, &is_known, err);
+	bool is_founded;
+	enum code code = is_founded_by(mesh, batch, &is_founded, err);
 
-	if (!code && !is_known) {
+	if (!code && !is_founded) {
 		code = log_find_waiting(mesh->txn, batch->stream, (struct end){ batch->first - 1, batch->before },
 					&logged, err);
-		is_known = !code;
+		part = code ? PART_APART : PART_FOLLOWS;
 		code = code == E_ABSENT ? OK : code;
 	}
-	if (!code)
-		antientropy_hurry(mesh, batch->stream, !is_known);
+	if (!code && (part != PART_APART || is_new))
+		antientropy_came(mesh, batch, part);
 	return code;
 }
 
@@ -97,8 +98,10 @@ enum code closed_take(struct mesh *mesh, const struct batch *batch, struct err *
 		code = log_horizon(mesh->txn, batch->stream, &horizon, err);
 	if (code)
 		return code;
+	if (is_there)
+		return note_part(mesh, batch, false, err);
 	/* So long ago that nobody can tell any more whether it was merged: it was, unless a disk was older still. */
-	if (is_there || batch->end.seq <= horizon)
+	if (batch->end.seq <= horizon)
 		return OK;
 	code = waiting_put(mesh, batch, &is_there, err);
 	if (code)
@@ -106,7 +109,7 @@ enum code closed_take(struct mesh *mesh, const struct batch *batch, struct err *
 	mesh->counts.waiting += is_there;
 	mesh->counts.waiting_full += !is_there;
 	mesh->closings.has_news |= is_there;
-	return is_there ? note_parent(mesh, batch, err) : OK;
+	return is_there ? note_part(mesh, batch, true, err) : OK;
 }
 
 /* A batch that waits, its bytes copied; E_ABSENT. */

@@ -157,15 +157,22 @@ enum code push_receive(struct mesh *mesh, struct link *link, struct bytes whole,
 	return take_open(mesh, link, &batch, err);
 }
 
+static struct wanted *find_wanted(const struct flow *flow, struct stream stream)
+{
+	for (size_t i = 0; i < flow->wants_count; i++)
+		if (!stream_compare(&flow->wants[i].want.stream, &stream))
+			return &flow->wants[i];
+	return NULL;
+}
+
 static void add_want(struct flow *flow, const struct want *want)
 {
-	struct wanted asked = { *want, log_behind(want->after) };
+	struct wanted asked = { *want, log_behind(want->after) }, *old = find_wanted(flow, want->stream);
 
-	for (size_t i = 0; i < flow->wants_count; i++)
-		if (!stream_compare(&flow->wants[i].want.stream, &want->stream)) {
-			flow->wants[i] = asked;
-			return;
-		}
+	if (old) {
+		*old = asked;
+		return;
+	}
 	if (flow->wants_count == FRAME_WANTS_MAX)
 		return;
 	if (flow->wants_count == flow->wants_room) {
@@ -173,17 +180,6 @@ static void add_want(struct flow *flow, const struct want *want)
 		flow->wants = must_realloc(flow->wants, flow->wants_room * sizeof *flow->wants);
 	}
 	flow->wants[flow->wants_count++] = asked;
-}
-
-void push_wanted(struct mesh *mesh, struct link *link, struct reader wants)
-{
-	struct want want;
-
-	mesh->counts.want++;
-	while (frame_next_want(&wants, &want))
-		if (mesh->relay.is_on || want.stream.node != mesh->node || want.stream.start != mesh->author.start)
-			add_want(&link->flow, &want);
-	link_touch(mesh, link);
 }
 
 /* The line's rate and its least round trip, from what was just acknowledged. */
@@ -225,6 +221,40 @@ void push_acknowledged(struct mesh *mesh, struct link *link, const struct fronti
 	flow->sent_count = kept;
 }
 
+/*
+ * What is wanted of a closed start waits at the peer, and so is not acknowledged. Who wants more of it says how far it
+ * came instead, and what is behind that is under way already.
+ */
+static void go_on(struct mesh *mesh, struct link *link, const struct want *want)
+{
+	struct wanted *old = find_wanted(&link->flow, want->stream);
+	struct frontier came = { want->stream, { .seq = want->after } };
+
+	push_acknowledged(mesh, link, &came);
+	if (old && want->after > old->want.after && want->after <= old->at.seq)
+		old->want = *want;
+	else
+		add_want(&link->flow, want);
+}
+
+void push_wanted(struct mesh *mesh, struct link *link, struct reader wants)
+{
+	struct want want;
+
+	mesh->counts.want++;
+	while (frame_next_want(&wants, &want)) {
+		bool is_own = want.stream.node == mesh->node && want.stream.start == mesh->author.start;
+
+		if (is_own && !mesh->relay.is_on)
+			continue;
+		if (closed_is(mesh, want.stream.node, want.stream.start))
+			go_on(mesh, link, &want);
+		else
+			add_want(&link->flow, &want);
+	}
+	link_touch(mesh, link);
+}
+
 static bool has_sent(const struct flow *flow, struct stream stream)
 {
 	for (size_t i = 0; i < flow->sent_count; i++)
@@ -248,14 +278,6 @@ void push_begin(struct mesh *mesh, struct link *link)
 	if (mesh->relay.is_on)
 		relay_begin(mesh, link);
 	link_touch(mesh, link);
-}
-
-static struct wanted *find_wanted(const struct flow *flow, struct stream stream)
-{
-	for (size_t i = 0; i < flow->wants_count; i++)
-		if (!stream_compare(&flow->wants[i].want.stream, &stream))
-			return &flow->wants[i];
-	return NULL;
 }
 
 /* The furthest of the stream that is on its way; 0: nothing. */
@@ -459,6 +481,12 @@ static enum code send_wanted(struct mesh *mesh, struct link *link, struct wanted
 	return OK;
 }
 
+/* Of a closed start what is under way is still to be asked for, by whoever says so that it has come. */
+static bool is_coming(const struct mesh *mesh, const struct flow *flow, struct stream stream)
+{
+	return closed_is(mesh, stream.node, stream.start) && has_sent(flow, stream);
+}
+
 static enum code flush_lane(struct mesh *mesh, struct link *link, enum lane lane, struct err *err)
 {
 	struct flow *flow = &link->flow;
@@ -470,7 +498,7 @@ static enum code flush_lane(struct mesh *mesh, struct link *link, enum lane lane
 
 		if (!code && asked->want.stream.lane == lane)
 			code = send_wanted(mesh, link, asked, err);
-		if (!is_sent(mesh, asked))
+		if (!is_sent(mesh, asked) || is_coming(mesh, flow, asked->want.stream))
 			flow->wants[kept++] = *asked;
 	}
 	flow->wants_count = kept;
