@@ -31,6 +31,7 @@ void chains_done(struct chains *chains)
 	check_map_done(&chains->batches);
 	check_map_done(&chains->firsts);
 	check_map_done(&chains->forked);
+	check_map_done(&chains->written);
 	arena_done(&chains->arena);
 	free(chains->all);
 }
@@ -48,6 +49,32 @@ static void note_first(struct chains *chains, const struct batch *batch)
 	item->words[2] = batch->end.seq;
 }
 
+static struct sum key_of_author(struct id record, uint64_t node, uint64_t start)
+{
+	struct sum key = check_key(record, 0, 0);
+
+	key.high ^= mix(node, start);
+	return key;
+}
+
+/* Of which records it says something. */
+static void note_records(struct chains *chains, const struct batch *batch)
+{
+	struct reader entries = reader_over(batch->entries);
+	struct entry entry;
+	enum code validity;
+	struct op op;
+
+	while (batch_next(&entries, batch->stream.node, &entry, &validity, NULL)) {
+		struct reader ops = reader_over(entry.ops);
+
+		while (!validity && entry_next(&ops, &op)) {
+			check_map_put(&chains->written, check_key(op.id, 0, 0));
+			check_map_put(&chains->written, key_of_author(op.id, batch->stream.node, batch->stream.start));
+		}
+	}
+}
+
 void chains_learn(struct chains *chains, struct bytes whole)
 {
 	struct check_item *item;
@@ -62,6 +89,7 @@ void chains_learn(struct chains *chains, struct bytes whole)
 	item->words[1] = batch.first - 1;
 	item->words[2] = chains->count + 1;
 	note_first(chains, &batch);
+	note_records(chains, &batch);
 	if (chains->count == chains->room) {
 		chains->room = 2 * chains->room + 256;
 		chains->all = must_realloc(chains->all, chains->room * sizeof *chains->all);
@@ -90,6 +118,12 @@ bool chains_before(const struct chains *chains, struct stream stream, struct end
 	memcpy(before.hash.bytes, &item->words[0], sizeof item->words[0]);
 	*ret_before = before;
 	return true;
+}
+
+bool chains_only_others_wrote(const struct chains *chains, struct id record, uint64_t node, uint64_t start)
+{
+	return check_map_find(&chains->written, check_key(record, 0, 0)) &&
+	       !check_map_find(&chains->written, key_of_author(record, node, start));
 }
 
 bool chains_lead(const struct chains *chains, struct stream stream, struct end to, struct end end)

@@ -15,7 +15,7 @@
 #include "tests/sim/check_map.h"
 
 struct chains {
-	struct check_map batches, firsts, forked;
+	struct check_map batches, firsts, forked, written;
 	struct arena arena;
 	struct bytes *all;
 	size_t count, room;
@@ -30,6 +30,10 @@ bool chains_know(const struct chains *chains, struct stream stream, struct end e
 
 /* Whether two batches are known that cannot lie on one chain of the stream. */
 bool chains_forked(const struct chains *chains, struct stream stream);
+
+/* Whether others wrote of a record, and that start of that node did not: whoever answers there repeats what they did.
+ */
+bool chains_only_others_wrote(const struct chains *chains, struct id record, uint64_t node, uint64_t start);
 
 /* Whether the chain up to `to` leads through `end`, or ends there. */
 bool chains_lead(const struct chains *chains, struct stream stream, struct end to, struct end end);

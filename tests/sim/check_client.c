@@ -178,11 +178,16 @@ void check_replied(struct check *check, struct machine *m, const struct reply *r
 		note_acknowledged(check, m, reply);
 }
 
-/* Whether all that its author had written by then is among what the vector says. */
+/*
+ * Whether all that its author had written by then is among what the vector says. Where a request was only repeated, the
+ * record is not its author's, and says nothing of where it is.
+ */
 static bool is_promise_covered(const struct check *check, const struct promise *promise, const struct vector *vector)
 {
 	uint64_t node = check->world->machines[promise->machine].id;
 
+	if (chains_only_others_wrote(&check->chains, promise->id, node, promise->start))
+		return false;
 	for (enum lane lane = LANE_URGENT; lane < LANES; lane++) {
 		struct stream stream = { node, promise->start, lane };
 

@@ -420,6 +420,28 @@ static void test_11_not_what_was_written(void **state)
 	trial_end(t);
 }
 
+/* Whoever answers a request again that another one was put to has not written what it names. */
+static void test_11_a_repeat_says_nothing_of_the_place(void **state)
+{
+	struct trial *t = trial_begin_any();
+	struct promise *promise;
+
+	(void)state;
+	net_partition(t->world->net, NET_FULL, NULL);
+	trial_write(t, 0, 0);
+	promise = &t->check->promises[t->check->promises_count - 1];
+	*promise = (struct promise){ .id = promise->id, .machine = 1, .start = trial_mesh(t, 1)->author.start };
+	for (int i = 0; i < 4; i++)
+		check_read(t->check, 2, bytes_of(NULL, 0));
+	trial_is_well(t);
+	/* What nobody wrote at all is not there by that. */
+	promise->id.bytes[0]++;
+	for (int i = 0; i < 4; i++)
+		check_read(t->check, 2, bytes_of(NULL, 0));
+	trial_violates(t, 11);
+	trial_end(t);
+}
+
 static void test_11_a_false_token(void **state)
 {
 	struct trial *t = trial_begin_any();
@@ -513,17 +535,29 @@ static void test_13_an_index_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_5_two_leases_stand),      cmocka_unit_test(test_5_leased_twice),
-		cmocka_unit_test(test_6_a_name_of_two),         cmocka_unit_test(test_6_a_name_of_nobody),
-		cmocka_unit_test(test_7_an_eviction),           cmocka_unit_test(test_7_an_open_session),
-		cmocka_unit_test(test_7_a_stream_moves),        cmocka_unit_test(test_8_a_vector_goes_back),
-		cmocka_unit_test(test_8_the_dead_live),         cmocka_unit_test(test_8_the_log_has_a_hole),
-		cmocka_unit_test(test_8_a_statement_is_gone),   cmocka_unit_test(test_9_a_clock_runs_ahead),
-		cmocka_unit_test(test_10_too_much_under_way),   cmocka_unit_test(test_10_too_many),
-		cmocka_unit_test(test_10_too_much_memory),      cmocka_unit_test(test_11_less_than_was_seen),
-		cmocka_unit_test(test_11_not_what_was_written), cmocka_unit_test(test_11_a_false_token),
-		cmocka_unit_test(test_11_part_of_a_token),      cmocka_unit_test(test_12_two_worlds),
-		cmocka_unit_test(test_13_a_counter_goes_back),  cmocka_unit_test(test_13_another_root),
+		cmocka_unit_test(test_5_two_leases_stand),
+		cmocka_unit_test(test_5_leased_twice),
+		cmocka_unit_test(test_6_a_name_of_two),
+		cmocka_unit_test(test_6_a_name_of_nobody),
+		cmocka_unit_test(test_7_an_eviction),
+		cmocka_unit_test(test_7_an_open_session),
+		cmocka_unit_test(test_7_a_stream_moves),
+		cmocka_unit_test(test_8_a_vector_goes_back),
+		cmocka_unit_test(test_8_the_dead_live),
+		cmocka_unit_test(test_8_the_log_has_a_hole),
+		cmocka_unit_test(test_8_a_statement_is_gone),
+		cmocka_unit_test(test_9_a_clock_runs_ahead),
+		cmocka_unit_test(test_10_too_much_under_way),
+		cmocka_unit_test(test_10_too_many),
+		cmocka_unit_test(test_10_too_much_memory),
+		cmocka_unit_test(test_11_less_than_was_seen),
+		cmocka_unit_test(test_11_not_what_was_written),
+		cmocka_unit_test(test_11_a_repeat_says_nothing_of_the_place),
+		cmocka_unit_test(test_11_a_false_token),
+		cmocka_unit_test(test_11_part_of_a_token),
+		cmocka_unit_test(test_12_two_worlds),
+		cmocka_unit_test(test_13_a_counter_goes_back),
+		cmocka_unit_test(test_13_another_root),
 		cmocka_unit_test(test_13_an_index_too_many),
 	};
 
