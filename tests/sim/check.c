@@ -185,12 +185,21 @@ static void check_origin(struct check *check, struct machine *m, const struct fr
 	learn_batches(check, m, now->stream, before && before->seq < now->end.seq ? before->seq : 0);
 }
 
-/* Before a process knows what others have of it, it merges nothing but that, and writes nothing (4). */
+static bool is_alone(const struct mesh *mesh)
+{
+	return members_standing(mesh->t0.members) <= 1;
+}
+
+/*
+ * Before a process knows what others have of it, it merges nothing but that, and writes nothing (4). What it wrote
+ * while it was alone may be durable together with the first that it lets in.
+ */
 static void check_early(struct check *check, struct machine *m, struct stream stream)
 {
 	const struct mesh *mesh = check_mesh(m);
 
-	if (mesh->exchange.stage != EXCHANGE_OWN || mesh->exchange.is_stale || members_standing(mesh->t0.members) <= 1)
+	if (mesh->exchange.stage != EXCHANGE_OWN || mesh->exchange.is_stale || is_alone(mesh) ||
+	    check->disks[m->at].was_alone)
 		return;
 	check->counts.partial[4]++;
 	for (size_t i = 0; i < mesh->vector.count; i++) {
@@ -442,6 +451,7 @@ void check_stepped(struct check *check, struct machine *m)
 	note_replaced(check, m);
 	check_statements(check, m);
 	check_vector(check, m);
+	check->disks[m->at].was_alone = is_alone(check_mesh(m));
 	check_clock(check, m);
 	check_start(check, m, true);
 	check_counters(check, m);
@@ -511,6 +521,7 @@ void check_booted(struct check *check, struct machine *m)
 	check_vector(check, m);
 	disk->is_known = true;
 	check_gates_booted(check, m);
+	disk->was_alone = is_alone(check_mesh(m));
 	check_machine(check, m);
 }
 

@@ -25,7 +25,7 @@ struct disk {
 	uint64_t noted;       /* of mesh->recent */
 	uint64_t replaced;    /* by this process */
 	bool may_fork;        /* another history of its streams may be about */
-	bool was_lost, is_damaged, is_evil;
+	bool was_lost, was_alone, is_damaged, is_evil;
 	uint64_t lost_ns;
 	uint64_t latest_ms; /* that its wall clock ever showed */
 	struct hlc hlc;     /* of its process, when last seen */
