@@ -274,6 +274,7 @@ static void settle(struct mesh *mesh)
 {
 	mesh->commits++;
 	stable_settle(mesh);
+	proofs_settled(&mesh->proofs);
 	mesh->recovery.begins_start = false;
 	for (size_t i = 0; i < mesh->moved_count; i++)
 		ack_note(&mesh->recent, mesh->moved[i]);
@@ -316,8 +317,10 @@ static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 static enum code commit(struct mesh *mesh, struct err *err)
 {
 	enum exchange_stage stage = mesh->exchange.stage;
-	enum code code = exchange_step(mesh, err);
+	enum code code = proofs_again(mesh, err);
 
+	if (!code)
+		code = exchange_step(mesh, err);
 	if (!code && closed_is_due(mesh))
 		code = mesh_txn(mesh, err);
 	if (!code && !mesh->txn) {

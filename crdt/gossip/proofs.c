@@ -85,15 +85,29 @@ static enum code read_one(void *context, uint64_t node, uint64_t start, struct b
 	return OK;
 }
 
+/* What a commit that failed took back: nobody tells it again on the same link. */
+static void keep_undone(const struct proofs *proofs, struct buf *undone)
+{
+	buf_put_bytes(undone, buf_bytes(&proofs->undone));
+	for (size_t i = proofs->stored; i < proofs->count; i++) {
+		if (undone->size + 2 + proofs->all[i].whole.size > PROOFS_UNDONE_MAX)
+			return;
+		buf_put_big_endian(undone, proofs->all[i].whole.size, 2);
+		buf_put_bytes(undone, proofs->all[i].whole);
+	}
+}
+
 enum code proofs_open(struct mesh *mesh, struct err *err)
 {
-	struct proofs read = { 0 };
+	struct proofs read = { .undone = buf_growing(PROOFS_UNDONE_MAX) };
 	enum code code = log_read_proofs(mesh->look, read_one, &read, err);
 
 	if (code) {
 		proofs_done(&read);
 		return code;
 	}
+	read.stored = read.count;
+	keep_undone(&mesh->proofs, &read.undone);
 	proofs_done(&mesh->proofs);
 	mesh->proofs = read;
 	/* In whichever order they are now: told again. */
@@ -107,6 +121,7 @@ void proofs_done(struct proofs *proofs)
 	free(proofs->all);
 	free(proofs->sorted);
 	arena_done(&proofs->arena);
+	buf_done(&proofs->undone);
 	*proofs = (struct proofs){ 0 };
 }
 
@@ -139,6 +154,32 @@ enum code proofs_add(struct mesh *mesh, struct bytes whole, struct err *err)
 	closed_changed(mesh);
 	tell_all(mesh);
 	return OK;
+}
+
+enum code proofs_again(struct mesh *mesh, struct err *err)
+{
+	struct buf undone = mesh->proofs.undone;
+	struct reader r = reader_over(buf_bytes(&undone)), rest = r;
+	enum code code = OK;
+
+	if (!undone.size)
+		return OK;
+	mesh->proofs.undone = buf_growing(PROOFS_UNDONE_MAX);
+	while (!code && reader_left(&r)) {
+		size_t size = (size_t)read_big_endian(&r, 2);
+
+		code = proofs_add(mesh, bytes_of(read_bytes(&r, size), size), err);
+		if (!code)
+			rest = r;
+	}
+	buf_put(&mesh->proofs.undone, rest.at, reader_left(&rest));
+	buf_done(&undone);
+	return code;
+}
+
+void proofs_settled(struct proofs *proofs)
+{
+	proofs->stored = proofs->count;
 }
 
 enum code proofs_add_fork(struct mesh *mesh, const struct batch *one, const struct batch *other, struct err *err)

@@ -14,7 +14,10 @@
 struct mesh;
 struct link;
 
-enum { PROOFS_OF_ONE = 1024 }; /* as many starts of one member can be closed so */
+enum {
+	PROOFS_OF_ONE = 1024, /* as many starts of one member can be closed so */
+	PROOFS_UNDONE_MAX = 1 << 16,
+};
 
 struct proofs {
 	struct known_proof {
@@ -24,7 +27,9 @@ struct proofs {
 	uint32_t *sorted; /* their places, by (node, start) */
 	size_t count, room;
 	struct arena arena;
-	struct sum sum; /* of what is closed, whatever proves it */
+	struct sum sum;    /* of what is closed, whatever proves it */
+	size_t stored;     /* as many are on the disk; they are the first */
+	struct buf undone; /* what a commit that failed took back, each behind its size */
 };
 
 enum code proofs_open(struct mesh *mesh, struct err *err);
@@ -34,6 +39,10 @@ bool proofs_has(const struct proofs *proofs, uint64_t node, uint64_t start);
 
 /* A proof that was checked; nothing happens when that start is closed already. Failures of the store alone. */
 enum code proofs_add(struct mesh *mesh, struct bytes whole, struct err *err);
+
+/* What a commit that failed took back comes into the next one; or there was none such. */
+enum code proofs_again(struct mesh *mesh, struct err *err);
+void proofs_settled(struct proofs *proofs);
 
 /* Two signed batches that cannot lie on one chain. */
 enum code proofs_add_fork(struct mesh *mesh, const struct batch *one, const struct batch *other, struct err *err);
