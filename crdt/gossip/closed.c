@@ -133,10 +133,13 @@ static enum code let_in(struct mesh *mesh, const struct batch *batch, struct err
 	return code ? code : push_merge(mesh, batch, err);
 }
 
-/* What was merged here before stays until its start is closed: then a row names it. */
+/*
+ * What was merged here before stays until its start is closed: then a row names it. And while others have not borne out
+ * the state that is here, it may lack what it says that it has.
+ */
 static enum code drop(struct mesh *mesh, const struct logged *logged, struct err *err)
 {
-	if (vector_find(&mesh->had, logged->stream))
+	if (mesh->snapshot.is_unproven || vector_find(&mesh->had, logged->stream))
 		return OK;
 	mesh->counts.waiting_dropped++;
 	return waiting_drop(mesh, logged, err);
@@ -274,7 +277,7 @@ static enum code drop_merged(struct mesh *mesh, struct stream stream, struct err
 	struct batch batch;
 	enum code code = OK;
 
-	while (!code) {
+	while (!code && !mesh->snapshot.is_unproven) {
 		code = log_waiting_after(mesh->txn, stream, from, &logged, err);
 		if (code)
 			break;

@@ -440,7 +440,8 @@ static enum code is_worth_it(struct mesh *mesh, bool *ret_is, struct err *err)
 		need_nothing(mesh);
 		return OK;
 	}
-	*ret_is = vector_covers(&mesh->snapshot.taker.gift.vector, said);
+	*ret_is = vector_covers(&mesh->snapshot.taker.gift.vector, said) &&
+		  vector_covers(&mesh->snapshot.taker.gift.vector, &mesh->stable.vector);
 	if (!*ret_is) {
 		snapshot_refuse(mesh, "the donor's state lacks what it said that it has");
 	} else if (!is_fit(mesh, &mesh->snapshot.taker.gift)) {

@@ -133,9 +133,12 @@ static enum code judge_witnesses(struct mesh *mesh, struct err *err)
 	code = mesh_txn(mesh, err);
 	if (!code)
 		code = store_delete(mesh->txn, bytes_of(unproven_key, sizeof unproven_key), err);
-	if (!code)
-		mesh->snapshot.is_unproven = false;
-	return code;
+	if (code)
+		return code;
+	mesh->snapshot.is_unproven = false;
+	/* What waited for that goes. */
+	closed_changed(mesh);
+	return OK;
 }
 
 enum code snapshot_witnessed(struct mesh *mesh, uint64_t node, struct err *err)

@@ -239,6 +239,9 @@ static enum code walk_down(struct gift *gift, const struct frontier *from, struc
 				    "the donor's log lacks a batch that its vector has, of %016" PRIx64
 				    " up to %" PRIu64,
 				    stream.node, end.seq);
+		/* Such a vector would never be anybody else's, so nobody could bear it out. */
+		if (!is_top && vector_has(&gift->vector, stream, end))
+			return fail(err, E_VALUE, "an end of the donor's vector is followed by another one");
 		if (!is_there || entry->is_merged)
 			return OK;
 		entry->is_merged = true;

@@ -48,8 +48,19 @@ static enum code keep_ends(struct installer *in, struct stream stream, struct er
 	return code;
 }
 
-/* One stream of the old log: what the gift lacks of it waits. */
-static enum code keep_stream(struct installer *in, struct stream stream, struct err *err)
+/*
+ * Whether the gift can give it to others. By the donor's word everybody has what it shows no more than the header of;
+ * what this member does not itself know that of it keeps.
+ */
+static bool gift_gives(const struct gift *gift, const struct logged *logged, uint64_t stable)
+{
+	const struct gift_entry *entry = gift_find(gift, logged);
+
+	return gift_has(gift, logged) && (logged->last <= stable || (entry && entry->logged.form == LOG_WHOLE));
+}
+
+/* One stream of the old log: what the gift cannot give of it waits. */
+static enum code keep_stream(struct installer *in, struct stream stream, uint64_t stable, struct err *err)
 {
 	struct log_place place = { 0 };
 	struct logged logged;
@@ -59,12 +70,12 @@ static enum code keep_stream(struct installer *in, struct stream stream, struct 
 		struct batch batch;
 
 		place = log_place_of(&logged);
-		if (logged.form != LOG_WHOLE || gift_has(in->with->gift, &logged))
+		if (logged.form != LOG_WHOLE || gift_gives(in->with->gift, &logged, stable))
 			continue;
 		/* A put makes stale what was read in this transaction. */
 		logged.bytes = arena_copy(in->with->arena, logged.bytes);
 		code = batch_read(logged.bytes, &batch, err);
-		if (!code)
+		if (!code && !gift_has(in->with->gift, &logged))
 			code = look_for_fork(in, &batch, err);
 		if (!code)
 			code = log_put_waiting(in->with->txn, &batch, err);
@@ -78,16 +89,18 @@ static enum code keep_stream(struct installer *in, struct stream stream, struct 
 static enum code keep_old(struct installer *in, struct err *err)
 {
 	struct stream after = { 0 }, stream;
-	enum code code;
+	struct vector stable = { 0 };
+	enum code code = log_read_vector(in->with->txn, TABLE_STABLE, &stable, err);
 
-	while (!(code = log_next_stream(in->with->txn, TABLE_BATCH, &after, &stream, err))) {
-		code = keep_ends(in, stream, err);
+	while (!code) {
+		code = log_next_stream(in->with->txn, TABLE_BATCH, &after, &stream, err);
 		if (!code)
-			code = keep_stream(in, stream, err);
-		if (code)
-			return code;
+			code = keep_ends(in, stream, err);
+		if (!code)
+			code = keep_stream(in, stream, vector_seq(&stable, stream), err);
 		after = stream;
 	}
+	vector_done(&stable);
 	return code == E_ABSENT ? OK : code;
 }
 

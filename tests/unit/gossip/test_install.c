@@ -130,6 +130,64 @@ static void what_only_the_old_disk_held_waits(void **state)
 	carry_end(&two);
 }
 
+/* The donor says that everybody has that stream up to there, and has no more of it than it must. */
+static void claim(struct two *two, struct frontier end)
+{
+	struct log_place place = { 0 };
+	struct store_txn *own, *txn;
+	struct logged logged;
+
+	assert_int_equal(store_snapshot(two->to->store, &own, NULL), OK);
+	assert_int_equal(store_begin(two->donor->store, &txn, NULL), OK);
+	while (!log_after(own, end.stream, place, &logged, NULL) && logged.last <= end.end.seq) {
+		place = log_place_of(&logged);
+		assert_int_equal(log_put_logged(txn, &logged, NULL), OK);
+		assert_int_equal(log_shrink(txn, &logged, logged.last < end.end.seq ? LOG_FOOTPRINT : LOG_HEADER, NULL),
+				 OK);
+	}
+	while (!log_after(txn, end.stream, log_behind(end.end.seq), &logged, NULL))
+		assert_int_equal(log_drop(txn, &logged, NULL), OK);
+	assert_int_equal(log_put_ends(txn, TABLE_VECTOR, end.stream, &end, 1, NULL), OK);
+	assert_int_equal(log_put_ends(txn, TABLE_STABLE, end.stream, &end, 1, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	store_end(own);
+}
+
+/* What this member does not itself know that everybody has it does not let go for a donor's word. */
+static void what_no_donor_shows_is_kept(void **state)
+{
+	struct two two = parted(20);
+	struct real *sound;
+	struct frontier last = { { real_mesh(two.to)->node, 1, LANE_PEOPLE }, { 0 } }, known;
+
+	(void)state;
+	known = (struct frontier){ last.stream, *vector_find(&real_mesh(two.to)->vector, last.stream) };
+	carry_put_stable(two.to);
+	sound = real_boot(two.scene, 2);
+	carry_whole(two.donor, sound);
+	carry_install(sound, SNAPSHOT_REPLACE);
+	write_some(two.to, 5);
+	last.end = *vector_find(&real_mesh(two.to)->vector, last.stream);
+	claim(&two, last);
+	carry_whole(two.donor, two.to);
+	assert_int_equal(carry_install(two.to, SNAPSHOT_REPLACE).waiting, 5);
+	assert_true(vector_has(&real_mesh(two.to)->vector, last.stream, last.end));
+	/* Nothing bears that state out, and so it stays. */
+	assert_int_equal(real_commit(two.to), OK);
+	assert_int_equal(count_waiting(two.to), 5);
+	/* With a donor that does not lie it comes back. */
+	carry_whole(sound, two.to);
+	carry_install(two.to, SNAPSHOT_REPLACE);
+	assert_true(vector_has(&real_mesh(two.to)->vector, known.stream, known.end));
+	assert_int_equal(real_commit(two.to), OK);
+	assert_true(vector_has(&real_mesh(two.to)->vector, last.stream, last.end));
+	real_check(two.to);
+	carry_whole(two.to, sound);
+	carry_install(sound, SNAPSHOT_JOIN);
+	assert_same_records(sound, two.to);
+	carry_end(&two);
+}
+
 /* --- Joining. */
 
 static void both_keep_what_each_had(void **state)
@@ -478,6 +536,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_disk_becomes_the_donors),
 		cmocka_unit_test(what_only_the_old_disk_held_waits),
+		cmocka_unit_test(what_no_donor_shows_is_kept),
 		cmocka_unit_test(both_keep_what_each_had),
 		cmocka_unit_test(what_everybody_had_comes_too),
 		cmocka_unit_test(who_lacks_what_everybody_had_is_not_joined),

@@ -333,10 +333,32 @@ static void what_no_donor_sends_is_refused(void **state)
 	carry_end(&two);
 }
 
+/* Two of one chain: nobody else's vector would ever be that. */
+static void an_end_that_another_follows_is_refused(void **state)
+{
+	struct two two = carry_two(5);
+	struct frontier ends[2] = { real_mesh(two.donor)->vector.all[0], real_mesh(two.donor)->vector.all[0] };
+	struct store_txn *txn;
+	struct logged logged;
+	struct batch batch;
+
+	(void)state;
+	assert_int_equal(store_begin(two.donor->store, &txn, NULL), OK);
+	assert_int_equal(log_after(txn, ends[0].stream, (struct log_place){ 0 }, &logged, NULL), OK);
+	assert_int_equal(batch_read(logged.bytes, &batch, NULL), OK);
+	ends[0].end = batch.end;
+	assert_int_equal(log_put_ends(txn, TABLE_VECTOR, ends[0].stream, ends, 2, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	assert_int_equal(carry_all(&two.carry, &two.taker, &two.err), E_VALUE);
+	assert_string_equal(two.err.text, "an end of the donor's vector is followed by another one");
+	carry_end(&two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_no_donor_sends_is_refused),
+		cmocka_unit_test(an_end_that_another_follows_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
