@@ -218,11 +218,15 @@ static void chain_add(struct chain *chain, struct end end)
 static enum code find_chain(struct mesh *mesh, struct stream stream, struct end end, struct chain *chain,
 			    struct err *err)
 {
+	struct logged logged;
 	bool is_founded = false;
-	enum code code = OK;
+	enum code code = log_find(mesh->txn, stream, end, &logged, err);
 
+	/* What waits may be merged all the same. */
+	if (code != E_ABSENT)
+		return code ? code : E_ABSENT;
+	code = OK;
 	while (!code && !is_founded) {
-		struct logged logged;
 		struct batch batch;
 
 		code = log_find_waiting(mesh->txn, stream, end, &logged, err);
