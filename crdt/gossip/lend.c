@@ -92,7 +92,6 @@ static void keep(struct mesh *mesh, const struct errand *errand, struct id pool)
 	wait->size = size_of(errand);
 	wait->pool = pool;
 	wait->until.ns = mesh->now.ns + pending_patience(errand->link, errand->within_ms);
-	/* A member's waits for as long as that member says. */
 	while (*at && (*at)->until.ns <= wait->until.ns)
 		at = &(*at)->next;
 	wait->next = *at;
@@ -302,8 +301,8 @@ static bool go_on(struct mesh *mesh, struct lend_asking *asking)
 		asking->step = asking->judging;
 	else if (ask_next(mesh, asking))
 		return true;
-	/* What was waited for is here by now, and the others' answers were given before. */
-	else if (asking->count && lend_gates_want(mesh, asking->turn))
+	/* What was waited for is here by now, and the others' answers were given before; if any was asked at all. */
+	else if (asking->turn > asking->since && lend_gates_want(mesh, asking->turn))
 		ask_all(mesh, asking);
 	else {
 		make_ready(mesh, asking->pool, true);
@@ -396,20 +395,20 @@ bool lend_keep(struct mesh *mesh, const struct errand *errand, struct id pool, e
 {
 	struct lend *lend = &mesh->lend;
 	struct lend_wait *judged = lend->judged;
-	bool is_last = judged && judged->is_last;
-	bool has_room = find_asking(mesh, pool) || lend->askings_count < LEND_POOLS;
+	bool is_last = judged && judged->is_last, has_room = lend->askings_count < LEND_POOLS;
 
+	has_room |= find_asking(mesh, pool) != NULL;
 	if (!judged)
 		has_room = has_room && lend->waits_count < LEND_WAITS &&
 			   lend->waits_size + size_of(errand) <= LEND_WAITS_SIZE;
 	if (!is_last && has_room) {
 		begin(mesh, pool, false);
-		if (!judged)
-			keep(mesh, errand, pool);
-		else
+		if (judged) {
 			judged->pool = pool;
-		if (judged)
 			judged->is_dry = true;
+		} else {
+			keep(mesh, errand, pool);
+		}
 		return true;
 	}
 	*err = (struct err){ 0 };

@@ -2,6 +2,8 @@
 #include "crdt/log/proof.h"
 #include "tests/unit/gossip/lend_case.h"
 
+#include <stdio.h>
+
 /*
  * What must be known of the others before a block is leased from that another may have leased from. The node has key 0;
  * keys 1 and 2 are puppets, the third one may be.
@@ -166,6 +168,36 @@ static void what_was_heard_first_is_known_when_all_were_heard(void **state)
 	scene_pass(play.scene, 2010);
 	assert_dry(play.real, number);
 	assert_int_equal(counts(play.real)->inherited, 0);
+	scene_free(play.scene);
+}
+
+/* It has a row here, and answers nothing: when as many questions are open as may be, no more are put to it. */
+static void whoever_answers_nothing_holds_up_nothing_else(void **state)
+{
+	struct play play = heirs();
+	struct pool_row row = { .has = BIT(AT_pool_name) | BIT(AT_pool_network4) | BIT(AT_pool_maker),
+				.maker = scene_node(play.scene, 1) };
+	struct id pool;
+	uint64_t number;
+	char name[32];
+
+	(void)state;
+	for (uint8_t i = 0; i < LEND_ASKED; i++) {
+		snprintf(name, sizeof name, "pool-%u", i);
+		row.name = bytes_text(name);
+		row.network4 = (struct network){ { .size = 4, .bytes = { 10, 1, i, 0 } }, 24 };
+		puppet_batch(play.puppets[0], chain_record(&play.chains[0], KIND_TABLE(pool), &row, &pool));
+		ask_lease(play.real, play.user, pool);
+		scene_pass(play.scene, i % 32 == 31 ? 600 : 0);
+		if (i % 32 == 31)
+			real_forget(play.real);
+	}
+	scene_pass(play.scene, 2100);
+	assert_int_equal(real_mesh(play.real)->lend.questions_count, LEND_ASKED);
+	real_forget(play.real);
+	say_row(&play, 0, 2, 0, &play.chains[1]);
+	number = lease_in(&play);
+	assert_dry(play.real, number);
 	scene_free(play.scene);
 }
 
@@ -389,6 +421,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_heir_waits_for_what_others_have),
 	cmocka_unit_test(what_others_have_they_have_on_a_new_link_too),
 	cmocka_unit_test(what_was_heard_first_is_known_when_all_were_heard),
+	cmocka_unit_test(whoever_answers_nothing_holds_up_nothing_else),
 	cmocka_unit_test(what_nobody_has_any_more_is_not_waited_for),
 	cmocka_unit_test(once_met_it_stays_met),
 	cmocka_unit_test(what_was_met_by_what_was_not_written_is_not_met),
