@@ -5,7 +5,9 @@
 /*
  * Requests for changes. Each is judged and written by the member that was asked, except those that spend what is spent
  * once: of these the whole request goes to the home of the secret (crdt/state/spend.h), is judged and written there as
- * if it had been asked there, and the answer comes back to whoever asked here. A request that came so goes no further.
+ * if it had been asked there, and the answer comes back to whoever asked here. A request that came so goes no further;
+ * where it needs an address that the home has not got it waits there (crdt/gossip/lend.h), and is done only if the link
+ * that it came by is still there.
  *
  * That somebody is who they say they are is known by the member that they asked. The home believes it, since members
  * alone send requests and each could as well write the entry itself; but nobody writes what a member says of itself,
