@@ -419,7 +419,7 @@ bool lend_keep(struct mesh *mesh, const struct errand *errand, struct id pool, e
 			     "this server has just started, and leases no address before it has heard the others: "
 			     "try again");
 	else
-		lend_say_who(mesh, err);
+		lend_say_who(mesh, pool, err);
 	mesh->counts.dry++;
 	return false;
 }

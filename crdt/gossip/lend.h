@@ -105,6 +105,9 @@ void lend_ask_free(struct mesh *mesh, struct peer *peer, struct id pool);
 /* Whether this member has more to lease by a transfer: a giver may have given what it did not own. */
 bool lend_is_gain(struct mesh *mesh, const struct transfer_row *transfer);
 
+/* Whether addresses of a pool are nobody's to lease: its gateway has no server, or whoever had them left no heir. */
+bool lend_is_nobodys(struct mesh *mesh, struct id pool);
+
 /* Others are asked for addresses of a pool, though no request waits for one. */
 void lend_want(struct mesh *mesh, struct id pool);
 

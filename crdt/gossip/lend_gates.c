@@ -360,7 +360,7 @@ static void name_some(struct mesh *mesh, bool are_silent, size_t *count, char *t
 	}
 }
 
-void lend_say_who(struct mesh *mesh, struct err *err)
+void lend_say_who(struct mesh *mesh, struct id pool, struct err *err)
 {
 	char text[160] = "", more[32] = "";
 	size_t count = 0;
@@ -370,7 +370,11 @@ void lend_say_who(struct mesh *mesh, struct err *err)
 	if (count > NAMED)
 		snprintf(more, sizeof more, " and %zu more", count - NAMED);
 	*err = (struct err){ 0 };
-	if (count)
+	if (lend_is_nobodys(mesh, pool))
+		fail(err, E_DRY,
+		     "no server has a free address of this pool, and some are nobody's: let a server join for the "
+		     "pool's gateway, or grant them to one");
+	else if (count)
 		fail(err, E_DRY, "no server has a free address of this pool; held up by %s%s", text, more);
 	else
 		fail(err, E_DRY, "no server has a free address of this pool: remove devices, or make a further pool");

@@ -58,7 +58,7 @@ bool lend_gates_want(const struct mesh *mesh, uint64_t turn);
 /* Asks those whose answer a gate still wants. */
 void lend_gates_tick(struct mesh *mesh);
 
-/* E_DRY, with a text that names those who hold addresses up: the silent first. */
-void lend_say_who(struct mesh *mesh, struct err *err);
+/* E_DRY, with a text that names those who hold addresses of the pool up: the silent first. */
+void lend_say_who(struct mesh *mesh, struct id pool, struct err *err);
 
 #endif

@@ -56,6 +56,19 @@ bool lend_is_gain(struct mesh *mesh, const struct transfer_row *transfer)
 	return is_gain;
 }
 
+bool lend_is_nobodys(struct mesh *mesh, struct id pool)
+{
+	struct arena_mark before = arena_mark(&mesh->arena);
+	struct block_owner owner;
+	bool is_nobodys = false;
+
+	if (!begin_owner(mesh, pool, &owner, NULL))
+		for (size_t i = 0; i < owner.map->count; i++)
+			is_nobodys |= !owner.map->all[i].line->owner;
+	arena_release(&mesh->arena, before);
+	return is_nobodys;
+}
+
 static enum code count_free(struct mesh *mesh, struct id pool, uint64_t *ret_free, struct err *err)
 {
 	struct block_owner owner;

@@ -306,7 +306,7 @@ void tell_pool_follows(void)
 	story_show(story, view_owners, pool);
 	asked = enrol(story, A, pool, ann, "phone", "key 1");
 	story_at(story, 13000);
-	MUST(story, asked->is_answered && asked->code == E_DRY);
+	MUST(story, asked->is_answered && asked->code == E_DRY && strstr(asked->text, "join for the pool's gateway"));
 	token = token_make_for(story, A, gateway, "fra-1");
 	story_join(story, C, &token, "the token");
 	story_at(story, 20000);

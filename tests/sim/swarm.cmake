@@ -19,7 +19,7 @@ if(WARREN_SANITIZE STREQUAL "address,undefined" AND NOT WARREN_FUZZ)
   add_custom_target(swarm_quick ALL USES_TERMINAL VERBATIM
     COMMAND ${CMAKE_COMMAND} -S ${PROJECT_SOURCE_DIR} -B ${QUICK} -G ${CMAKE_GENERATOR} --log-level=WARNING
             -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER} -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWARREN_BENCH=OFF
-    COMMAND ${CMAKE_COMMAND} --build ${QUICK} --target swarm swarm_real test_permute)
+    COMMAND ${CMAKE_COMMAND} --build ${QUICK} --target swarm swarm_real stories test_permute test_relay)
 endif()
 
 function(swarm_test NAME)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bugs that somebody could make, one at a time: each must be found by swarms of seeds or by the permutation tests.
+"""Bugs that somebody could make, one at a time: each must be found by swarms of seeds, by the permutation tests, by
+what must be true in stories, whatever they tell, or, of relays, by the test of large clusters.
 
 A bug is a name, the file it is in, and what becomes what there. The text must stand in the file exactly once, so that a
 bug that the code has outgrown is noticed. None of them may have a test written for it here.
@@ -14,7 +15,7 @@ class Bug:
     file: str
     old: str
     new: str
-    by: str = "swarm"  # or "permute": which of the two finds it
+    by: str = "swarm"  # or "permute", "stories", "relay": which of them finds it
 
 
 BUGS = (
@@ -137,7 +138,7 @@ BUGS = (
     Bug("closing rows are written before the own lanes are there", "crdt/gossip/closed.c",
         "has_news) && exchange_may_write(mesh);", "has_news) && mesh->is_member && !mesh->is_evicted;"),
     Bug("what an old disk had no row names", "crdt/gossip/closed.c",
-        "\t\tvector_note_more(&merged, mesh->had.all[i].stream, mesh->had.all[i].end);\n", "\t\t(void)i;\n"),
+        "\t\tvector_note_more(&merged, mesh->had.all[i].stream, mesh->had.all[i].end);\n", "\t\t(void)i;\n", "stories"),
     Bug("who runs twice writes on", "crdt/gossip/request.c", "\tif (mesh->is_twin)\n", "\tif (!mesh)\n"),
     Bug("a secret is spent wherever it is asked for", "crdt/state/judge_spend.c",
         "\tif (home != request->judging->node)\n", "\tif (!home)\n"),
@@ -145,7 +146,7 @@ BUGS = (
         "\tuint32_t wanted = pending->copies || may_be_alone ? pending->copies : 1;",
         "\tuint32_t wanted = pending->copies;"),
     Bug("a key that was used before is good for another use", "crdt/state/judge_spend.c",
-        "\tif (uses.is_keyed)\n", "\tif (uses.is_keyed && !row)\n"),
+        "\tif (uses.is_keyed)\n", "\tif (uses.is_keyed && !row)\n", "stories"),
     Bug("an heir does not wait for what all have to say", "crdt/gossip/lend_gates.c",
         "\tif (gate->kind == GATE_INHERIT || gate->kind == GATE_CLOSED) {", "\tif (gate->kind == GATE_CLOSED) {"),
     Bug("an heir does not wait for what others have", "crdt/gossip/lend_gates.c",
@@ -162,4 +163,8 @@ BUGS = (
     Bug("where there are relays the log is cut by what some have", "crdt/gossip/look.c",
         "\t\tcode = word ? furthest(sight, &word->least, &end, err) : OK;",
         "\t\tcode = word ? furthest(sight, &word->most, &end, err) : OK;", "relay"),
+    Bug("an heir spends before all have told what they have", "crdt/state/judge_spend.c",
+        "\tif (!line || !gates)\n", "\tif (line || !gates)\n", "stories"),
+    Bug("leases of what is dead are not ended", "crdt/gossip/lend.c",
+        "\treturn lend_end_some(mesh, err);", "\t(void)err;\n\treturn OK;", "stories"),
 )
