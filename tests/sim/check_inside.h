@@ -27,12 +27,12 @@ struct disk {
 	bool may_fork;        /* another history of its streams may be about */
 	bool was_lost, was_alone, is_damaged, is_evil;
 	uint64_t lost_ns;
-	uint64_t latest_ms;          /* that its wall clock ever showed */
-	struct hlc hlc;              /* of its process, when last seen */
-	uint64_t start;              /* the same */
-	struct sum members;          /* t0.sum, when last looked at */
+	uint64_t latest_ms; /* that its wall clock ever showed */
+	struct hlc hlc;     /* of its process, when last seen */
+	uint64_t start;     /* the same */
+	struct sum members; /* t0.sum, when last looked at */
 	size_t statements;
-	struct check_map marks;      /* dead records, and values that only grow */
+	struct check_map marks; /* dead records, and values that only grow */
 	struct key32 *revoked;
 	size_t revoked_count, revoked_room;
 	uint64_t *evicted; /* nodes, and where their streams stood when that was learned */
