@@ -29,6 +29,7 @@ struct store_backend {
 	/* As put, of a key behind all others, and packed tightly; E_VALUE, and nothing done, where it is not. */
 	enum code (*append)(struct backend_txn *txn, struct bytes key, size_t size, uint8_t **ret_room,
 			    struct err *err);
+	/* E_ABSENT: where the key belongs it is not, though a cursor may have shown it somewhere else. */
 	enum code (*remove)(struct backend_txn *txn, struct bytes key, struct err *err);
 	/* Opens before the first key that is not less than `from`. */
 	enum code (*range)(struct backend_txn *txn, struct bytes from, struct backend_cursor **ret_cursor,

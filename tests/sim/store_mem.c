@@ -372,7 +372,8 @@ static enum code mem_remove(struct backend_txn *txn, struct bytes key, struct er
 {
 	if (txn->store->has_stopped)
 		return stopped(err);
-	tree_remove(&txn->version.tree, key);
+	if (!tree_remove(&txn->version.tree, key))
+		return E_ABSENT;
 	txn->changes++;
 	return OK;
 }

@@ -178,7 +178,7 @@ static const struct story_asked *enrol_many(struct story *story, uint32_t at, st
 					 .device = judge_made(2 * i),
 					 .pool = pool };
 
-		snprintf(names[i], sizeof names[i], "%s-%zu", name, i + 1);
+		snprintf(names[i], sizeof names[i], "%s-%u", name, (unsigned)(uint16_t)(i + 1));
 		device.public_key = key_of(names[i]);
 		device.name = bytes_text(names[i]);
 		changes[2 * i] = change_of(story, CHANGE_CREATE, KIND_TABLE(device), none, &device);

@@ -182,7 +182,7 @@ uint8_t *tree_put(struct tree **tree, struct bytes key, size_t size)
 	return entry->bytes + entry->key_size;
 }
 
-void tree_remove(struct tree **tree, struct bytes key)
+bool tree_remove(struct tree **tree, struct bytes key)
 {
 	uint64_t head = head_of(key), weight;
 	const struct tree_entry *entry = tree_find(*tree, key);
@@ -190,7 +190,7 @@ void tree_remove(struct tree **tree, struct bytes key)
 	int order;
 
 	if (!entry)
-		return;
+		return false;
 	weight = entry_weight(entry);
 	while ((order = compare(key, head, *tree))) {
 		*tree = own(*tree);
@@ -200,6 +200,7 @@ void tree_remove(struct tree **tree, struct bytes key)
 	gone = *tree;
 	*tree = join(tree_keep(gone->left), tree_keep(gone->right));
 	tree_drop(gone);
+	return true;
 }
 
 void tree_flip(struct tree **tree, uint64_t bit)

@@ -43,7 +43,7 @@ const struct tree_entry *tree_find(const struct tree *tree, struct bytes key);
 
 /* Room for the value, zeroed. */
 uint8_t *tree_put(struct tree **tree, struct bytes key, size_t size);
-void tree_remove(struct tree **tree, struct bytes key);
+bool tree_remove(struct tree **tree, struct bytes key); /* false: there was none */
 
 /* Turns one bit of a key or a value round and leaves the entry where it stands; `bit` is below 8 * weight. */
 void tree_flip(struct tree **tree, uint64_t bit);

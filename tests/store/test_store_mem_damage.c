@@ -83,6 +83,39 @@ static void every_turned_bit_is_found(void **state)
 	mem_disk_free(start);
 }
 
+/* An entry that stands where its key does not belong is not taken out for ever. */
+static void a_table_with_a_turned_bit_is_cleared_or_refused(void **state)
+{
+	struct rng rng = rng_from_number(7);
+	struct model model = { 0 };
+	struct mem_disk *start = model_disk(&rng, &model);
+	uint64_t cleared = 0, refused = 0;
+	struct room key_room;
+	uint8_t table = model_key(0, &key_room).data[0];
+
+	(void)state;
+	for (int i = 0; i < FLIPS; i++) {
+		struct mem_disk *disk = mem_disk_clone(start);
+		struct store *store = NULL;
+		struct store_txn *txn;
+
+		assert_true(mem_disk_flip(disk, &rng));
+		if (!mem_store_open(disk, &model_secret, &store, NULL) && !store_begin(store, &txn, NULL)) {
+			bool is_empty = false;
+			enum code code = store_clear_some(txn, table, 2 * MODEL_KEYS, true, &is_empty, NULL);
+
+			assert_true(code == E_DAMAGED || (code == OK && is_empty));
+			cleared += !code;
+			refused += code == E_DAMAGED;
+			store_end(txn);
+		}
+		store_close(store);
+		mem_disk_free(disk);
+	}
+	assert_true(cleared && refused);
+	mem_disk_free(start);
+}
+
 /* Crashes a lying disk after some commits, in one or between two; whether the commit in question was acknowledged. */
 static void crash_lying(struct mem_disk *disk, struct rng *rng, struct model *old, struct model *new)
 {
@@ -152,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_turned_bit_is_found),
+		cmocka_unit_test(a_table_with_a_turned_bit_is_cleared_or_refused),
 		cmocka_unit_test(every_torn_commit_is_found),
 	};
 
