@@ -235,7 +235,7 @@ static enum code find_chain(struct mesh *mesh, struct stream stream, struct end 
 		end = (struct end){ batch.first - 1, batch.before };
 		code = is_founded_by(mesh, &batch, &is_founded, err);
 	}
-	return code;
+	return !code && !closed_has_room(mesh, stream, end) ? E_ABSENT : code;
 }
 
 /* When a chain is whole all of it is let in, the lowest first. */

@@ -37,6 +37,13 @@ enum code closed_contradict(struct mesh *mesh, const struct batch *front, struct
 /* Whether a batch of a closed start is merged, or waits with all that leads to it. */
 enum code closed_has(struct mesh *mesh, const struct frontier *frontier, bool *ret_has, struct err *err);
 
+/*
+ * Whether the chain that goes on from there may be merged: it is no branch more, or there is room for one. Every member
+ * has all branches of a stream in its vector, and a sound member makes one for each fork.
+ */
+enum { CLOSED_BRANCHES_MAX = 64 };
+bool closed_has_room(struct mesh *mesh, struct stream stream, struct end before);
+
 /* Whether a transaction is needed. */
 bool closed_is_due(const struct mesh *mesh);
 

@@ -3,6 +3,22 @@
 
 #include "crdt/gossip/mesh.h"
 
+#include <inttypes.h>
+
+bool closed_has_room(struct mesh *mesh, struct stream stream, struct end before)
+{
+	size_t count;
+
+	vector_ends(&mesh->vector, stream, &count);
+	if (count < CLOSED_BRANCHES_MAX || vector_has(&mesh->vector, stream, before))
+		return true;
+	if (!mesh->counts.branches_full++)
+		mesh_alarm(mesh,
+			   "member %016" PRIx64 " wrote more histories of one start than any sound member: evict it",
+			   stream.node);
+	return false;
+}
+
 static bool has_same_ends(const struct vector *a, const struct vector *b, struct closed_start closed)
 {
 	for (size_t i = 0; i < a->count; i++) {

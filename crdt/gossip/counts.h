@@ -73,6 +73,7 @@
 	X(waiting)           \
 	X(waiting_full)      \
 	X(waiting_out)       \
+	X(branches_full)     \
 	X(waiting_dropped)   \
 	X(let_in)            \
 	X(own_start)         \

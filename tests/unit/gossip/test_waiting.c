@@ -129,13 +129,54 @@ static void what_was_had_is_not_pushed_out(void **state)
 	scene_free(queue.scene);
 }
 
+/* Each branch is an end in everybody's vector for good. */
+static void branches_are_bounded(void **state)
+{
+	enum { MORE = CLOSED_BRANCHES_MAX + 10 };
+	struct scene *scene = scene_new(4);
+	struct queue queue = { .scene = scene, .real = real_boot(scene, 0) };
+	const struct mesh *mesh = real_mesh(queue.real);
+	struct chain branches[MORE];
+	struct bytes wholes[MORE], next;
+	struct vector ends = { 0 };
+	size_t count;
+
+	(void)state;
+	queue.puppet = puppet_member(queue.real, 1);
+	queue.rows = chain_of(scene, 1);
+	queue.rows.stream.lane = LANE_URGENT;
+	close_start(&queue, 2, 1);
+	for (uint32_t i = 0; i < MORE; i++) {
+		branches[i] = chain_of(scene, 2);
+		wholes[i] = chain_next(&branches[i], 1 + i, 10);
+		vector_note_more(&ends, branches[i].stream, branches[i].end);
+	}
+	/* One of those that there will be goes on. */
+	next = chain_next(&branches[0], 1, 10);
+	vector_note_more(&ends, branches[0].stream, branches[0].end);
+	puppet_batch(queue.puppet, chain_row(&queue.rows, 2, 1, &ends));
+	for (size_t i = 0; i < MORE; i++)
+		puppet_batch(queue.puppet, wholes[i]);
+	vector_ends(&mesh->vector, branches[0].stream, &count);
+	assert_int_equal(count, CLOSED_BRANCHES_MAX);
+	assert_int_equal(mesh->waiting.total, MORE - CLOSED_BRANCHES_MAX);
+	assert_int_equal(queue.real->alarms_count, 1);
+	puppet_batch(queue.puppet, next);
+	assert_true(vector_has(&mesh->vector, branches[0].stream, branches[0].end));
+	vector_ends(&mesh->vector, branches[0].stream, &count);
+	assert_int_equal(count, CLOSED_BRANCHES_MAX);
+	assert_counted(queue.real);
+	real_check(queue.real);
+	vector_done(&ends);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nobody_takes_all_the_room),
-		cmocka_unit_test(room_is_shared_by_halves),
-		cmocka_unit_test(it_is_counted_anew),
-		cmocka_unit_test(what_was_had_is_not_pushed_out),
+		cmocka_unit_test(nobody_takes_all_the_room), cmocka_unit_test(room_is_shared_by_halves),
+		cmocka_unit_test(it_is_counted_anew),        cmocka_unit_test(what_was_had_is_not_pushed_out),
+		cmocka_unit_test(branches_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
