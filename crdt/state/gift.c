@@ -35,6 +35,9 @@ enum code gift_add_ends(struct vector *vector, struct stream stream, struct byte
 
 	if (!ends.size || ends.size % END_SIZE)
 		return fail(err, E_FORM, "the ends of a stream have a wrong size");
+	if (ends.size / END_SIZE > GIFT_ENDS_MAX)
+		return fail(err, E_VALUE, "a stream of %016" PRIx64 " has more branches than there may be",
+			    stream.node);
 	while (reader_left(&r)) {
 		struct end end = { .seq = read_big_endian(&r, 8) };
 		int order;

@@ -13,6 +13,8 @@
 #include "crdt/log/members.h"
 #include "crdt/log/proof.h"
 
+enum { GIFT_ENDS_MAX = 1024 }; /* of a stream; no member makes half as many, however its author lies */
+
 struct gift_record {
 	uint32_t kind;
 	struct id id;

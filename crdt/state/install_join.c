@@ -235,6 +235,10 @@ static enum code join_stream(struct installer *in, struct stream stream, struct 
 		code = fail(err, E_VALUE,
 			    "the donor's log does not show how its end of a stream of %016" PRIx64 " follows ours",
 			    stream.node);
+	if (!code && both.count > GIFT_ENDS_MAX)
+		code = fail(err, E_VALUE,
+			    "both together have more branches of a stream of %016" PRIx64 " than there may be",
+			    stream.node);
 	if (!code)
 		code = log_put_ends(in->with->txn, TABLE_VECTOR, stream, both.all, both.count, err);
 	if (!code && both.count)

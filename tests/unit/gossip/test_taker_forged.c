@@ -354,11 +354,32 @@ static void an_end_that_another_follows_is_refused(void **state)
 	carry_end(&two);
 }
 
+/* Where one member's word would be enough, the ends of a stream would soon fit nowhere. */
+static void too_many_branches_are_refused(void **state)
+{
+	struct two two = carry_two(5);
+	struct frontier ends[GIFT_ENDS_MAX + 1];
+	struct store_txn *txn;
+
+	(void)state;
+	for (uint32_t i = 0; i < COUNT(ends); i++) {
+		ends[i] = (struct frontier){ real_mesh(two.donor)->vector.all[0].stream, { .seq = 100 + i } };
+		ends[i].end.hash.bytes[0] = 1;
+	}
+	assert_int_equal(store_begin(two.donor->store, &txn, NULL), OK);
+	assert_int_equal(log_put_ends(txn, TABLE_STABLE, ends[0].stream, ends, COUNT(ends), NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	assert_int_equal(carry_all(&two.carry, &two.taker, &two.err), E_VALUE);
+	assert_non_null(strstr(two.err.text, "has more branches than there may be"));
+	carry_end(&two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_no_donor_sends_is_refused),
 		cmocka_unit_test(an_end_that_another_follows_is_refused),
+		cmocka_unit_test(too_many_branches_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
