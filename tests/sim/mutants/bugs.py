@@ -164,7 +164,7 @@ BUGS = (
         "\t\tcode = word ? furthest(sight, &word->least, &end, err) : OK;",
         "\t\tcode = word ? furthest(sight, &word->most, &end, err) : OK;", "relay"),
     Bug("an heir spends before all have told what they have", "crdt/state/judge_spend.c",
-        "\tif (!line || !gates)\n", "\tif (line || !gates)\n", "stories"),
+        "\tfor (size_t i = 0; gates->may_inherit &&", "\tfor (size_t i = SIZE_MAX; gates->may_inherit &&", "stories"),
     Bug("leases of what is dead are not ended", "crdt/gossip/lend.c",
         "\treturn lend_end_some(mesh, err);", "\t(void)err;\n\treturn OK;", "stories"),
     Bug("of a closed start the beginning is asked for again and again", "crdt/gossip/antientropy.c",
