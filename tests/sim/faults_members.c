@@ -233,11 +233,30 @@ static void name_operator(struct faults *f, struct machine *at)
 	world_state(f->world, at->at, parent, KIND_TABLE(operator), &row);
 }
 
+static bool is_signer(const struct statement *statement, const struct deputy *deputy)
+{
+	return !memcmp(statement->signer.bytes, deputy->signer.key.bytes, sizeof deputy->signer.key.bytes);
+}
+
+/* Mostly one that evicted somebody, where there is one. */
+static struct deputy *some_deputy(struct faults *f, const struct t0 *t0)
+{
+	struct deputy *deputy = &f->operators[rng_below(&f->rng, f->operators_count + 1)];
+
+	if (!rng_below(&f->rng, 4))
+		return deputy;
+	for (size_t i = 0; i < t0->count; i++)
+		for (size_t k = 0; t0->all[i].kind == KIND_eviction && k < f->operators_count; k++)
+			if (!f->operators[k].is_removed && is_signer(&t0->all[i], &f->operators[k]))
+				deputy = &f->operators[k];
+	return deputy;
+}
+
 /* By the root or by who named it; mostly what it signed stands. */
 static void remove_operator(struct faults *f, struct machine *at)
 {
-	struct deputy *deputy = &f->operators[rng_below(&f->rng, f->operators_count + 1)];
 	const struct t0 *t0 = &world_mesh(f->world, at->at)->t0;
+	struct deputy *deputy = some_deputy(f, t0);
 	bool is_listed = rng_below(&f->rng, 3);
 	struct operator_removal_row row = { .key = deputy->signer.key };
 	struct id stand[LISTED_MAX];
@@ -246,12 +265,14 @@ static void remove_operator(struct faults *f, struct machine *at)
 	if (deputy == &f->operators[f->operators_count])
 		return;
 	for (size_t i = 0; i < t0->count && count < LISTED_MAX; i++) {
-		if (memcmp(t0->all[i].signer.bytes, row.key.bytes, sizeof row.key.bytes) != 0)
+		bool is_eviction = t0->all[i].kind == KIND_eviction;
+
+		if (!is_signer(&t0->all[i], deputy))
 			continue;
-		if (is_listed || rng_below(&f->rng, 2))
+		if ((is_listed && !is_eviction) || rng_below(&f->rng, 2))
 			stand[count++] = t0->all[i].hash;
 		else
-			f->counts.eviction_undone += t0->all[i].kind == KIND_eviction;
+			f->counts.eviction_undone += is_eviction;
 	}
 	deputy->is_removed = true;
 	row.standing = list_of(stand, count);

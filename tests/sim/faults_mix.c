@@ -17,7 +17,7 @@ static const uint8_t fault_weights[FAULTS_ALL] = {
 static const uint8_t member_weights[FAULTS_ALL] = {
 	[FAULT_restore] = 4,   [FAULT_clone] = 2,          [FAULT_clone_on] = 1,
 	[FAULT_fleet_cut] = 2, [FAULT_evict] = 4,          [FAULT_evict_twice] = 2,
-	[FAULT_lose] = 2,      [FAULT_operator_named] = 3, [FAULT_operator_removed] = 2,
+	[FAULT_lose] = 2,      [FAULT_operator_named] = 3, [FAULT_operator_removed] = 4,
 	[FAULT_level] = 1,     [FAULT_invite_back] = 2,
 };
 
