@@ -180,20 +180,34 @@ static struct machine *other_member(struct faults *f, uint32_t machine)
 	return NULL;
 }
 
-/* What its alarm asks for: nobody has all that it should have, and one of those who say so must go. */
+/* Who says of others that their disks are old and is not believed, which does not change. */
+static struct machine *denied_by(struct faults *f, const struct mesh *mesh)
+{
+	for (uint32_t i = 0; mesh->counts.denied >= RECOVER_TRIES && i < f->world->options.machines; i++)
+		if (f->world->machines[i].id == mesh->recovery.denied && world_mesh(f->world, i) &&
+		    !sum_equal(world_mesh(f->world, i)->vector.sum, mesh->vector.sum))
+			return &f->world->machines[i];
+	return NULL;
+}
+
+/* What an alarm asks for: nobody has all that a member should have, or has by another's word. One of those must go. */
 bool faults_evict_stuck(struct faults *f)
 {
 	for (uint32_t i = 0; i < f->world->options.machines; i++) {
 		const struct mesh *mesh = world_mesh(f->world, i);
-		struct machine *at;
+		struct machine *at, *goes = &f->world->machines[i];
 
-		if (!mesh || !faults_is_server(f, i) || faults_is_evicted(f, i) || mesh->recovery.tries < RECOVER_TRIES)
+		if (!mesh || !faults_is_server(f, i) || faults_is_evicted(f, i))
 			continue;
-		at = other_member(f, i);
+		if (mesh->recovery.tries < RECOVER_TRIES)
+			goes = denied_by(f, mesh);
+		if (!goes || faults_is_evicted(f, goes->at))
+			continue;
+		at = other_member(f, goes->at);
 		if (!at)
 			continue;
 		f->counts.evicted_stuck++;
-		evict_at(f, at, &f->world->machines[i]);
+		evict_at(f, at, goes);
 		return true;
 	}
 	return false;
