@@ -212,8 +212,8 @@ static void measure_memory(struct watch *watch)
 int main(int argc, char **argv)
 {
 	bool is_quick = figure_is_quick(argc, argv);
-	uint32_t members = is_quick ? 100 : MEMBERS_MAX;
-	size_t count = is_quick ? 10 : 100;
+	uint32_t members = is_quick ? 66 : MEMBERS_MAX;
+	size_t count = is_quick ? 4 : 100;
 	struct places places = places_make(members);
 	struct rng rng = rng_from_number(1);
 	struct watch *watch = must_alloc(sizeof *watch);
