@@ -27,6 +27,20 @@ void pendings_done(struct pendings *pendings)
 	*pendings = (struct pendings){ 0 };
 }
 
+bool pending_fits(const struct pendings *pendings, size_t size)
+{
+	size_t limit = pendings->limit ? pendings->limit : PENDING_SIZE;
+
+	return pendings->size + size <= limit;
+}
+
+void pending_weigh(struct pendings *pendings, struct pending *pending)
+{
+	pendings->size -= pending->size;
+	pending->size = pending->token.room;
+	pendings->size += pending->size;
+}
+
 /* Nearly all wait equally long, so mostly the last one is the last in time. */
 static void put_in_order(struct pendings *pendings, struct pending *pending)
 {
@@ -91,15 +105,23 @@ void pending_write(struct mesh *mesh, const struct written *written)
 	pending->keepers_count = written->keepers_count;
 }
 
-void pending_hand_on(struct mesh *mesh, uint64_t number, uint64_t home, bool is_keyed, struct buf *body)
-{
-	struct pending *pending = add(mesh, WAITS_FOR_HOME, number, PENDING_PATIENCE);
+static const char no_room[] = "too many requests wait here: try again";
 
+enum code pending_hand_on(struct mesh *mesh, uint64_t number, uint64_t home, bool is_keyed, struct buf *body,
+			  struct err *err)
+{
+	struct pending *pending;
+
+	if (!pending_fits(&mesh->pendings, body->room))
+		return fail(err, E_BUSY, "%s", no_room);
+	pending = add(mesh, WAITS_FOR_HOME, number, PENDING_PATIENCE);
 	mesh->counts.request_handed++;
 	pending->token = *body;
 	*body = buf_growing(FRAME_BODY_MAX);
+	pending_weigh(&mesh->pendings, pending);
 	pending->is_keyed = is_keyed;
 	pending->home = home;
+	return OK;
 }
 
 size_t pending_open(const struct mesh *mesh, uint32_t link)
@@ -121,11 +143,12 @@ void pending_await(struct mesh *mesh, uint64_t number, struct bytes token, bool 
 		pending->code = E_LIMIT;
 		snprintf(pending->text, sizeof pending->text, "the token is longer than %d bytes: it is none of ours",
 			 TOKEN_MAX);
-	} else if (mesh->pendings.count > PENDING_MAX) {
+	} else if (mesh->pendings.count > PENDING_MAX || !pending_fits(&mesh->pendings, token.size)) {
 		pending->code = E_BUSY;
-		snprintf(pending->text, sizeof pending->text, "too many requests wait here: try again");
+		snprintf(pending->text, sizeof pending->text, "%s", no_room);
 	} else {
 		buf_put_bytes(&pending->token, token);
+		pending_weigh(&mesh->pendings, pending);
 	}
 }
 
@@ -296,6 +319,7 @@ enum code pending_flush(struct mesh *mesh, struct err *err)
 		}
 		*at = pending->next;
 		pendings->count--;
+		pendings->size -= pending->size;
 		free_pending(pending);
 	}
 	pendings->last = last;

@@ -17,7 +17,8 @@ struct pending;
 
 enum {
 	PENDING_MAX = 65536,
-	PENDING_ASKS = 64, /* open questions of one link */
+	PENDING_SIZE = 64 * 1024 * 1024, /* of the requests and tokens among them, in bytes */
+	PENDING_ASKS = 64,               /* open questions of one link */
 };
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -28,8 +29,9 @@ enum {
 struct pendings {
 	struct pending *first, *last; /* in order of their times */
 	size_t count;
-	uint32_t asked;  /* the number of the last question */
-	bool is_touched; /* something happened that one may wait for */
+	size_t size, limit; /* in bytes; 0: PENDING_SIZE */
+	uint32_t asked;     /* the number of the last question */
+	bool is_touched;    /* something happened that one may wait for */
 };
 
 /* The questions of one link's peer that are to be answered. */
@@ -68,8 +70,10 @@ void pending_write(struct mesh *mesh, const struct written *written);
 
 /*
  * A client's request, encoded, that the member `home` is to answer: put to it once, and never again. Takes the body.
+ * E_BUSY: there is no room, and nothing was taken.
  */
-void pending_hand_on(struct mesh *mesh, uint64_t number, uint64_t home, bool is_keyed, struct buf *body);
+enum code pending_hand_on(struct mesh *mesh, uint64_t number, uint64_t home, bool is_keyed, struct buf *body,
+			  struct err *err);
 
 /* How many requests of the link's peer wait here. */
 size_t pending_open(const struct mesh *mesh, uint32_t link);

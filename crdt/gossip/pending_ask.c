@@ -117,7 +117,8 @@ static enum code try_answered(struct mesh *mesh, struct pending *pending, bool *
 	}
 	if (code || state != TOKEN_COVERED)
 		reply.token = buf_bytes(&pending->token);
-	*ret_is_done = code || state != TOKEN_BEHIND || pending->until.ns <= mesh->now.ns;
+	*ret_is_done =
+		code || state != TOKEN_BEHIND || pending->until.ns <= mesh->now.ns || !pending_fits(&mesh->pendings, 0);
 	if (*ret_is_done)
 		pending_answer(mesh, pending, &reply);
 	return OK;
@@ -168,11 +169,17 @@ enum code pending_asked(struct mesh *mesh, struct link *link, const struct frame
 }
 
 /* What a commit's token stands for: all that the member has had since, or nothing any more. */
-static void take_token(struct pending *pending, const struct frame *frame)
+static void take_token(struct mesh *mesh, struct pending *pending, const struct frame *frame)
 {
 	buf_clear(&pending->token);
-	if (!frame->answer.code) {
+	if (!frame->answer.code && pending_fits(&mesh->pendings, frame->answer.body.size)) {
 		buf_put_bytes(&pending->token, frame->answer.body);
+		pending_weigh(&mesh->pendings, pending);
+		return;
+	}
+	if (!frame->answer.code) {
+		pending->code = E_BUSY;
+		snprintf(pending->text, sizeof pending->text, "too many requests wait here: try again");
 		return;
 	}
 	pending->code = E_LOST;
@@ -198,8 +205,10 @@ static enum code take_outcome(struct mesh *mesh, struct pending *pending, const 
 	if (pending->count)
 		memcpy(pending->ids, outcome.ids, pending->count * sizeof *pending->ids);
 	pending->copies = outcome.copies;
-	buf_clear(&pending->token);
+	buf_done(&pending->token);
+	pending->token = buf_growing(TOKEN_MAX);
 	buf_put_bytes(&pending->token, outcome.token);
+	pending_weigh(&mesh->pendings, pending);
 	return OK;
 }
 
@@ -220,7 +229,7 @@ enum code pending_answered(struct mesh *mesh, struct link *link, const struct fr
 		if (is_home)
 			return take_outcome(mesh, pending, frame, err);
 		pending->asked = 0;
-		take_token(pending, frame);
+		take_token(mesh, pending, frame);
 		return OK;
 	}
 	return OK;

@@ -27,6 +27,7 @@ struct pending {
 	struct vector cover; /* of a repeat: what holds the request, wherever it was written */
 	/* A token; or a request, and then the token of its answer. */
 	struct buf token;
+	size_t size; /* of that, as it was counted */
 	bool is_strict;
 	uint32_t question; /* put to the member that knows what it stands for; 0: none */
 	uint64_t asked;    /* that member; 0: none */
@@ -35,6 +36,12 @@ struct pending {
 	uint32_t home_link; /* on which it was put to it; 0: not yet */
 	bool is_answered;
 };
+
+/* What the token takes is another now. */
+void pending_weigh(struct pendings *pendings, struct pending *pending);
+
+/* Whether so many bytes more find room. */
+bool pending_fits(const struct pendings *pendings, size_t size);
 
 /* With the token of what is here, unless the reply has one. */
 void pending_answer(struct mesh *mesh, const struct pending *pending, struct reply *reply);

@@ -203,7 +203,7 @@ static enum code hand_on(struct mesh *mesh, const struct errand *errand, uint64_
 	enum code code = OK;
 
 	if (request_put(errand, &body))
-		pending_hand_on(mesh, errand->number, home, errand->idempotency.size, &body);
+		code = pending_hand_on(mesh, errand->number, home, errand->idempotency.size, &body, err);
 	else
 		code = fail(err, E_LIMIT,
 			    "the request takes more than %d bytes, and member %016" PRIx64

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/gossip/request.h"
+#include "tests/unit/gossip/carry.h"
 #include "tests/unit/gossip/errands.h"
 #include "tests/unit/gossip/puppet.h"
 
@@ -176,6 +177,46 @@ static void a_home_that_cannot_be_reached_is_named(void **state)
 	scene_free(errands.scene);
 }
 
+/* Each may be as long as a frame, and many clients may ask at once. */
+static void requests_that_wait_are_bounded_in_bytes(void **state)
+{
+	enum { FIT = 8, LONG = 50000 };
+	struct pendings *pendings;
+	char key[LONG + 1];
+	uint64_t numbers[FIT + 2], number;
+	struct id token;
+
+	(void)state;
+	errands_begin(3);
+	token = errands_token(HOME, 5);
+	scene_cut(errands.wires[OTHER]);
+	scene_cut(errands.wires[THIRD]);
+	pendings = &carry_mesh(errands.reals[OTHER])->pendings;
+	pendings->limit = FIT * FRAME_BODY_MAX;
+	memset(key, 'k', LONG);
+	key[LONG] = 0;
+	for (size_t i = 0; i < FIT + 2; i++)
+		numbers[i] = errand_spend(OTHER, token, key);
+	assert_int_equal(pendings->count, FIT);
+	assert_true(pendings->size > FIT * LONG && pendings->size <= pendings->limit);
+	for (size_t i = 0; i < FIT; i++)
+		assert_null(real_answer(errands.reals[OTHER], numbers[i]));
+	for (size_t i = FIT; i < FIT + 2; i++)
+		assert_string_equal(errands_answer(OTHER, numbers[i], E_BUSY)->text,
+				    "too many requests wait here: try again");
+	/* What is written here takes none of that room, and a token does. */
+	real_write(errands.reals[OTHER], 10, 0);
+	number = real_await(errands.reals[OTHER], bytes_text("some token"), false);
+	assert_string_equal(errands_answer(OTHER, number, E_BUSY)->text, "too many requests wait here: try again");
+	/* Those that were answered make room. */
+	scene_pass(errands.scene, 2010);
+	errands_answer(OTHER, numbers[0], E_BUSY);
+	assert_int_equal(pendings->size, 0);
+	number = errand_spend(OTHER, token, key);
+	assert_null(real_answer(errands.reals[OTHER], number));
+	scene_free(errands.scene);
+}
+
 /* The request came there, and its answer does not come back. */
 static void a_home_that_ends_before_it_answers_spends_once_all_the_same(void **state)
 {
@@ -309,6 +350,7 @@ int main(void)
 		cmocka_unit_test(nobody_is_told_before_another_member_has_it),
 		cmocka_unit_test(whoever_is_alone_tells_at_once),
 		cmocka_unit_test(a_home_that_cannot_be_reached_is_named),
+		cmocka_unit_test(requests_that_wait_are_bounded_in_bytes),
 		cmocka_unit_test(a_home_that_ends_before_it_answers_spends_once_all_the_same),
 		cmocka_unit_test(after_a_start_nothing_is_spent_before_the_exchange),
 		cmocka_unit_test(of_an_evicted_home_the_heir_spends_once_it_knows_all),
