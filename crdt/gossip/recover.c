@@ -451,6 +451,12 @@ static enum code is_worth_it(struct mesh *mesh, bool *ret_is, struct err *err)
 	return OK;
 }
 
+/* A disk that was full just now still is, and each try writes the whole state. */
+static bool is_too_soon(const struct mesh *mesh)
+{
+	return mesh->snapshot.full.ns && mono_since_ns(mesh->now, mesh->snapshot.full) < SNAPSHOT_AGAIN;
+}
+
 enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
@@ -459,7 +465,7 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 	struct installed installed;
 	enum code code = OK;
 
-	if (mesh->snapshot.stage != SNAPSHOT_READY)
+	if (mesh->snapshot.stage != SNAPSHOT_READY || is_too_soon(mesh))
 		return OK;
 	if (is_replaced)
 		code = is_worth_it(mesh, &is_worth, err);

@@ -28,6 +28,7 @@ void snapshot_begin(struct mesh *mesh, const struct peer *donor)
 	bool is_open = donor->link && link_is_open(mesh, donor->link);
 
 	snapshot->stage = SNAPSHOT_COMES;
+	snapshot->full.ns = 0;
 	taker_begin(&snapshot->taker, donor->node, mesh->cluster, mesh->now);
 	if (!is_open) {
 		snapshot_refuse(mesh, "there is no link to it");
@@ -234,7 +235,9 @@ static enum code survive(struct mesh *mesh, enum code code, const struct err *er
 	}
 	if (code != E_FULL)
 		return code;
-	mesh_alarm(mesh, "the snapshot was not put in place: %.120s", err->text);
+	if (!mesh->snapshot.full.ns)
+		mesh_alarm(mesh, "the snapshot was not put in place: %.120s", err->text);
+	mesh->snapshot.full = mesh->now;
 	return OK;
 }
 

@@ -17,6 +17,8 @@ struct peer;
 
 enum { SNAPSHOT_WITNESSES = 2 };
 
+#define SNAPSHOT_AGAIN (UINT64_C(1) * 1000000000)
+
 enum snapshot_stage {
 	SNAPSHOT_NONE,
 	SNAPSHOT_COMES,
@@ -29,6 +31,7 @@ struct snapshot {
 	struct taker taker;
 	uint32_t link; /* of the donor */
 	char why[160];
+	struct mono_time full; /* when the disk had no room for it; 0: that was not seen */
 
 	bool is_unproven;
 	uint64_t donor; /* of what is unproven */
@@ -55,7 +58,8 @@ enum code snapshot_tick(struct mesh *mesh, struct err *err);
 /*
  * Puts it in place, in a transaction of its own, while none is open, and makes the memory anew. The stage is then
  * SNAPSHOT_NONE; SNAPSHOT_FAILED when the donor's state does not fit ours; or SNAPSHOT_READY as before, when the disk
- * is full, and it may be tried again. E_IO, E_DAMAGED. *ret_installed is in mesh->arena, and zeroed if nothing was.
+ * is full, and it may be tried again: all of it, so not before SNAPSHOT_AGAIN. E_IO, E_DAMAGED. *ret_installed is in
+ * mesh->arena, and zeroed if nothing was.
  */
 enum snapshot_way { SNAPSHOT_JOIN, SNAPSHOT_REPLACE };
 enum code snapshot_install(struct mesh *mesh, enum snapshot_way way, struct installed *ret_installed, struct err *err);
