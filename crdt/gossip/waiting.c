@@ -19,10 +19,19 @@ static struct waiting_of *of(struct waitings *waiting, uint64_t node)
 	return &waiting->all[waiting->count++];
 }
 
-static void note(struct waitings *waiting, uint64_t node)
+static size_t weight(struct bytes bytes)
 {
-	of(waiting, node)->count++;
+	return bytes.size > WAITING_LEAST ? bytes.size : WAITING_LEAST;
+}
+
+static void note(struct waitings *waiting, uint64_t node, struct bytes bytes)
+{
+	struct waiting_of *author = of(waiting, node);
+
+	author->count++;
+	author->size += weight(bytes);
 	waiting->total++;
+	waiting->size += weight(bytes);
 }
 
 static enum code count_stream(struct mesh *mesh, struct waitings *waiting, struct stream stream, struct err *err)
@@ -33,7 +42,7 @@ static enum code count_stream(struct mesh *mesh, struct waitings *waiting, struc
 
 	while (!(code = log_waiting_after(mesh->look, stream, place, &logged, err))) {
 		place = log_place_of(&logged);
-		note(waiting, stream.node);
+		note(waiting, stream.node, logged.bytes);
 	}
 	return code == E_ABSENT ? OK : code;
 }
@@ -65,52 +74,112 @@ static const struct waiting_of *greediest(const struct waitings *waiting)
 	const struct waiting_of *most = &waiting->all[0];
 
 	for (size_t i = 1; i < waiting->count; i++)
-		if (waiting->all[i].count > most->count)
+		if (waiting->all[i].size > most->size)
 			most = &waiting->all[i];
 	return most;
 }
 
 enum code waiting_drop(struct mesh *mesh, const struct logged *logged, struct err *err)
 {
-	struct waiting_of *author = of(&mesh->waiting, logged->stream.node);
+	struct waitings *waiting = &mesh->waiting;
+	struct waiting_of *author = of(waiting, logged->stream.node);
+	size_t size = weight(logged->bytes);
 
-	assert(author->count);
+	assert(author->count && author->size >= size);
 	author->count--;
-	mesh->waiting.total--;
+	author->size -= size;
+	waiting->total--;
+	waiting->size -= size;
 	return log_drop_waiting(mesh->txn, logged, err);
 }
 
-/* One of what waits of that author; but what was merged here before the disk was replaced may be nowhere else. */
-static enum code push_out(struct mesh *mesh, uint64_t node, bool *ret_is_out, struct err *err)
+/*
+ * The next of what waits of that author, behind `stream` and `logged` (zeroed: the first); but what was merged here
+ * before the disk was replaced may be nowhere else. E_ABSENT.
+ */
+static enum code next_of(struct mesh *mesh, uint64_t node, struct stream *stream, struct logged *logged,
+			 struct err *err)
+{
+	struct log_place place = log_place_of(logged);
+	enum code code = E_ABSENT;
+
+	if (logged->last)
+		code = log_waiting_after(mesh->txn, *stream, place, logged, err);
+	while (code == E_ABSENT) {
+		do
+			code = log_next_stream(mesh->txn, TABLE_WAITING, stream, stream, err);
+		while (!code && stream->node == node && vector_find(&mesh->had, *stream));
+		if (code || stream->node != node)
+			return code ? code : E_ABSENT;
+		code = log_waiting_after(mesh->txn, *stream, (struct log_place){ 0 }, logged, err);
+	}
+	return code;
+}
+
+/* How many of that author go when so much room is needed and no more than `most` may go; E_ABSENT: it does not do. */
+static enum code count_out(struct mesh *mesh, uint64_t node, size_t needed, size_t most, size_t *ret_count,
+			   struct err *err)
 {
 	struct stream stream = { .node = node };
-	struct logged logged;
+	struct logged logged = { 0 };
+	size_t freed = 0;
 	enum code code = OK;
 
-	*ret_is_out = false;
-	do
-		code = log_next_stream(mesh->txn, TABLE_WAITING, &stream, &stream, err);
-	while (!code && stream.node == node && vector_find(&mesh->had, stream));
-	if (code || stream.node != node)
+	for (*ret_count = 0; !code && freed < needed; ++*ret_count) {
+		code = next_of(mesh, node, &stream, &logged, err);
+		freed += code ? 0 : weight(logged.bytes);
+		if (freed > most)
+			return E_ABSENT;
+	}
+	return code;
+}
+
+static enum code push_out(struct mesh *mesh, uint64_t node, size_t count, struct err *err)
+{
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < count; i++) {
+		struct stream stream = { .node = node };
+		struct logged logged = { 0 };
+
+		code = next_of(mesh, node, &stream, &logged, err);
+		if (!code)
+			code = waiting_drop(mesh, &logged, err);
+		mesh->counts.waiting_out += !code;
+	}
+	return code;
+}
+
+/* Whoever takes most still takes no less than the author then does. */
+static enum code make_room(struct mesh *mesh, uint64_t node, size_t size, size_t needed, bool *ret_has_room,
+			   struct err *err)
+{
+	size_t after = of(&mesh->waiting, node)->size + size, count;
+	struct waiting_of most = *greediest(&mesh->waiting);
+	enum code code;
+
+	*ret_has_room = false;
+	if (after >= most.size)
+		return OK;
+	code = count_out(mesh, most.node, needed, most.size - after, &count, err);
+	if (code)
 		return code == E_ABSENT ? OK : code;
-	code = log_waiting_after(mesh->txn, stream, (struct log_place){ 0 }, &logged, err);
-	mesh->counts.waiting_out++;
-	*ret_is_out = !code;
-	return code ? code : waiting_drop(mesh, &logged, err);
+	*ret_has_room = true;
+	return push_out(mesh, most.node, count, err);
 }
 
 enum code waiting_put(struct mesh *mesh, const struct batch *batch, bool *ret_is_put, struct err *err)
 {
 	struct waitings *waiting = &mesh->waiting;
+	size_t limit = waiting->limit ? waiting->limit : WAITING_SIZE, size = weight(batch->whole);
 	uint64_t node = batch->stream.node;
-	size_t own = of(waiting, node)->count;
 	enum code code = OK;
 
-	*ret_is_put = waiting->total < (waiting->limit ? waiting->limit : WAITING_MAX);
-	if (!*ret_is_put && own + 1 < greediest(waiting)->count)
-		code = push_out(mesh, greediest(waiting)->node, ret_is_put, err);
+	*ret_is_put = waiting->size + size <= limit;
+	if (!*ret_is_put)
+		code = make_room(mesh, node, size, waiting->size + size - limit, ret_is_put, err);
 	if (code || !*ret_is_put)
 		return code;
-	note(waiting, node);
+	note(waiting, node, batch->whole);
 	return log_put_waiting(mesh->txn, batch, err);
 }

@@ -30,7 +30,7 @@ static struct queue queue_of(void)
 	struct queue queue = { .scene = scene_new(4) };
 
 	queue.real = real_boot(queue.scene, 0);
-	carry_mesh(queue.real)->waiting.limit = ROOM;
+	carry_mesh(queue.real)->waiting.limit = ROOM * WAITING_LEAST;
 	queue.puppet = puppet_member(queue.real, 1);
 	queue.evil = chain_of(queue.scene, 2);
 	queue.sound = chain_of(queue.scene, 3);
@@ -49,14 +49,16 @@ static void assert_counted(const struct real *real)
 {
 	const struct waitings *waiting = &real_mesh(real)->waiting;
 	struct store_txn *look;
-	size_t sum = 0;
+	size_t sum = 0, size = 0;
 
 	assert_int_equal(store_snapshot(real->store, &look, NULL), OK);
 	assert_int_equal(store_count(look, TABLE_WAITING), waiting->total);
 	store_end(look);
 	for (size_t i = 0; i < waiting->count; i++)
-		sum += waiting->all[i].count;
+		sum += waiting->all[i].count, size += waiting->all[i].size;
 	assert_int_equal(sum, waiting->total);
+	assert_int_equal(size, waiting->size);
+	assert_true(size <= waiting->limit || !waiting->limit);
 }
 
 static void nobody_takes_all_the_room(void **state)
@@ -91,6 +93,35 @@ static void room_is_shared_by_halves(void **state)
 		puppet_batch(queue.puppet, chain_next(&queue.sound, 1, 10));
 	assert_int_equal(mesh->counts.waiting_out, ROOM / 2);
 	assert_int_equal(mesh->waiting.total, ROOM);
+	assert_counted(queue.real);
+	scene_free(queue.scene);
+}
+
+/* Whoever writes long ones has room for fewer of them. */
+static void room_is_counted_in_bytes(void **state)
+{
+	struct queue queue = queue_of();
+	const struct mesh *mesh = real_mesh(queue.real);
+
+	(void)state;
+	/* A little more than four take: five make way for it. */
+	puppet_batch(queue.puppet, chain_next(&queue.sound, 60, 850));
+	assert_int_equal(mesh->counts.waiting_out, 5);
+	assert_int_equal(mesh->waiting.total, ROOM - 5 + 1);
+	assert_counted(queue.real);
+	/* With another one it would take more than whoever takes most. */
+	puppet_batch(queue.puppet, chain_next(&queue.sound, 60, 850));
+	assert_int_equal(mesh->counts.waiting_out, 5);
+	assert_int_equal(mesh->waiting.total, ROOM - 5 + 1);
+	/* A short one still goes. */
+	puppet_batch(queue.puppet, chain_next(&queue.sound, 1, 10));
+	assert_int_equal(mesh->counts.waiting_out, 6);
+	assert_int_equal(mesh->waiting.total, ROOM - 5 + 1);
+	assert_counted(queue.real);
+	puppet_hang_up(queue.puppet);
+	real_end(queue.real);
+	queue.real = real_boot(queue.scene, 0);
+	assert_int_equal(real_mesh(queue.real)->waiting.total, ROOM - 5 + 1);
 	assert_counted(queue.real);
 	scene_free(queue.scene);
 }
@@ -176,7 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_takes_all_the_room), cmocka_unit_test(room_is_shared_by_halves),
 		cmocka_unit_test(it_is_counted_anew),        cmocka_unit_test(what_was_had_is_not_pushed_out),
-		cmocka_unit_test(branches_are_bounded),
+		cmocka_unit_test(branches_are_bounded),      cmocka_unit_test(room_is_counted_in_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
