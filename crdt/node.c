@@ -135,6 +135,8 @@ static enum code tick(struct mesh *mesh, struct err *err)
 	if (!code)
 		code = stable_tick(mesh, err);
 	/* What it removes is on the disk before any round is about it. */
+	if (!code)
+		code = lend_debt_tick(mesh, err);
 	return code ? code : lend_tick(mesh, err);
 }
 

@@ -93,6 +93,7 @@
 	X(replaced)          \
 	X(joined)            \
 	X(asked)             \
+	X(free_counted)      \
 	X(given)             \
 	X(given_again)       \
 	X(dry)               \

@@ -12,6 +12,7 @@
  */
 
 #include "crdt/gossip/frame.h"
+#include "crdt/gossip/lend_debt.h"
 #include "crdt/gossip/lend_gates.h"
 #include "crdt/state/author.h"
 #include "crdt/state/block_lease.h"
@@ -22,7 +23,6 @@ struct link;
 struct peer;
 
 enum {
-	LEND_ASKED = 64,   /* members, at once about one pool; and open questions of one link */
 	LEND_POOLS = 64,   /* that are asked about at once */
 	LEND_WAITS = 1024, /* writes that wait for an address */
 	LEND_WAITS_SIZE = 4 * 1024 * 1024,
@@ -68,22 +68,11 @@ struct lend {
 	struct lend_given given[LEND_GIVEN]; /* the oldest first */
 	size_t given_count;
 	struct vector before; /* of this member's own streams: all transfers that are not among them are in it */
+	struct lend_free frees[LEND_FREES]; /* of this transaction */
+	size_t frees_count;
 	struct lease_walk walk;
 	struct sum walked;         /* what all that a lease may hang on weighed when the walk began */
 	bool has_ended, is_walked; /* a walk ended some; the last one found nothing to do */
-};
-
-/* What is owed to a peer: answers. */
-struct lend_debt {
-	struct lend_answer {
-		uint32_t number;
-		bool is_block, is_new; /* a transfer of this transaction */
-		enum code code;
-		uint64_t free;
-		struct id transfer;
-	} all[LEND_ASKED];
-	size_t count;
-	uint64_t heard; /* the turn of the last question that it answered */
 };
 
 /* From the disk, as it is before the first event, or after a commit that failed. */
@@ -110,6 +99,12 @@ bool lend_is_nobodys(struct mesh *mesh, struct id pool);
 
 /* Others are asked for addresses of a pool, though no request waits for one. */
 void lend_want(struct mesh *mesh, struct id pool);
+
+/* For lend_debt.c: what this member has of a pool, and gives of it; zeroed, E_BUSY and so on, and the store's failures.
+ */
+enum code lend_count_free(struct mesh *mesh, struct id pool, uint64_t *ret_free, struct err *err);
+enum code lend_answer_block(struct mesh *mesh, const struct peer *peer, struct lend_answer *answer, struct err *err);
+bool lend_is_disk(enum code code);
 
 /* What was being judged anew when the disk failed has its answer. */
 void lend_judged(struct mesh *mesh);

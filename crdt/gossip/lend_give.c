@@ -69,7 +69,7 @@ bool lend_is_nobodys(struct mesh *mesh, struct id pool)
 	return is_nobodys;
 }
 
-static enum code count_free(struct mesh *mesh, struct id pool, uint64_t *ret_free, struct err *err)
+enum code lend_count_free(struct mesh *mesh, struct id pool, uint64_t *ret_free, struct err *err)
 {
 	struct block_owner owner;
 	enum code code = may_give(mesh) ? begin_owner(mesh, pool, &owner, err) : E_ABSENT;
@@ -204,82 +204,30 @@ static enum code give(struct mesh *mesh, const struct peer *peer, struct id pool
 	if (code)
 		return code;
 	remember(mesh, given);
-	answer->transfer = given.transfer;
+	answer->id = given.transfer;
 	answer->is_new = true;
 	mesh->counts.given++;
 	return OK;
 }
 
-static enum code answer_block(struct mesh *mesh, const struct peer *peer, struct id pool, uint64_t start,
-			      struct lend_answer *answer, struct err *err)
+enum code lend_answer_block(struct mesh *mesh, const struct peer *peer, struct lend_answer *answer, struct err *err)
 {
+	struct id pool = answer->id;
 	enum code code;
 
 	if (!may_give(mesh))
 		return E_BUSY;
-	code = find_unheard(mesh, peer, pool, &answer->transfer, err);
+	code = find_unheard(mesh, peer, pool, &answer->id, err);
 	if (code != E_ABSENT) {
 		mesh->counts.given_again += !code;
 		return code;
 	}
-	return give(mesh, peer, pool, start, answer, err);
+	return give(mesh, peer, pool, answer->amount, answer, err);
 }
 
-static bool is_disk(enum code code)
+bool lend_is_disk(enum code code)
 {
 	return code == E_FULL || code == E_IO || code == E_DAMAGED;
-}
-
-enum code lend_asked(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err)
-{
-	struct lend_debt *debt = &link->peer->lend;
-	struct lend_answer answer = { .number = frame->ask.number, .is_block = frame->ask.what == ASK_BLOCK };
-	struct arena_mark before = arena_mark(&mesh->arena);
-	struct reader r = reader_over(frame->ask.body);
-	const uint8_t *bytes = read_bytes(&r, sizeof(struct id));
-	uint64_t start = answer.is_block ? read_big_endian(&r, 8) : 0;
-	struct err why = { 0 };
-	struct id pool;
-
-	if (r.is_short || reader_left(&r))
-		return fail(err, E_FORM, "it asked for addresses of what is no pool");
-	/* Whoever asks faster than it hears is not answered. */
-	if (debt->count == LEND_ASKED)
-		return OK;
-	memcpy(&pool, bytes, sizeof pool);
-	if (answer.is_block)
-		answer.code = answer_block(mesh, link->peer, pool, start, &answer, &why);
-	else
-		answer.code = count_free(mesh, pool, &answer.free, &why);
-	/* Many may ask before the next commit, and each time the pool's blocks are found anew. */
-	arena_release(&mesh->arena, before);
-	if (is_disk(answer.code)) {
-		*err = why;
-		return answer.code;
-	}
-	debt->all[debt->count++] = answer;
-	link_owe(mesh, link, OWED_ASK);
-	return OK;
-}
-
-static void say_answers(struct mesh *mesh, struct link *link)
-{
-	struct lend_debt *debt = &link->peer->lend;
-
-	for (size_t i = 0; i < debt->count; i++) {
-		const struct lend_answer *answer = &debt->all[i];
-		uint8_t room[sizeof answer->transfer];
-		struct buf body = buf_over(room, sizeof room);
-
-		if (!answer->code && answer->is_block)
-			buf_put(&body, answer->transfer.bytes, sizeof answer->transfer.bytes);
-		else if (!answer->code)
-			buf_put_big_endian(&body, answer->free, 8);
-		buf_clear(&mesh->frame);
-		frame_put_answer(&mesh->frame, answer->number, answer->code, buf_bytes(&body));
-		link_send(mesh, link);
-	}
-	debt->count = 0;
 }
 
 static void say_question(struct mesh *mesh, struct link *link, struct lend_question *question)
@@ -311,7 +259,7 @@ void lend_say(struct mesh *mesh, struct link *link)
 {
 	struct lend *lend = &mesh->lend;
 
-	if (!link->peer->lend.count && !has_questions(mesh, link))
+	if (!lend_debt_is_due(link) && !has_questions(mesh, link))
 		return;
 	/* Whoever gives is to know what came of what it gave; whoever asks, what is here. */
 	ack_flush(mesh, link, FRAME_ACK, false);
@@ -319,22 +267,15 @@ void lend_say(struct mesh *mesh, struct link *link)
 	for (size_t i = 0; i < lend->questions_count; i++)
 		if (lend->questions[i].node == link->peer->node && !lend->questions[i].number)
 			say_question(mesh, link, &lend->questions[i]);
-	say_answers(mesh, link);
+	lend_debt_say(mesh, link);
 }
 
-/* What was given in a transaction that failed was not given. */
 void lend_back(struct mesh *mesh)
 {
 	struct lend *lend = &mesh->lend;
 
 	lend_judged(mesh);
-	for (size_t i = 0; i < mesh->peers_count; i++) {
-		struct lend_debt *debt = &mesh->peers[i]->lend;
-
-		for (size_t k = 0; k < debt->count; k++)
-			if (debt->all[k].is_new)
-				debt->all[k].code = E_BUSY;
-	}
+	lend_debt_back(mesh);
 	while (lend->given_count && lend->given[lend->given_count - 1].commits == mesh->commits)
 		lend->given_count--;
 }
@@ -369,10 +310,10 @@ static enum code end_one(struct mesh *mesh, const struct lease_due *due, struct 
 	mesh->counts.ended += !code;
 	if (code == E_DRY)
 		lend_want(mesh, due->pool);
-	if (is_disk(code))
+	if (lend_is_disk(code))
 		*err = why;
 	/* Whatever else is in the way, the next walk meets it again. */
-	return is_disk(code) ? code : OK;
+	return lend_is_disk(code) ? code : OK;
 }
 
 /* All that says which leases are due, in one number. */

@@ -388,6 +388,7 @@ enum code mesh_commit(struct mesh *mesh, enum code failed, struct err *err)
 	if (!code)
 		code = link_flush(mesh, err);
 	end_look(mesh);
+	lend_debt_forget(mesh);
 	tell_alarms(mesh);
 	arena_reset(&mesh->arena);
 	return code;

@@ -225,3 +225,46 @@ uint64_t lease_in(struct play *play)
 {
 	return ask_lease(play->real, play->user, play->pool);
 }
+
+void ask_node(struct puppet *puppet, enum ask_what what, uint32_t number, struct id pool, uint64_t start)
+{
+	uint8_t room[24];
+	struct buf body = buf_over(room, sizeof room);
+
+	buf_put(&body, pool.bytes, sizeof pool.bytes);
+	if (what == ASK_BLOCK)
+		buf_put_big_endian(&body, start, 8);
+	puppet_forget(puppet);
+	frame_put_ask(&puppet->frame, number, what, 700, buf_bytes(&body));
+	puppet_say(puppet);
+}
+
+const struct frame *heard_answer(const struct puppet *puppet, uint32_t number)
+{
+	const struct frame *frame = puppet_last(puppet, FRAME_ANSWER);
+
+	assert_int_equal(frame->answer.number, number);
+	return frame;
+}
+
+uint64_t heard_free(const struct puppet *puppet, uint32_t number)
+{
+	const struct frame *frame = heard_answer(puppet, number);
+	struct reader r = reader_over(frame->answer.body);
+	uint64_t count = read_big_endian(&r, 8);
+
+	assert_int_equal(frame->answer.code, OK);
+	assert_false(r.is_short || reader_left(&r));
+	return count;
+}
+
+struct id heard_transfer(const struct puppet *puppet, uint32_t number)
+{
+	const struct frame *frame = heard_answer(puppet, number);
+	struct id id;
+
+	assert_int_equal(frame->answer.code, OK);
+	assert_int_equal(frame->answer.body.size, sizeof id);
+	memcpy(&id, frame->answer.body.data, sizeof id);
+	return id;
+}

@@ -45,6 +45,12 @@ void answer(struct puppet *puppet, const struct frame *question, enum code code,
 void say_free(struct puppet *puppet, uint64_t count);
 void say_given(struct puppet *puppet, struct id transfer);
 
+/* The puppet asks (of a block for its start), and the last answer that it heard, to that question. */
+void ask_node(struct puppet *puppet, enum ask_what what, uint32_t number, struct id pool, uint64_t start);
+const struct frame *heard_answer(const struct puppet *puppet, uint32_t number);
+uint64_t heard_free(const struct puppet *puppet, uint32_t number);
+struct id heard_transfer(const struct puppet *puppet, uint32_t number);
+
 /* A transfer of key `giver` to the node, of addresses in a row. */
 struct bytes transfer(struct play *play, uint32_t giver, uint8_t first, uint8_t last, struct id *ret_id);
 
