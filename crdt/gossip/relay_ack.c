@@ -78,7 +78,7 @@ const struct region_word *relay_word(const struct mesh *mesh, size_t at)
 	return relay_word_of(mesh, region->region, region->set);
 }
 
-enum { CHECKED = 8 };
+enum { CHECKED = 8, SEEN_TRIES = 8 };
 
 /* An item in the making: which of the ends that others have lie on this member's chain. */
 struct narrowing {
@@ -341,13 +341,34 @@ void relay_words_refresh(struct mesh *mesh)
 
 /* --- What is said. */
 
+/* Whoever says the same stream over and over takes no more room than by saying it once. */
+static void note_touched(struct relay_words *words, struct stream stream)
+{
+	static const struct hash_key key = { "warren touched.." };
+	const struct recent *touched = &words->touched;
+	uint64_t parts[] = { stream.node, stream.start, stream.lane };
+	uint64_t hash = hash_keyed(key, bytes_of(parts, sizeof parts)), *place = NULL;
+
+	for (size_t i = 0; i < SEEN_TRIES; i++) {
+		uint64_t *seen = &words->seen[(hash + i) % COUNT(words->seen)];
+		bool is_new = *seen > words->told && *seen + ACK_RECENT > touched->at;
+
+		if (is_new && !stream_compare(&touched->all[(*seen - 1) % ACK_RECENT], &stream))
+			return;
+		if (!place || !is_new)
+			place = seen;
+	}
+	ack_note(&words->touched, stream);
+	*place = touched->at;
+}
+
 void relay_touch(struct mesh *mesh, const struct peer *peer, struct stream stream)
 {
 	struct relay_words *words = &mesh->relay.words;
 
 	if (!is_relay(mesh) || (peer && !is_near(mesh, peer)))
 		return;
-	ack_note(&words->touched, stream);
+	note_touched(words, stream);
 	if (!words->due.ns)
 		words->due.ns = mesh->now.ns + RELAY_WORD_PROMPT;
 	if (!words->due_all.ns)
@@ -393,8 +414,7 @@ static void make_items(struct mesh *mesh, struct region_items *items, uint64_t s
 	}
 	for (uint64_t i = since; i < touched->at; i++)
 		streams[count++] = touched->all[i % ACK_RECENT];
-	if (count > 1)
-		qsort(streams, count, sizeof *streams, compare_streams);
+	qsort(streams, count, sizeof *streams, compare_streams);
 	for (size_t i = 0; i < count; i++)
 		if (!i || stream_compare(&streams[i - 1], &streams[i]))
 			*add_item(items) = make(mesh, streams[i]);
@@ -428,21 +448,50 @@ static bool serves(const struct mesh *mesh, const struct peer *peer)
 	       relay_serves(mesh, mesh->relay.own, peer);
 }
 
+/* When all of this region may be said again; 0: it need not. */
+static struct mono_time whole_due(const struct relay_words *words)
+{
+	return (struct mono_time){ words->is_behind ? words->whole.ns + RELAY_WORD_WHOLE : 0 };
+}
+
+/* Where more was touched than is kept, the newest; and all of it, once that may be said. */
+static void make_near(struct mesh *mesh)
+{
+	struct relay_words *words = &mesh->relay.words;
+	uint64_t since = words->told;
+
+	if (words->touched.at - since > ACK_RECENT) {
+		words->is_behind = true;
+		since = words->touched.at - ACK_RECENT;
+	}
+	if (words->is_behind && whole_due(words).ns <= mesh->now.ns) {
+		words->is_behind = false;
+		words->whole = mesh->now;
+		words->near.count = 0;
+		add_all(mesh, &words->near, near_item);
+	} else {
+		make_items(mesh, &words->near, since, near_item);
+	}
+	words->told = words->touched.at;
+}
+
+static bool is_due(const struct mesh *mesh, struct mono_time due)
+{
+	return due.ns && due.ns <= mesh->now.ns;
+}
+
 void relay_words_tick(struct mesh *mesh)
 {
 	struct relay_words *words = &mesh->relay.words;
-	bool is_all = words->due_all.ns && words->due_all.ns <= mesh->now.ns;
+	bool is_all = is_due(mesh, words->due_all);
 
 	if (words->all_made.ns && words->all_made.ns != mesh->now.ns)
 		forget_all(words);
-
-	if (!words->due.ns || words->due.ns > mesh->now.ns)
-		if (!is_all)
-			return;
+	if (!is_relay(mesh) || (!is_due(mesh, words->due) && !is_due(mesh, whole_due(words)) && !is_all))
+		return;
 	words->due.ns = 0;
 	words->far.count = 0;
-	make_items(mesh, &words->near, words->told, near_item);
-	words->told = words->touched.at;
+	make_near(mesh);
 	if (is_all) {
 		words->due_all.ns = 0;
 		make_items(mesh, &words->far, words->told_all, far_item);
@@ -456,10 +505,10 @@ void relay_words_tick(struct mesh *mesh)
 struct mono_time relay_words_next(const struct mesh *mesh)
 {
 	const struct relay_words *words = &mesh->relay.words;
-	uint64_t next = words->due.ns ? words->due.ns : UINT64_MAX;
+	uint64_t due[] = { words->due.ns, words->due_all.ns, whole_due(words).ns }, next = UINT64_MAX;
 
-	if (words->due_all.ns && words->due_all.ns < next)
-		next = words->due_all.ns;
+	for (size_t i = 0; is_relay(mesh) && i < COUNT(due); i++)
+		next = due[i] && due[i] < next ? due[i] : next;
 	return (struct mono_time){ next };
 }
 

@@ -23,6 +23,9 @@ struct peer;
 #define RELAY_WORD_PROMPT (UINT64_C(200) * 1000000)
 #define RELAY_WORD_SLOW (UINT64_C(5000) * 1000000)
 
+/* All that a region has is said no more often than this, however much of it changes. */
+#define RELAY_WORD_WHOLE (UINT64_C(1000) * 1000000)
+
 /* What was said of one region; of everybody, where `region` is 0. */
 struct region_word {
 	uint64_t region;
@@ -40,9 +43,12 @@ struct region_items {
 struct relay_words {
 	struct region_word *all;
 	size_t count;
-	struct recent touched; /* streams of which somebody said something */
+	struct recent touched;         /* streams of which somebody said something, once each between two words */
+	uint64_t seen[2 * ACK_RECENT]; /* those places and one, by a hash of the stream */
 	uint64_t told, told_all;
 	struct mono_time due, due_all; /* 0: nothing is */
+	struct mono_time whole;        /* when all of this region was said last, for there was too much */
+	bool is_behind;                /* it is to be said again, once it may be */
 	struct region_items near, far; /* of this region, of everybody; in this round */
 	struct region_items all_near, all_far;
 	struct mono_time all_made; /* all of it, for those who are told the first time; 0: not made */

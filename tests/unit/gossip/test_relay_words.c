@@ -133,6 +133,64 @@ static void nobody_speaks_for_others(void **state)
 }
 
 /* The one is behind, and the other on another branch, and further: the least of their numbers says too much. */
+static bool was_said(const struct puppet *puppet, struct stream stream)
+{
+	bool was = false;
+
+	for (size_t i = 0; i < puppet->count; i++) {
+		struct reader items = puppet->heard[i].frame.region.items;
+		struct region_item item;
+
+		while (puppet->heard[i].frame.kind == FRAME_REGION && frame_next_region_item(&items, &item))
+			was |= !stream_compare(&item.stream, &stream);
+	}
+	return was;
+}
+
+/* A member of the region says something of so many streams, and the relay's next word of them comes. */
+static bool is_said_after(uint64_t starts, size_t times)
+{
+	puppet_forget(far);
+	for (size_t i = 0; i < times; i++)
+		for (uint64_t start = 1; start <= starts; start++)
+			relay_touch(mesh_of(), mesh_peer(mesh_of(), scene_node(scene, 1)),
+				    (struct stream){ scene_node(scene, 3), start, LANE_PEOPLE });
+	scene_pass(scene, 200);
+	return was_said(far, chain.stream);
+}
+
+/* All is said when too much was touched, and that need not be because of many. */
+static void all_is_said_no_more_than_once_a_second(void **state)
+{
+	struct mesh *mesh;
+	size_t count = 0;
+
+	(void)state;
+	begin();
+	mesh = mesh_of();
+	scene_pass(scene, 2000);
+	/* The same over and over is no more than that. */
+	for (size_t i = 0; i < 5; i++)
+		assert_false(is_said_after(3, 1000));
+	assert_false(is_said_after(ACK_RECENT / 2, 10));
+	for (size_t i = 0; i < 25; i++)
+		count += is_said_after(ACK_RECENT + 100, 1);
+	assert_in_range(count, 4, 6);
+	/* What was touched before the others is not forgotten. */
+	scene_pass(scene, 2000);
+	is_said_after(ACK_RECENT + 100, 1);
+	relay_touch(mesh, NULL, chain.stream);
+	assert_false(is_said_after(ACK_RECENT + 100, 1));
+	puppet_forget(far);
+	scene_pass(scene, 1000);
+	assert_true(was_said(far, chain.stream));
+	/* And then there is peace. */
+	puppet_forget(far);
+	scene_pass(scene, 3000);
+	assert_false(was_said(far, chain.stream));
+	scene_free(scene);
+}
+
 static void of_who_is_on_another_branch_nothing_is_said(void **state)
 {
 	const uint64_t together[MEMBERS] = { NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR };
@@ -170,6 +228,7 @@ int main(void)
 		cmocka_unit_test(of_other_members_a_word_says_nothing),
 		cmocka_unit_test(what_was_said_of_a_region_goes_with_it),
 		cmocka_unit_test(nobody_speaks_for_others),
+		cmocka_unit_test(all_is_said_no_more_than_once_a_second),
 		cmocka_unit_test(of_who_is_on_another_branch_nothing_is_said),
 	};
 
