@@ -404,36 +404,40 @@ static void below_the_horizon_nothing_waits(void **state)
 
 /* --- A start that opens again. */
 
-static struct bytes by_operator(struct scene *scene, const struct signer *operator, uint32_t key)
+/* Key 2 is evicted by an operator. Returns the statement that removes the operator, and so makes the eviction void. */
+static struct bytes evict_by_operator(struct plot *plot)
 {
-	struct eviction_row row = { .key = scene->keys[key].key, .heir = scene->keys[0].key };
+	struct scene *scene = plot->scene;
+	const struct signer *operator= & scene->keys[5];
+	struct operator_row named = { .has = BIT(AT_operator_key) | BIT(AT_operator_parent) | BIT(AT_operator_name),
+				      .key = operator->key,
+				      .parent = scene->root.key,
+				      .name = bytes_text("anna") };
+	struct eviction_row eviction = { .has = BIT(AT_eviction_key) | BIT(AT_eviction_heir) |
+						BIT(AT_eviction_standing),
+					 .key = scene->keys[2].key,
+					 .heir = scene->keys[0].key };
+	struct operator_removal_row removal = { .has = BIT(AT_operator_removal_key) | BIT(AT_operator_removal_standing),
+						.key = operator->key };
+	struct bytes statements[2] = { scene_sign(scene, &scene->root, KIND_TABLE(operator), &named),
+				       scene_sign(scene, operator, KIND_TABLE(eviction), &eviction) };
 
-	row.has = BIT(AT_eviction_key) | BIT(AT_eviction_heir) | BIT(AT_eviction_standing);
-	return scene_sign(scene, operator, KIND_TABLE(eviction), &row);
+	real_bring(plot->real, statements, 2);
+	puppet_agree(plot->puppet);
+	assert_true(closed_is(mesh_of(plot), scene_node(scene, 2), 1));
+	return scene_sign(scene, &scene->root, KIND_TABLE(operator_removal), &removal);
 }
 
-/* The operator who evicted is removed, and so the eviction is void: what goes on is merged, all else is asked anew. */
+/* What goes on is merged, all else is asked for anew. */
 static void what_waits_in_a_start_that_opens_again_is_merged_or_dropped(void **state)
 {
 	struct plot plot = plot_of(3);
 	const struct mesh *mesh = mesh_of(&plot);
-	const struct signer *operator= & plot.scene->keys[5];
-	struct operator_row named = { .has = BIT(AT_operator_key) | BIT(AT_operator_parent) | BIT(AT_operator_name),
-				      .key = operator->key,
-				      .parent = plot.scene->root.key,
-				      .name = bytes_text("anna") };
-	struct operator_removal_row removal = { .has = BIT(AT_operator_removal_key) | BIT(AT_operator_removal_standing),
-						.key = operator->key };
-	struct bytes statements[2] = { scene_sign(plot.scene, &plot.scene->root, KIND_TABLE(operator), &named),
-				       by_operator(plot.scene, operator, 2) };
-	struct bytes undone = scene_sign(plot.scene, &plot.scene->root, KIND_TABLE(operator_removal), &removal);
-	struct store_txn *txn;
+	struct bytes undone;
 
 	(void)state;
 	puppet_batch(plot.puppet, plot.wholes[0]);
-	real_bring(plot.real, statements, 2);
-	puppet_agree(plot.puppet);
-	assert_true(closed_is(mesh, scene_node(plot.scene, 2), 1));
+	undone = evict_by_operator(&plot);
 	puppet_batch(plot.puppet, plot.wholes[1]);
 	puppet_batch(plot.puppet, plot.wholes[2]);
 	puppet_batch(plot.puppet, plot.wholes[4]);
@@ -444,9 +448,7 @@ static void what_waits_in_a_start_that_opens_again_is_merged_or_dropped(void **s
 	assert_true(stands_at(&plot, 3));
 	assert_int_equal(mesh->counts.let_in, 2);
 	assert_int_equal(mesh->counts.waiting_dropped, 1);
-	assert_int_equal(store_snapshot(plot.real->store, &txn, NULL), OK);
-	assert_int_equal(store_count(txn, TABLE_WAITING), 0);
-	store_end(txn);
+	assert_int_equal(mesh->waiting.total, 0);
 	puppet_batch(plot.puppet, plot.wholes[3]);
 	puppet_batch(plot.puppet, plot.wholes[4]);
 	assert_true(stands_at(&plot, 5));
@@ -454,6 +456,27 @@ static void what_waits_in_a_start_that_opens_again_is_merged_or_dropped(void **s
 	assert_int_equal(mesh->counts.row, 1);
 	evict(&plot, 2);
 	assert_int_equal(mesh->counts.row, 2);
+	real_check(plot.real);
+	scene_free(plot.scene);
+}
+
+/* Two histories that were merged while it was closed close it anew. */
+static void a_start_with_branches_does_not_open_again(void **state)
+{
+	struct plot plot = plot_of(3);
+	const struct mesh *mesh = mesh_of(&plot);
+	struct chain twin = chain_of(plot.scene, 2);
+	struct bytes rival = chain_next(&twin, 1, 20), undone;
+
+	(void)state;
+	puppet_batch(plot.puppet, plot.wholes[0]);
+	undone = evict_by_operator(&plot);
+	puppet_batch(plot.puppet, rival);
+	puppet_batch(plot.puppet, row_of(&plot, 2, 0, twin.stream, twin.end));
+	assert_true(vector_has(&mesh->vector, twin.stream, twin.end));
+	assert_int_equal(mesh->proofs.count, 0);
+	real_bring(plot.real, &undone, 1);
+	assert_true(proofs_has(&mesh->proofs, twin.stream.node, 1));
 	real_check(plot.real);
 	scene_free(plot.scene);
 }
@@ -567,6 +590,7 @@ int main(void)
 		cmocka_unit_test(branches_of_two_copies_are_merged_everywhere),
 		cmocka_unit_test(below_the_horizon_nothing_waits),
 		cmocka_unit_test(what_waits_in_a_start_that_opens_again_is_merged_or_dropped),
+		cmocka_unit_test(a_start_with_branches_does_not_open_again),
 		cmocka_unit_test(what_it_wrote_on_another_disk_counts_as_far_as_others_say),
 		cmocka_unit_test(the_own_start_is_closed_and_the_next_one_begins),
 		cmocka_unit_test(a_full_disk_leaves_the_old_start),

@@ -130,6 +130,29 @@ static void what_only_the_old_disk_held_waits(void **state)
 	carry_end(&two);
 }
 
+/* What came back is had no more, for good. */
+static void what_is_merged_again_is_had_no_more(void **state)
+{
+	struct two two = parted(20);
+	struct stream own = { real_mesh(two.to)->node, 1, LANE_PEOPLE };
+	struct end last;
+
+	(void)state;
+	write_some(two.to, 5);
+	last = *vector_find(&real_mesh(two.to)->vector, own);
+	carry_whole(two.donor, two.to);
+	carry_install(two.to, SNAPSHOT_REPLACE);
+	assert_true(vector_has(&real_mesh(two.to)->had, own, last));
+	scene_meet(two.scene, two.donor, two.to);
+	scene_pass(two.scene, 5000);
+	assert_true(vector_has(&real_mesh(two.to)->vector, own, last));
+	assert_int_equal(real_mesh(two.to)->had.count, 0);
+	real_end(two.to);
+	two.to = real_boot(two.scene, 1);
+	assert_int_equal(real_mesh(two.to)->had.count, 0);
+	carry_end(&two);
+}
+
 /* The donor says that everybody has that stream up to there, and has no more of it than it must. */
 static void claim(struct two *two, struct frontier end)
 {
@@ -571,6 +594,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_disk_becomes_the_donors),
 		cmocka_unit_test(what_only_the_old_disk_held_waits),
+		cmocka_unit_test(what_is_merged_again_is_had_no_more),
 		cmocka_unit_test(what_no_donor_shows_is_kept),
 		cmocka_unit_test(both_keep_what_each_had),
 		cmocka_unit_test(what_everybody_had_comes_too),

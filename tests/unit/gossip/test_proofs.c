@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/log/log.h"
+#include "tests/unit/gossip/carry.h"
 #include "tests/unit/gossip/puppet.h"
 
 /* Proofs that starts are closed: a set, passed on like statements. */
@@ -385,6 +386,25 @@ static void one_member_has_no_more_than_it_may(void **state)
 	scene_free(scene);
 }
 
+/* They stand where their node and start belong, and not behind what was told. */
+static void those_of_a_donors_state_are_told_too(void **state)
+{
+	struct two two = carry_two(3);
+	struct puppet *puppet = puppet_member(two.to, 2);
+	struct bytes here = own_word(two.scene, 2, 7), there = own_word(two.scene, 2, 5);
+
+	(void)state;
+	say_proofs(puppet, &here, 1);
+	assert_int_equal(real_mesh(two.to)->links->proofs_told, 1);
+	carry_put_proof(two.donor, 2, 5);
+	carry_whole(two.donor, two.to);
+	carry_install(two.to, SNAPSHOT_JOIN);
+	assert_true(proofs_has(&real_mesh(two.to)->proofs, scene_node(two.scene, 2), 5));
+	scene_pass(two.scene, 2000);
+	assert_int_equal(heard_proof(puppet, there), 1);
+	carry_end(&two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +420,7 @@ int main(void)
 		cmocka_unit_test(what_proves_nothing_ends_the_link),
 		cmocka_unit_test(of_whom_is_not_known_nothing_is_kept),
 		cmocka_unit_test(one_member_has_no_more_than_it_may),
+		cmocka_unit_test(those_of_a_donors_state_are_told_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
