@@ -315,6 +315,25 @@ static void a_forged_proof_ends_the_link(void **state)
 	refuse(scene, word, why);
 }
 
+/* Two keys of one id are both evicted: what one of them signed is no fault of who passes it on. */
+static void of_the_evicted_it_is_passed_over(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct bytes eviction = scene_evict(scene, 2, 0), proof = fork_proof(scene, &scene->keys[1], 2, 1);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct id disk;
+
+	(void)state;
+	real_bring(real, &eviction, 1);
+	puppet_agree(puppet);
+	disk = real_disk(real);
+	say_proofs(puppet, &proof, 1);
+	puppet_ignored(puppet, disk);
+	assert_int_equal(real_mesh(real)->proofs.count, 0);
+	scene_free(scene);
+}
+
 static void what_proves_nothing_ends_the_link(void **state)
 {
 	struct scene *scene = scene_new(3);
@@ -417,6 +436,7 @@ int main(void)
 		cmocka_unit_test(a_restart_finds_them),
 		cmocka_unit_test(what_a_failed_commit_lost_was_never_there),
 		cmocka_unit_test(a_forged_proof_ends_the_link),
+		cmocka_unit_test(of_the_evicted_it_is_passed_over),
 		cmocka_unit_test(what_proves_nothing_ends_the_link),
 		cmocka_unit_test(of_whom_is_not_known_nothing_is_kept),
 		cmocka_unit_test(one_member_has_no_more_than_it_may),
