@@ -133,6 +133,34 @@ static void what_the_new_state_does_not_show_is_no_success(void **state)
 	scene_free(pair.scene);
 }
 
+/* What the donor had of it is no less done for what came after it, in another history. */
+static void what_the_new_state_shows_goes_on(void **state)
+{
+	struct pair pair = make_pair(3, 5);
+	struct chain twin = chain_of(pair.scene, 1);
+	uint64_t number = real_write(pair.to, 10, 2);
+
+	(void)state;
+	scene_pass(pair.scene, 1000);
+	scene_cut(pair.wire);
+	twin.end = *vector_find(&real_mesh(pair.donor)->vector, twin.stream);
+	puppet_batch(puppet_member(pair.donor, 2), chain_next(&twin, 1, 10));
+	assert_true(vector_has(&real_mesh(pair.donor)->vector, twin.stream, twin.end));
+	/* Of its own not all is there any more, so the rest waits. */
+	write_some(pair.to, 6);
+	carry_shrink(pair.to);
+	write_some(pair.to, 1);
+	carry_whole(pair.donor, pair.to);
+	mesh_of(pair.to)->recovery.need = RECOVERY_REPLACE;
+	assert_int_equal(real_commit(pair.to), OK);
+	assert_int_equal(real_mesh(pair.to)->counts.replaced, 1);
+	assert_true(real_mesh(pair.to)->waiting.total > 0);
+	scene_pass(pair.scene, 5000);
+	assert_int_equal(real_answer(pair.to, number)->code, OK);
+	assert_int_equal(real_answer(pair.to, number)->copies, 1);
+	scene_free(pair.scene);
+}
+
 /* --- Witnesses. */
 
 static void with_one_donor_there_is_nobody_to_ask(void **state)
@@ -395,6 +423,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_snapshot_comes_over_a_link),
 		cmocka_unit_test(what_the_new_state_does_not_show_is_no_success),
+		cmocka_unit_test(what_the_new_state_shows_goes_on),
 		cmocka_unit_test(with_one_donor_there_is_nobody_to_ask),
 		cmocka_unit_test(others_bear_it_out),
 		cmocka_unit_test(who_differs_bears_out_nothing),
