@@ -149,19 +149,20 @@ static void who_has_nothing_newer_of_it_lets_it_go_on(void **state)
 static void who_knows_less_takes_back_nothing(void **state)
 {
 	(void)state;
-	for (int leaves = 0; leaves < 2; leaves++) {
+	for (unsigned round = 0; round < 4; round++) {
 		struct tale tale = tale_of(3);
 		struct puppet *one = silent(tale.real, 1), *two = silent(tale.real, 2);
 
 		puppet_fronts(one, &tale.fronts[2], 1);
-		puppet_fronts(two, NULL, 0);
-		if (leaves)
+		puppet_fronts(two, &tale.fronts[1], round / 2);
+		if (round % 2)
 			puppet_hang_up(one);
 		scene_pass(tale.scene, 3000);
 		assert_int_equal(stage_of(tale.real), EXCHANGE_OWN);
 		assert_true(is_refused(tale.real));
 		/* Whoever has it may bring it. */
 		puppet_batch(two, tale.wholes[1]);
+		assert_int_equal(stage_of(tale.real), EXCHANGE_OWN);
 		puppet_batch(two, tale.wholes[2]);
 		scene_pass(tale.scene, 3000);
 		assert_true(stage_of(tale.real) > EXCHANGE_OWN);
