@@ -161,6 +161,31 @@ static void what_the_new_state_shows_goes_on(void **state)
 	scene_free(pair.scene);
 }
 
+/* Where the donor knows more of what this member wrote, others may know still more. */
+static void after_joining_who_wrote_more_a_fresh_start_begins(void **state)
+{
+	(void)state;
+	for (int is_old = 0; is_old < 2; is_old++) {
+		struct pair pair = make_pair(3, 5);
+		struct stream own = { real_mesh(pair.to)->node, 1, LANE_PEOPLE };
+
+		if (is_old)
+			put_back(&pair);
+		else
+			scene_cut(pair.wire);
+		/* Nobody answers, so it goes on with what it has. */
+		scene_pass(pair.scene, 25000);
+		carry_whole(pair.donor, pair.to);
+		mesh_of(pair.to)->recovery.need = RECOVERY_JOIN;
+		assert_int_equal(real_commit(pair.to), OK);
+		assert_int_equal(real_mesh(pair.to)->counts.joined, 1);
+		assert_int_equal(vector_seq(&real_mesh(pair.to)->vector, own), is_old ? 2 : 0);
+		assert_int_equal(real_mesh(pair.to)->author.start != 1, is_old);
+		real_check(pair.to);
+		scene_free(pair.scene);
+	}
+}
+
 /* --- Witnesses. */
 
 static void with_one_donor_there_is_nobody_to_ask(void **state)
@@ -424,6 +449,7 @@ int main(void)
 		cmocka_unit_test(a_snapshot_comes_over_a_link),
 		cmocka_unit_test(what_the_new_state_does_not_show_is_no_success),
 		cmocka_unit_test(what_the_new_state_shows_goes_on),
+		cmocka_unit_test(after_joining_who_wrote_more_a_fresh_start_begins),
 		cmocka_unit_test(with_one_donor_there_is_nobody_to_ask),
 		cmocka_unit_test(others_bear_it_out),
 		cmocka_unit_test(who_differs_bears_out_nothing),
