@@ -222,6 +222,47 @@ static void of_who_is_on_another_branch_nothing_is_said(void **state)
 	scene_free(scene);
 }
 
+/* Where a disk of that region is an older one now, what everybody was seen to have is to be seen anew. */
+static void a_region_that_goes_back_begins_the_rounds_again(void **state)
+{
+	struct end less = { 2, { { 1, 2, 3 } } };
+
+	(void)state;
+	begin();
+	say(far, FAR, set_of(FAR), chain.stream, chain.end);
+	mesh_of()->stable.rounds.round = ROUND_SECOND;
+	say(far, FAR, set_of(FAR), chain.stream, chain.end);
+	assert_int_equal(mesh_of()->stable.rounds.round, ROUND_SECOND);
+	say(far, FAR, set_of(FAR), chain.stream, less);
+	assert_int_equal(mesh_of()->counts.went_back, 1);
+	assert_int_equal(mesh_of()->stable.rounds.round, ROUND_NONE);
+	scene_free(scene);
+}
+
+/* An author is told of its own streams, and no others are kept, nor of its own any that there are not. */
+static void of_what_is_not_there_nothing_is_kept(void **state)
+{
+	struct stream own = { .start = 1, .lane = LANE_PEOPLE }, none = { .start = 77, .lane = LANE_PEOPLE };
+	const struct region_word *word;
+
+	(void)state;
+	begin();
+	own.node = none.node = mesh_of()->node;
+	real_write(real, 10, 0);
+	/* No relay itself any more. */
+	mesh_of()->relay.rank = RELAYS;
+	relay_map_silence(&mesh_of()->relay.map, mesh_of()->node, true);
+	relay_map_silence(&mesh_of()->relay.map, scene_node(scene, 1), false);
+	say(near, FAR, set_of(FAR), none, chain.end);
+	say(near, FAR, set_of(FAR), chain.stream, chain.end);
+	say(near, FAR, set_of(FAR), own, (struct end){ .seq = 1 });
+	word = far_word();
+	assert_non_null(word);
+	assert_int_equal(word->most.count, 1);
+	assert_int_equal(vector_seq(&word->least, own), 1);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +271,8 @@ int main(void)
 		cmocka_unit_test(nobody_speaks_for_others),
 		cmocka_unit_test(all_is_said_no_more_than_once_a_second),
 		cmocka_unit_test(of_who_is_on_another_branch_nothing_is_said),
+		cmocka_unit_test(a_region_that_goes_back_begins_the_rounds_again),
+		cmocka_unit_test(of_what_is_not_there_nothing_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -406,6 +406,44 @@ static void a_donor_answers_from_any_place(void **state)
 	scene_free(scene);
 }
 
+/* The first entry of a part from a key on, as the donor answers; its key, into `key`. */
+static size_t first_key(struct puppet *puppet, enum snap_part part, struct bytes from, uint8_t *key)
+{
+	struct snap_entry entry;
+	struct reader entries;
+
+	puppet_forget(puppet);
+	say_ask(puppet, 1, 1, part, from);
+	puppet_say(puppet);
+	assert_int_equal(puppet_count(puppet, FRAME_SNAP), 1);
+	entries = puppet_last(puppet, FRAME_SNAP)->snap.entries;
+	assert_int_equal(puppet_last(puppet, FRAME_SNAP)->snap.part, part);
+	assert_true(frame_next_entry(&entries, &entry));
+	memcpy(key, entry.key.data, entry.key.size);
+	return entry.key.size;
+}
+
+static void a_window_begins_with_its_place(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet;
+
+	(void)state;
+	write_some(real, 3);
+	carry_put_stable(real);
+	carry_put_proof(real, 2, 1);
+	puppet = puppet_member(real, 1);
+	for (enum snap_part part = SNAP_STABLE; part < SNAP_PARTS; part++) {
+		uint8_t key[FRAME_SNAP_KEY_MAX], again[FRAME_SNAP_KEY_MAX];
+		size_t size = first_key(puppet, part, bytes_of(NULL, 0), key);
+
+		assert_int_equal(first_key(puppet, part, bytes_of(key, size), again), size);
+		assert_memory_equal(key, again, size);
+	}
+	scene_free(scene);
+}
+
 /* However often it is asked in one go, it answers once, and no more than it may. */
 static void a_donor_is_not_flooded(void **state)
 {
@@ -457,6 +495,7 @@ int main(void)
 		cmocka_unit_test(a_donor_that_is_silent_is_given_up),
 		cmocka_unit_test(an_evil_donor_is_cut_off),
 		cmocka_unit_test(a_donor_answers_from_any_place),
+		cmocka_unit_test(a_window_begins_with_its_place),
 		cmocka_unit_test(a_donor_is_not_flooded),
 		cmocka_unit_test(a_place_that_is_none_breaks_the_link),
 	};
