@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/gossip/carry.h"
 
+#include "crdt/state/index.h"
+
 /* Chunks that no donor sends: each is refused, for its own reason. */
 
 /* What is done to the chunk of that part that comes after `skip` others, those without entries aside. */
@@ -241,6 +243,28 @@ FORGE(descend)
 	return with_entry(out, frame, bytes_of(arena_take(&scene->arena, 18), 18), entry.value);
 }
 
+/* The last one of the chunk before once more. */
+FORGE(repeat)
+{
+	const uint8_t table = TABLE_RECORD;
+	struct snap_entry entry = first_of(frame);
+	struct store_cursor *cursor;
+	struct store_txn *look;
+	struct bytes key, value, last = { 0 };
+
+	assert_int_equal(store_snapshot(scene->reals[0].store, &look, NULL), OK);
+	assert_int_equal(store_range(look, bytes_of(&table, 1), bytes_of(NULL, 0), &cursor, NULL), OK);
+	while (!store_next(cursor, &key, &value, NULL)) {
+		key = bytes_of(key.data + 1, key.size - 1);
+		if (bytes_compare(key, entry.key) >= 0)
+			break;
+		last = arena_copy(&scene->arena, key);
+	}
+	store_range_end(cursor);
+	store_end(look);
+	return with_entry(out, frame, last, entry.value);
+}
+
 static bool forge(void *context, size_t number, struct buf *chunk)
 {
 	struct forgery *forgery = context;
@@ -288,6 +312,7 @@ static const struct deed deeds[] = {
 	{ "a chunk of a snapshot is empty", E_VALUE, SNAP_STABLE, send_nothing, 0 },
 	{ "a piece of a snapshot's value is missing", E_VALUE, SNAP_RECORDS, send_piece_of_the_middle, 0 },
 	{ "the entries of a snapshot do not ascend", E_VALUE, SNAP_RECORDS, descend, 1 },
+	{ "the entries of a snapshot do not ascend", E_VALUE, SNAP_RECORDS, repeat, 1 },
 };
 
 /* A stable that is behind, so that the log has to show the chain. */
