@@ -201,6 +201,23 @@ static void whoever_answers_nothing_holds_up_nothing_else(void **state)
 	scene_free(play.scene);
 }
 
+/* What is late says nothing any more, and who is silent for long may be asked anew. */
+static void questions_are_forgotten(void **state)
+{
+	struct play play = play_of(3, 2);
+
+	(void)state;
+	lease_in(&play);
+	assert_true(real_mesh(play.real)->lend.questions_count > 0);
+	scene_pass(play.scene, 9000);
+	lease_in(&play);
+	assert_true(real_mesh(play.real)->lend.questions_count > 2);
+	scene_pass(play.scene, 2000);
+	lease_in(&play);
+	assert_int_equal(real_mesh(play.real)->lend.questions_count, 4);
+	scene_free(play.scene);
+}
+
 /* Its disk was lost, and with it what only it had. */
 static void what_nobody_has_any_more_is_not_waited_for(void **state)
 {
@@ -229,6 +246,31 @@ static void once_met_it_stays_met(void **state)
 	play.puppets[0] = puppet_member(play.real, 1);
 	assert_leased(play.real, lease_in(&play));
 	assert_null(question(play.puppets[0], ASK_FREE));
+	scene_free(play.scene);
+}
+
+/* Not with another one's state: others may have more than that has. */
+static void a_state_taken_over_has_met_nothing(void **state)
+{
+	struct play play = heirs();
+	uint64_t number;
+
+	(void)state;
+	say_row(&play, 0, 2, 0, &play.chains[1]);
+	assert_leased(play.real, ask_and_hear(&play, 0));
+	lend_replaced((struct mesh *)(uintptr_t)real_mesh(play.real));
+	real_write(play.real, 10, 0);
+	number = lease_in(&play);
+	scene_pass(play.scene, 2010);
+	assert_dry(play.real, number);
+	real_end(play.real);
+	play.real = real_boot(play.scene, 0);
+	play.puppets[0] = puppet_member(play.real, 1);
+	number = lease_in(&play);
+	scene_pass(play.scene, 2010);
+	assert_dry(play.real, number);
+	assert_leased(play.real, ask_and_hear(&play, 0));
+	real_check(play.real);
 	scene_free(play.scene);
 }
 
@@ -359,6 +401,27 @@ static void after_a_fork_the_own_block_waits_too(void **state)
 	scene_free(play.scene);
 }
 
+/* It goes on in a fresh start, and nothing closes the old one. */
+static void what_a_start_that_was_left_had_waits_for_a_word(void **state)
+{
+	struct play play = play_of(2, 0);
+	struct mesh *mesh = (struct mesh *)(uintptr_t)real_mesh(play.real);
+	uint64_t number;
+
+	(void)state;
+	mesh->recovery.begins_start = true;
+	closed_changed(mesh);
+	real_write(play.real, 10, 0);
+	assert_true(mesh->author.start > 1);
+	assert_int_equal(mesh->proofs.count, 0);
+	number = lease_in(&play);
+	scene_pass(play.scene, 2010);
+	assert_dry(play.real, number);
+	assert_leased(play.real, ask_and_hear(&play, 0));
+	assert_int_equal(counts(play.real)->owned_again, 1);
+	scene_free(play.scene);
+}
+
 static void what_it_has_since_is_its_own_at_once(void **state)
 {
 	struct play play = play_of(2, 0);
@@ -422,13 +485,16 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_others_have_they_have_on_a_new_link_too),
 	cmocka_unit_test(what_was_heard_first_is_known_when_all_were_heard),
 	cmocka_unit_test(whoever_answers_nothing_holds_up_nothing_else),
+	cmocka_unit_test(questions_are_forgotten),
 	cmocka_unit_test(what_nobody_has_any_more_is_not_waited_for),
 	cmocka_unit_test(once_met_it_stays_met),
+	cmocka_unit_test(a_state_taken_over_has_met_nothing),
 	cmocka_unit_test(what_was_met_by_what_was_not_written_is_not_met),
 	cmocka_unit_test(without_a_word_of_all_it_is_not_met),
 	cmocka_unit_test(a_frozen_block_is_leased_from_once_it_is_granted),
 	cmocka_unit_test(a_grant_alone_is_not_enough),
 	cmocka_unit_test(after_a_fork_the_own_block_waits_too),
+	cmocka_unit_test(what_a_start_that_was_left_had_waits_for_a_word),
 	cmocka_unit_test(what_it_has_since_is_its_own_at_once),
 	cmocka_unit_test(nothing_is_leased_before_the_exchange),
 	cmocka_unit_test(who_waits_for_the_exchange_is_told_so),

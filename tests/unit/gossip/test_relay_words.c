@@ -128,6 +128,10 @@ static void nobody_speaks_for_others(void **state)
 	say(far, NEAR, set_of(NEAR), chain.stream, chain.end);
 	say(near, FAR, set_of(FAR), chain.stream, chain.end);
 	assert_int_equal(mesh_of()->relay.words.count, 0);
+	/* Nor from the other one of its own region. */
+	relay_map_silence(&mesh_of()->relay.map, scene_node(scene, 1), false);
+	say(near, FAR, set_of(FAR), chain.stream, chain.end);
+	assert_int_equal(mesh_of()->relay.words.count, 0);
 	assert_false(far->is_closed || near->is_closed);
 	scene_free(scene);
 }
