@@ -423,6 +423,50 @@ static void after_a_start_the_last_transfer_is_known(void **state)
 	scene_free(play.scene);
 }
 
+/* And what another one gave is not this one's to give again. */
+static void what_others_gave_is_not_given_again(void **state)
+{
+	struct play play = play_of(3, 0);
+	struct transfer_row row = { .has = BIT(AT_transfer_giver) | BIT(AT_transfer_pool) | BIT(AT_transfer_taker) |
+					   BIT(AT_transfer_first) | BIT(AT_transfer_last),
+				    .giver = scene_node(play.scene, 2),
+				    .pool = play.pool,
+				    .taker = scene_node(play.scene, 1),
+				    .first = { .size = 4, .bytes = { 10, 0, 0, 9 } },
+				    .last = { .size = 4, .bytes = { 10, 0, 0, 9 } } };
+	struct puppet *puppet;
+	struct id id;
+
+	(void)state;
+	puppet_batch(play.puppets[1], chain_record(&play.chains[1], KIND_TABLE(transfer), &row, &id));
+	assert_int_equal(read_transfer(play.real, id).taker, row.taker);
+	real_end(play.real);
+	play.real = real_boot(play.scene, 0);
+	puppet = puppet_member(play.real, 1);
+	ask_node(puppet, ASK_BLOCK, 7, play.pool, 1);
+	assert_int_equal(read_transfer(play.real, heard_transfer(puppet, 7)).giver, scene_node(play.scene, 0));
+	scene_free(play.scene);
+}
+
+static void who_asks_faster_than_it_hears_is_not_answered(void **state)
+{
+	struct play play = play_of(2, 0);
+	struct puppet *puppet = play.puppets[0];
+
+	(void)state;
+	puppet_forget(puppet);
+	for (uint32_t number = 1; number <= LEND_ASKED + 5; number++) {
+		frame_put_ask(&puppet->frame, number, ASK_FREE, 700, bytes_of(play.pool.bytes, sizeof play.pool.bytes));
+		session_send(puppet->session, buf_bytes(&puppet->frame), &puppet->out);
+		buf_clear(&puppet->frame);
+	}
+	ask_node(puppet, ASK_FREE, 100, play.pool, 0);
+	assert_int_equal(puppet_count(puppet, FRAME_ANSWER), LEND_ASKED);
+	assert_int_equal(puppet_last(puppet, FRAME_ANSWER)->answer.number, LEND_ASKED);
+	real_check(play.real);
+	scene_free(play.scene);
+}
+
 static void what_could_not_be_written_was_not_given(void **state)
 {
 	struct play play = play_of(2, 0);
@@ -493,6 +537,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_request_waits_no_longer_than_others),
 	cmocka_unit_test(half_is_given_and_then_the_next_half),
 	cmocka_unit_test(after_a_start_the_last_transfer_is_known),
+	cmocka_unit_test(what_others_gave_is_not_given_again),
+	cmocka_unit_test(who_asks_faster_than_it_hears_is_not_answered),
 	cmocka_unit_test(what_could_not_be_written_was_not_given),
 	cmocka_unit_test(who_has_just_started_gives_nothing),
 	cmocka_unit_test(of_what_is_no_pool_nothing_is_given),

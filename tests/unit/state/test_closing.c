@@ -191,6 +191,32 @@ static void what_one_row_does_not_hold_the_next_one_names(void **state)
 	putting_end(&p);
 }
 
+/* In as many rows as it takes, one after the other. */
+static void what_one_row_has_no_room_for_is_still_due(void **state)
+{
+	enum { IN_ONE = 400 };
+	struct closed_start closed = { SUBJECT, 1 };
+	struct closing_said said;
+	struct putting p;
+	struct vector vector = { 0 };
+	size_t from = 1;
+
+	(void)state;
+	putting_start(&p, 1);
+	for (uint64_t seq = 1; seq <= 2 * IN_ONE + 1; seq++)
+		add(&vector, end_of(1, LANE_PEOPLE, seq, 1));
+	assert_int_equal(closing_read(p.txn, 5, SUBJECT, &vector, &p.arena, &said, NULL), OK);
+	assert_true(closing_is_due(&said, closed, &from));
+	assert_int_equal(from, 0);
+	assert_true(closing_wrote(&said, closed, from, &from));
+	assert_int_equal(from, IN_ONE);
+	assert_true(closing_wrote(&said, closed, from, &from));
+	assert_int_equal(from, 2 * IN_ONE);
+	assert_false(closing_wrote(&said, closed, from, &from));
+	vector_done(&vector);
+	putting_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_row_about_the_whole_node_speaks_of_each_start),
 		cmocka_unit_test(who_has_said_all_owes_nothing),
 		cmocka_unit_test(what_one_row_does_not_hold_the_next_one_names),
+		cmocka_unit_test(what_one_row_has_no_room_for_is_still_due),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -517,6 +517,9 @@ static void what_is_spent_too_often_is_off_and_said(void **state)
 	assert_false(is_off);
 	assert_int_equal(spend_is_off(a.p.txn, (struct ref){ KIND_device, tablet }, &a.p.arena, &is_off, NULL), OK);
 	assert_true(is_off);
+	/* Whatever was made by no spend stands. */
+	assert_int_equal(spend_is_off(a.p.txn, (struct ref){ KIND_user, phone }, &a.p.arena, &is_off, NULL), OK);
+	assert_false(is_off);
 	/* Of one ordinal the smaller id goes before. */
 	first = put_spend(token, 0, 2, NULL);
 	assert_int_equal(count_flagged(), 2);
