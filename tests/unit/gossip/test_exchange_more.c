@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/gossip/exchange.h"
+#include "crdt/log/log.h"
+#include "tests/unit/gossip/puppet.h"
+
+/* More of what a member does first after a start: where others leave early, and where its log does not reach. */
+
+static void who_has_its_own_lanes_goes_on_alone_too(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	const struct mesh *mesh;
+	struct puppet *puppet;
+
+	(void)state;
+	/* Its disk was in use before. */
+	real_end(real);
+	real = real_boot(scene, 0);
+	mesh = real_mesh(real);
+	puppet = puppet_dial(real, &scene->keys[1], 7);
+	puppet_agree(puppet);
+	puppet_fronts(puppet, NULL, 0);
+	assert_int_equal(mesh->exchange.stage, EXCHANGE_URGENT);
+	puppet_hang_up(puppet);
+	scene_pass(scene, 19000);
+	assert_false(exchange_may_serve(mesh));
+	scene_pass(scene, 2000);
+	assert_true(exchange_may_serve(mesh));
+	assert_false(exchange_may_give(mesh));
+	assert_int_equal(mesh->counts.exchange_stale, 1);
+	scene_free(scene);
+}
+
+/* Of what everybody had not even a footprint is left: it was its own all the same. */
+static void what_its_log_does_not_reach_is_no_other_history(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct stream own = { real_mesh(real)->node, 1, LANE_PEOPLE };
+	struct bytes front = { 0 };
+	struct store_txn *txn;
+	struct logged logged;
+	struct batch batch;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		real_write(real, 10, 0);
+		if (front.size)
+			continue;
+		assert_int_equal(batch_read(puppet_last(puppet, FRAME_BATCH)->batch, &batch, NULL), OK);
+		front = arena_copy(&scene->arena, batch_front(&batch));
+	}
+	assert_int_equal(store_begin(real->store, &txn, NULL), OK);
+	assert_int_equal(log_after(txn, own, (struct log_place){ 0 }, &logged, NULL), OK);
+	assert_int_equal(log_drop(txn, &logged, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	real_end(real);
+	real = real_boot(scene, 0);
+	puppet = puppet_dial(real, &scene->keys[1], 7);
+	puppet_agree(puppet);
+	puppet_fronts(puppet, &front, 1);
+	assert_int_equal(real_mesh(real)->proofs.count, 0);
+	assert_int_equal(real_mesh(real)->author.start, 1);
+	assert_int_equal(real_mesh(real)->exchange.stage, EXCHANGE_URGENT);
+	scene_free(scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_has_its_own_lanes_goes_on_alone_too),
+		cmocka_unit_test(what_its_log_does_not_reach_is_no_other_history),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

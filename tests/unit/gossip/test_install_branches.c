@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/gossip/carry.h"
+#include "tests/unit/gossip/puppet.h"
+
+/* What becomes of two histories of one stream when one disk has the one, and the other the other. */
+
+static void give(struct real *real, struct bytes batch)
+{
+	struct puppet *puppet = puppet_member(real, 2);
+
+	puppet_batch(puppet, batch);
+	puppet_hang_up(puppet);
+}
+
+/* What everybody had of both, by either's word: none of it is forgotten. */
+static void of_two_that_are_as_far_both_stay_stable(void **state)
+{
+	struct two two = carry_two(5);
+	struct chain chain = chain_of(two.scene, 2), other = chain;
+	struct vector stable = { 0 };
+	struct store_txn *look;
+
+	(void)state;
+	give(two.donor, chain_next(&chain, 2, 30));
+	give(two.to, chain_next(&other, 2, 40));
+	carry_put_proof(two.donor, 2, 1);
+	carry_put_proof(two.to, 2, 1);
+	carry_put_stable(two.donor);
+	/* Only of this stream, for the donor's own is not there yet. */
+	assert_int_equal(real_mesh(two.to)->vector.count, 1);
+	carry_put_stable(two.to);
+	carry_again(&two);
+	assert_int_equal(store_begin(two.donor->store, &look, NULL), OK);
+	assert_int_equal(log_put_ends(look, TABLE_STABLE, (struct stream){ real_mesh(two.donor)->node, 1, LANE_PEOPLE },
+				      NULL, 0, NULL),
+			 OK);
+	assert_int_equal(store_commit(look, NULL), OK);
+	carry_whole(two.donor, two.to);
+	carry_install(two.to, SNAPSHOT_JOIN);
+	assert_int_equal(real_mesh(two.to)->snapshot.stage, SNAPSHOT_NONE);
+	assert_int_equal(store_snapshot(two.to->store, &look, NULL), OK);
+	assert_int_equal(log_read_vector(look, TABLE_STABLE, &stable, NULL), OK);
+	store_end(look);
+	assert_true(vector_has(&stable, chain.stream, chain.end));
+	assert_true(vector_has(&stable, chain.stream, other.end));
+	vector_done(&stable);
+	carry_end(&two);
+}
+
+/* Of what was there before it goes on from there is no more than the header. */
+static void what_goes_on_from_another_batch_is_a_fork(void **state)
+{
+	struct two two = carry_two(5);
+	struct chain chain = chain_of(two.scene, 2), other = chain;
+	struct store_txn *txn;
+	struct logged logged;
+
+	(void)state;
+	give(two.donor, chain_next(&chain, 2, 30));
+	give(two.to, chain_next(&other, 2, 40));
+	give(two.to, chain_next(&other, 2, 40));
+	assert_int_equal(store_begin(two.to->store, &txn, NULL), OK);
+	assert_int_equal(log_after(txn, chain.stream, (struct log_place){ 0 }, &logged, NULL), OK);
+	assert_int_equal(log_shrink(txn, &logged, LOG_HEADER, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	carry_whole(two.donor, two.to);
+	assert_int_equal(carry_install(two.to, SNAPSHOT_REPLACE).forks_count, 1);
+	assert_true(vector_has(&real_mesh(two.to)->vector, chain.stream, chain.end));
+	carry_end(&two);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_two_that_are_as_far_both_stay_stable),
+		cmocka_unit_test(what_goes_on_from_another_batch_is_a_fork),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
