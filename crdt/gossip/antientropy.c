@@ -161,14 +161,12 @@ enum code antientropy_compare(struct mesh *mesh, struct link *link, bool is_answ
 void antientropy_gone(struct mesh *mesh, struct link *link, struct reader streams)
 {
 	struct stream stream;
-	bool lacks = false;
 
 	/* By now another may have given it. */
 	while (frame_next_gone(&streams, &stream))
-		lacks |= find_gap(&mesh->gaps, stream) || stream.node == mesh->node ||
-			 vector_seq(&link->peer->acked, stream) > vector_seq(&mesh->vector, stream);
-	if (lacks)
-		recover_gone(mesh, link);
+		if (find_gap(&mesh->gaps, stream) || stream.node == mesh->node ||
+		    vector_seq(&link->peer->acked, stream) > vector_seq(&mesh->vector, stream))
+			recover_gone(mesh, link, stream);
 }
 
 static bool is_closed(const struct mesh *mesh, const struct gap *gap)

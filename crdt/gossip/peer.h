@@ -98,6 +98,7 @@ struct peer {
 	struct lend_debt lend;
 	struct snap_debt snap_debt; /* what of a snapshot it asked for last */
 	struct mono_time unfit;     /* its state was no donor's; 0: it never was seen to be so */
+	struct vain vain;
 };
 
 #endif

@@ -33,12 +33,36 @@ void recover_done(struct recovery *recovery)
 	vector_done(&recovery->said);
 }
 
-void recover_gone(struct mesh *mesh, const struct link *link)
+static bool is_heard(const struct mesh *mesh, struct vain *vain)
 {
-	const struct mono_time *joined = &mesh->recovery.joined;
+	uint64_t since = mono_since_ns(mesh->now, vain->at);
 
-	if (!joined->ns || mono_since_ns(mesh->now, *joined) >= RECOVER_PAUSE)
-		need(mesh, RECOVERY_JOIN, link->peer->node);
+	if (since >= RECOVER_FORGIVEN)
+		vain->times = 0;
+	return !vain->times || since >= RECOVER_PAUSE << vain->times;
+}
+
+void recover_gone(struct mesh *mesh, const struct link *link, struct stream stream)
+{
+	struct recovery *recovery = &mesh->recovery;
+	bool has_nobody = recovery->need == RECOVERY_JOIN && recovery->tries && !recovery->asked;
+	const struct frontier *ends;
+	size_t count;
+
+	/* Where nobody could give what one said to be gone, another one's word takes its place. */
+	if ((recovery->need && !has_nobody) ||
+	    (recovery->joined.ns && mono_since_ns(mesh->now, recovery->joined) < RECOVER_PAUSE) ||
+	    !is_heard(mesh, &link->peer->vain))
+		return;
+	need(mesh, RECOVERY_JOIN, link->peer->node);
+	recovery->donor = link->peer->node;
+	recovery->asked = 0;
+	recovery->gone = (struct frontier){ .stream = stream };
+	recovery->reached = vector_seq(&mesh->vector, stream);
+	ends = vector_ends(&link->peer->acked, stream, &count);
+	for (size_t i = 0; i < count; i++)
+		if (!vector_has(&mesh->vector, stream, ends[i].end))
+			recovery->gone.end = ends[i].end;
 }
 
 void recover_doubt(struct mesh *mesh, const struct link *link)
@@ -299,6 +323,15 @@ enum code recover_old(struct mesh *mesh, struct link *link, struct reader list, 
 	return code;
 }
 
+/* Whether it says that it has what is to be joined for. */
+static bool has_gone(const struct mesh *mesh, const struct peer *peer)
+{
+	const struct frontier *gone = &mesh->recovery.gone;
+
+	return vector_has(&peer->acked, gone->stream, gone->end) ||
+	       vector_seq(&peer->acked, gone->stream) > mesh->recovery.reached;
+}
+
 /* A donor has all that this member knows everybody had; by its own word it would be none. */
 static enum code can_give(struct mesh *mesh, const struct peer *peer, bool *ret_can, struct err *err)
 {
@@ -315,32 +348,44 @@ static enum code can_give(struct mesh *mesh, const struct peer *peer, bool *ret_
 	return code;
 }
 
-/* Whoever says that this disk is old is not believed alone: of its state nothing is taken while there is another. */
+/*
+ * Whoever says that this disk is old, or that something is gone, is not believed alone: of its state nothing is taken
+ * while there is another.
+ */
 static enum code choose_donor(struct mesh *mesh, struct peer **ret_donor, struct err *err)
 {
-	struct peer *first = mesh_peer(mesh, mesh->recovery.donor);
+	struct peer *teller = mesh_peer(mesh, mesh->recovery.donor);
 	size_t from = mesh->peers_count ? (size_t)rng_below(&mesh->rng, mesh->peers_count) : 0;
 	bool can = false;
 	enum code code = OK;
 
 	*ret_donor = NULL;
-	if (first && mesh->recovery.need == RECOVERY_JOIN && !mesh->recovery.tried.ns)
-		code = can_give(mesh, first, &can, err);
-	if (can)
-		*ret_donor = first;
 	for (size_t i = 0; !code && !can && i < mesh->peers_count; i++) {
 		struct peer *peer = mesh->peers[(from + i) % mesh->peers_count];
 
-		if (peer != first)
+		if (peer != teller && (mesh->recovery.need == RECOVERY_REPLACE || has_gone(mesh, peer)))
 			code = can_give(mesh, peer, &can, err);
 		if (can)
 			*ret_donor = peer;
 	}
-	if (!code && !can && first)
-		code = can_give(mesh, first, &can, err);
+	if (!code && !can && teller)
+		code = can_give(mesh, teller, &can, err);
 	if (can && !*ret_donor)
-		*ret_donor = first;
+		*ret_donor = teller;
 	return code;
+}
+
+/* Who claims to have it, and gives nothing that can be joined, does not keep the teller from being asked. */
+static void note_failure(struct mesh *mesh)
+{
+	struct recovery *recovery = &mesh->recovery;
+	struct peer *asked = mesh_peer(mesh, recovery->asked);
+
+	if (mesh->snapshot.stage != SNAPSHOT_FAILED || recovery->need != RECOVERY_JOIN || !recovery->asked)
+		return;
+	if (asked && recovery->asked != recovery->donor)
+		asked->unfit = mesh->now;
+	recovery->asked = 0;
 }
 
 enum code recover_tick(struct mesh *mesh, struct err *err)
@@ -355,12 +400,19 @@ enum code recover_tick(struct mesh *mesh, struct err *err)
 	code = judge_said(mesh, err);
 	if (code || !recovery->need)
 		return code;
+	note_failure(mesh);
 	code = choose_donor(mesh, &donor, err);
 	recovery->tried = mesh->now;
+	recovery->asked = donor ? donor->node : 0;
 	if (!code && donor)
 		snapshot_begin(mesh, donor);
 	if (code || donor)
 		return code;
+	/* Some of it came otherwise, and the rest may too. */
+	if (recovery->need == RECOVERY_JOIN && vector_seq(&mesh->vector, recovery->gone.stream) > recovery->reached) {
+		need_nothing(mesh);
+		return OK;
+	}
 	mesh->counts.no_donor++;
 	if (++recovery->tries == RECOVER_TRIES)
 		mesh_alarm(mesh, "this server needs the state of another one and no one that is there has all that it "
@@ -457,6 +509,25 @@ static bool is_too_soon(const struct mesh *mesh)
 	return mesh->snapshot.full.ns && mono_since_ns(mesh->now, mesh->snapshot.full) < SNAPSHOT_AGAIN;
 }
 
+/* Whether joining brought any of what was said to be gone, and what others have too. */
+static enum code judge_join(struct mesh *mesh, struct err *err)
+{
+	const struct recovery *recovery = &mesh->recovery;
+	const struct frontier *gone = &recovery->gone;
+	struct peer *teller = mesh_peer(mesh, recovery->donor);
+	bool is_its_alone = gone->stream.node == recovery->donor && recovery->asked == recovery->donor;
+	bool is_lacking = vector_seq(&mesh->vector, gone->stream) <= recovery->reached;
+	enum code code = OK;
+
+	if (is_lacking && gone->end.seq)
+		code = lacks(mesh, gone, &is_lacking, err);
+	if (code || !teller || (!is_lacking && !is_its_alone))
+		return code;
+	teller->vain.times += teller->vain.times < RECOVER_DOUBLED;
+	teller->vain.at = mesh->now;
+	return OK;
+}
+
 enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
@@ -477,6 +548,8 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 		return code;
 	mesh->counts.replaced += is_replaced;
 	mesh->counts.joined += !is_replaced;
+	if (!is_replaced)
+		code = judge_join(mesh, err);
 	recover_done(recovery);
 	*recovery = (struct recovery){ .begins_start = begins_start };
 	if (!is_replaced)
@@ -487,5 +560,5 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 	}
 	begin_anew(mesh);
 	*ret_is_installed = true;
-	return OK;
+	return code;
 }

@@ -22,14 +22,30 @@ struct link;
 /* What a snapshot could not join is not to be tried without end. */
 #define RECOVER_PAUSE (UINT64_C(60) * 1000000000)
 
+/*
+ * Who says *gone* is heard less and less where joining by its word brings nothing of it, or what it alone wrote and
+ * has: not before 2, 4, … 64 times that pause, until a day has passed.
+ */
+#define RECOVER_FORGIVEN (UINT64_C(86400) * 1000000000)
+enum { RECOVER_DOUBLED = 6 };
+
 /* After so many the operator is told. */
 enum { RECOVER_TRIES = 10 };
+
+/* How often somebody's word led to such a join, and when last. */
+struct vain {
+	uint32_t times;
+	struct mono_time at;
+};
 
 enum recovery_need { RECOVERY_NONE, RECOVERY_JOIN, RECOVERY_REPLACE };
 
 struct recovery {
 	enum recovery_need need;
-	uint64_t donor; /* whoever said so: to be asked first, or last */
+	uint64_t donor;       /* whoever said so: to be asked last */
+	uint64_t asked;       /* instead of it, the last time */
+	struct frontier gone; /* what is to be joined for, as far as the one who said so has it */
+	uint64_t reached;     /* of that stream, here, when it was said */
 	struct mono_time tried, joined;
 	uint32_t tries;     /* for which there was nobody */
 	bool begins_start;  /* with the next transaction */
@@ -41,8 +57,8 @@ struct recovery {
 bool recover_is_old(const struct mesh *mesh);
 void recover_done(struct recovery *recovery);
 
-/* The peer has dropped what this member lacks. */
-void recover_gone(struct mesh *mesh, const struct link *link);
+/* The peer has dropped what this member lacks of that stream. */
+void recover_gone(struct mesh *mesh, const struct link *link, struct stream stream);
 
 /* The peer has merged the same and holds another state: if ours is a donor's, another donor is tried. */
 void recover_doubt(struct mesh *mesh, const struct link *link);

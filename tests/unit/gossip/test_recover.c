@@ -195,8 +195,8 @@ static void what_a_donor_says_to_have_is_had_by_each_branch(void **state)
 	scene_free(tale.scene);
 }
 
-/* A donor's state, with the longer history, or with the other one and what goes on from there. */
-static void receive_state(struct tale *tale, bool is_rival)
+/* A donor's state, with so much of the longer history, or with the other one and what goes on from there. */
+static void receive_part(struct tale *tale, bool is_rival, size_t count)
 {
 	struct mesh *mesh = mesh_of(tale);
 	struct taker *taker = &mesh->snapshot.taker;
@@ -210,7 +210,7 @@ static void receive_state(struct tale *tale, bool is_rival)
 	}
 	taker_begin(taker, scene_node(tale->scene, 1), tale->scene->cluster, mesh->now);
 	taker->gift.members = mesh->t0.members;
-	for (size_t i = 0; i < COUNT(wholes); i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct logged logged = { .form = LOG_WHOLE, .stream = tale->chain.stream, .bytes = wholes[i] };
 
 		assert_int_equal(batch_read(wholes[i], &batch, NULL), OK);
@@ -222,9 +222,14 @@ static void receive_state(struct tale *tale, bool is_rival)
 	assert_int_equal(gift_judge(&taker->gift, NULL), OK);
 	taker->stage = TAKER_IS_WHOLE;
 	mesh->snapshot.stage = SNAPSHOT_READY;
-	mesh->recovery.need = RECOVERY_REPLACE;
 	assert_int_equal(real_commit(tale->real), OK);
 	assert_int_equal(mesh->snapshot.stage, SNAPSHOT_NONE);
+}
+
+static void receive_state(struct tale *tale, bool is_rival)
+{
+	mesh_of(tale)->recovery.need = RECOVERY_REPLACE;
+	receive_part(tale, is_rival, COUNT(tale->wholes));
 }
 
 /* It went on from another history, as its state shows. */
@@ -258,6 +263,107 @@ static void a_state_that_lacks_what_everybody_had_is_not_taken(void **state)
 	}
 }
 
+/* --- What is gone. */
+
+static void say_gone(struct tale *tale, struct puppet *puppet, size_t count)
+{
+	struct frame_list list;
+
+	stand_at(tale, puppet, tale->ends[count - 1]);
+	list = frame_begin_gone(&puppet->frame);
+	assert_true(frame_put_gone(&list, tale->chain.stream));
+	puppet_say(puppet);
+}
+
+static bool is_heard(struct tale *tale, struct puppet *puppet, size_t count)
+{
+	struct recovery *recovery = &mesh_of(tale)->recovery;
+	bool is;
+
+	assert_int_equal(recovery->need, RECOVERY_NONE);
+	say_gone(tale, puppet, count);
+	is = recovery->need == RECOVERY_JOIN;
+	/* As if it had come to nothing. */
+	recovery->need = RECOVERY_NONE;
+	return is;
+}
+
+static void join(struct tale *tale, struct puppet *teller, size_t said, size_t count)
+{
+	say_gone(tale, teller, said);
+	assert_int_equal(mesh_of(tale)->recovery.need, RECOVERY_JOIN);
+	scene_pass(tale->scene, 1000);
+	assert_true(puppet_count(teller, FRAME_SNAP_ASK) > 0);
+	receive_part(tale, false, count);
+	assert_int_equal(mesh_of(tale)->recovery.need, RECOVERY_NONE);
+}
+
+static void whoever_has_what_is_gone_is_asked_before_who_says_so(void **state)
+{
+	struct tale tale = begin();
+
+	(void)state;
+	stand_at(&tale, tale.two, tale.ends[1]);
+	say_gone(&tale, tale.one, 2);
+	scene_pass(tale.scene, 3000);
+	assert_true(puppet_count(tale.two, FRAME_SNAP_ASK) > 0);
+	assert_int_equal(puppet_count(tale.one, FRAME_SNAP_ASK), 0);
+	/* Where it gives nothing the other one does. */
+	scene_pass(tale.scene, 15000);
+	assert_true(puppet_count(tale.one, FRAME_SNAP_ASK) > 0);
+	scene_free(tale.scene);
+}
+
+/* Its author, and nobody else, has ever more that no member can ask for. */
+static void what_its_author_alone_has_is_joined_for_ever_more_seldom(void **state)
+{
+	struct tale tale = begin();
+	struct puppet *author = puppet_member(tale.real, 3);
+
+	(void)state;
+	join(&tale, author, 1, 1);
+	scene_pass(tale.scene, 110000);
+	assert_false(is_heard(&tale, author, 2));
+	/* Nobody else suffers from it. */
+	assert_true(is_heard(&tale, tale.one, 2));
+	stand_at(&tale, tale.one, tale.ends[0]);
+	scene_pass(tale.scene, 15000);
+	join(&tale, author, 2, 2);
+	scene_pass(tale.scene, 230000);
+	assert_false(is_heard(&tale, author, 3));
+	scene_pass(tale.scene, 15000);
+	assert_true(is_heard(&tale, author, 3));
+	scene_free(tale.scene);
+}
+
+static void what_joining_did_not_bring_is_joined_for_more_seldom(void **state)
+{
+	struct tale tale = begin();
+
+	(void)state;
+	merge(&tale, 1);
+	join(&tale, tale.one, 3, 1);
+	scene_pass(tale.scene, 110000);
+	assert_false(is_heard(&tale, tale.one, 3));
+	scene_pass(tale.scene, 15000);
+	assert_true(is_heard(&tale, tale.one, 3));
+	scene_free(tale.scene);
+}
+
+/* Others may have dropped it as well. */
+static void whose_word_was_good_is_heard_again(void **state)
+{
+	struct tale tale = begin();
+
+	(void)state;
+	join(&tale, tale.one, 2, 2);
+	scene_pass(tale.scene, 55000);
+	assert_false(is_heard(&tale, tale.one, 3));
+	scene_pass(tale.scene, 10000);
+	assert_true(is_heard(&tale, tale.one, 3));
+	scene_free(tale.scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +373,10 @@ int main(void)
 		cmocka_unit_test(of_two_that_judge_each_other_old_neither_gives),
 		cmocka_unit_test(what_a_donor_says_to_have_is_had_by_each_branch),
 		cmocka_unit_test(a_state_that_lacks_what_everybody_had_is_not_taken),
+		cmocka_unit_test(whoever_has_what_is_gone_is_asked_before_who_says_so),
+		cmocka_unit_test(what_its_author_alone_has_is_joined_for_ever_more_seldom),
+		cmocka_unit_test(what_joining_did_not_bring_is_joined_for_more_seldom),
+		cmocka_unit_test(whose_word_was_good_is_heard_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
