@@ -217,3 +217,27 @@ void carry_shrink(struct real *real)
 	}
 	assert_int_equal(store_commit(txn, NULL), OK);
 }
+
+struct two carry_parted(size_t common)
+{
+	struct two two = carry_two(common);
+	struct wire *wire = scene_meet(two.scene, two.donor, two.to);
+
+	scene_carry(two.scene);
+	for (size_t i = 0; i < common; i++) {
+		real_write(two.to, 50, 0);
+		real_forget(two.to);
+	}
+	scene_pass(two.scene, 5000);
+	assert_true(vector_equal(&real_mesh(two.donor)->vector, &real_mesh(two.to)->vector));
+	scene_cut(wire);
+	return two;
+}
+
+void carry_write(struct real *real, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		real_write(real, 60, 0);
+		real_forget(real);
+	}
+}

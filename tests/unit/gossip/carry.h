@@ -45,6 +45,10 @@ struct two carry_two(size_t writes);
 void carry_again(struct two *two); /* from the beginning */
 void carry_end(struct two *two);
 
+/* Two nodes that have some in common, and no link any more; and one that writes. */
+struct two carry_parted(size_t common);
+void carry_write(struct real *real, size_t count);
+
 /* Into a node's disk, behind its back. */
 
 /* A record that no frame takes: of a kind that only a later version knows. */

@@ -7,31 +7,6 @@
 
 /* What was carried is put in place: joined, or instead of what was there. */
 
-/* Two nodes that have some in common, and no link any more. */
-static struct two parted(size_t common)
-{
-	struct two two = carry_two(common);
-	struct wire *wire = scene_meet(two.scene, two.donor, two.to);
-
-	scene_carry(two.scene);
-	for (size_t i = 0; i < common; i++) {
-		real_write(two.to, 50, 0);
-		real_forget(two.to);
-	}
-	scene_pass(two.scene, 5000);
-	assert_true(vector_equal(&real_mesh(two.donor)->vector, &real_mesh(two.to)->vector));
-	scene_cut(wire);
-	return two;
-}
-
-static void write_some(struct real *real, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		real_write(real, 60, 0);
-		real_forget(real);
-	}
-}
-
 /* All records of both disks are the same. */
 static void assert_same_records(const struct real *a, const struct real *b)
 {
@@ -90,7 +65,7 @@ static void an_empty_disk_becomes_the_donors(void **state)
 	assert_int_equal(real_mesh(two.to)->snapshot.stage, SNAPSHOT_NONE);
 	real_check(two.to);
 	/* And it writes on, and passes on what it has. */
-	write_some(two.to, 3);
+	carry_write(two.to, 3);
 	real_check(two.to);
 	scene_meet(two.scene, two.donor, two.to);
 	scene_pass(two.scene, 5000);
@@ -101,7 +76,7 @@ static void an_empty_disk_becomes_the_donors(void **state)
 
 static void what_only_the_old_disk_held_waits(void **state)
 {
-	struct two two = parted(20);
+	struct two two = carry_parted(20);
 	struct vector before = { 0 };
 	struct stream own = { real_mesh(two.to)->node, 1, LANE_PEOPLE };
 	struct store_txn *look;
@@ -111,8 +86,8 @@ static void what_only_the_old_disk_held_waits(void **state)
 
 	(void)state;
 	end = vector_seq(&real_mesh(two.to)->vector, own);
-	write_some(two.to, 5);
-	write_some(two.donor, 7);
+	carry_write(two.to, 5);
+	carry_write(two.donor, 7);
 	assert_int_equal(vector_seq(&real_mesh(two.to)->vector, own), end + 5);
 	carry_whole(two.donor, two.to);
 	installed = carry_install(two.to, SNAPSHOT_REPLACE);
@@ -133,12 +108,12 @@ static void what_only_the_old_disk_held_waits(void **state)
 /* What came back is had no more, for good. */
 static void what_is_merged_again_is_had_no_more(void **state)
 {
-	struct two two = parted(20);
+	struct two two = carry_parted(20);
 	struct stream own = { real_mesh(two.to)->node, 1, LANE_PEOPLE };
 	struct end last;
 
 	(void)state;
-	write_some(two.to, 5);
+	carry_write(two.to, 5);
 	last = *vector_find(&real_mesh(two.to)->vector, own);
 	carry_whole(two.donor, two.to);
 	carry_install(two.to, SNAPSHOT_REPLACE);
@@ -179,7 +154,7 @@ static void claim(struct two *two, struct frontier end)
 /* What this member does not itself know that everybody has it does not let go for a donor's word. */
 static void what_no_donor_shows_is_kept(void **state)
 {
-	struct two two = parted(20);
+	struct two two = carry_parted(20);
 	struct real *sound;
 	struct frontier last = { { real_mesh(two.to)->node, 1, LANE_PEOPLE }, { 0 } }, known;
 
@@ -189,7 +164,7 @@ static void what_no_donor_shows_is_kept(void **state)
 	sound = real_boot(two.scene, 2);
 	carry_whole(two.donor, sound);
 	carry_install(sound, SNAPSHOT_REPLACE);
-	write_some(two.to, 5);
+	carry_write(two.to, 5);
 	last.end = *vector_find(&real_mesh(two.to)->vector, last.stream);
 	claim(&two, last);
 	carry_whole(two.donor, two.to);
@@ -217,7 +192,7 @@ static void both_keep_what_each_had(void **state)
 {
 	(void)state;
 	for (size_t round = 0; round < 2; round++) {
-		struct two two = parted(20);
+		struct two two = carry_parted(20);
 
 		/* Of what both have either nothing is left, or everything. */
 		if (round) {
@@ -225,8 +200,8 @@ static void both_keep_what_each_had(void **state)
 			carry_put_stable(two.to);
 			carry_shrink(two.donor);
 		}
-		write_some(two.to, 5);
-		write_some(two.donor, 7);
+		carry_write(two.to, 5);
+		carry_write(two.donor, 7);
 		carry_whole(two.donor, two.to);
 		assert_int_equal(carry_install(two.to, SNAPSHOT_JOIN).forks_count, 0);
 		assert_int_equal(real_mesh(two.to)->snapshot.stage, SNAPSHOT_NONE);
@@ -249,7 +224,7 @@ static void both_keep_what_each_had(void **state)
 /* What everybody had, by the donor's word; and what is known of no more does not come back. */
 static void what_everybody_had_comes_too(void **state)
 {
-	struct two two = parted(20);
+	struct two two = carry_parted(20);
 	struct stream stream = { real_mesh(two.donor)->node, 1, LANE_PEOPLE };
 	struct vector theirs = { 0 }, ours = { 0 };
 	struct store_txn *txn;
@@ -282,11 +257,11 @@ static void what_everybody_had_comes_too(void **state)
 
 static void who_lacks_what_everybody_had_is_not_joined(void **state)
 {
-	struct two two = parted(10);
+	struct two two = carry_parted(10);
 	struct id disk;
 
 	(void)state;
-	write_some(two.donor, 3);
+	carry_write(two.donor, 3);
 	disk = real_disk(two.to);
 	carry_put_stable(two.donor);
 	carry_whole(two.donor, two.to);
@@ -497,11 +472,11 @@ static void a_full_disk_takes_nothing(void **state)
 	(void)state;
 	for (uint64_t at = 1; at < 400; at += 1 + at / 3)
 		for (enum snapshot_way way = SNAPSHOT_JOIN; way <= SNAPSHOT_REPLACE; way++) {
-			struct two two = parted(10);
+			struct two two = carry_parted(10);
 			struct id disk;
 
-			write_some(two.to, 5);
-			write_some(two.donor, 20);
+			carry_write(two.to, 5);
+			carry_write(two.donor, 20);
 			disk = real_disk(two.to);
 			carry_whole(two.donor, two.to);
 			mem_disk_full_at(two.to->disk, at);
@@ -519,41 +494,6 @@ static void a_full_disk_takes_nothing(void **state)
 		}
 }
 
-/* Each try writes all of it, and commits follow each other at once. */
-static void a_full_disk_is_tried_once_a_second(void **state)
-{
-	struct two two = parted(5);
-	const struct mesh *mesh = real_mesh(two.to);
-	struct id disk;
-
-	(void)state;
-	write_some(two.donor, 20);
-	disk = real_disk(two.to);
-	carry_whole(two.donor, two.to);
-	real_forget(two.to);
-	mem_disk_full_at(two.to->disk, 1);
-	for (size_t i = 0; i < 40; i++) {
-		real_tick(two.to);
-		scene_pass(two.scene, 90);
-	}
-	assert_int_equal(mesh->snapshot.stage, SNAPSHOT_READY);
-	assert_true(id_equal(disk, real_disk(two.to)));
-	assert_int_equal(two.to->alarms_count, 1);
-	/* The last try was less than a second ago. */
-	while (mono_since_ns(mesh->now, mesh->snapshot.full) >= 500 * MS)
-		scene_pass(two.scene, 100);
-	mem_disk_full_at(two.to->disk, 0);
-	for (size_t i = 0; i < 5; i++)
-		real_tick(two.to);
-	assert_int_equal(mesh->snapshot.stage, SNAPSHOT_READY);
-	scene_pass(two.scene, 1000);
-	real_tick(two.to);
-	assert_int_equal(mesh->snapshot.stage, SNAPSHOT_NONE);
-	assert_int_equal(mesh->counts.joined, 1);
-	assert_int_equal(two.to->alarms_count, 1);
-	carry_end(&two);
-}
-
 static void a_crash_leaves_all_or_nothing(void **state)
 {
 	size_t olds = 0, news = 0;
@@ -561,11 +501,11 @@ static void a_crash_leaves_all_or_nothing(void **state)
 
 	(void)state;
 	for (uint64_t at = 1; at < 600; at += 1 + at / 2) {
-		struct two two = parted(10);
+		struct two two = carry_parted(10);
 		struct id before, after;
 
-		write_some(two.to, 5);
-		write_some(two.donor, 20);
+		carry_write(two.to, 5);
+		carry_write(two.donor, 20);
 		before = real_disk(two.to);
 		carry_whole(two.donor, two.to);
 		mem_disk_crash_at(two.to->disk, at);
@@ -605,7 +545,6 @@ int main(void)
 		cmocka_unit_test(a_branch_is_followed_by_its_own),
 		cmocka_unit_test(footprints_come_to_whole_batches),
 		cmocka_unit_test(a_full_disk_takes_nothing),
-		cmocka_unit_test(a_full_disk_is_tried_once_a_second),
 		cmocka_unit_test(a_crash_leaves_all_or_nothing),
 	};
 
