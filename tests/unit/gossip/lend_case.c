@@ -206,19 +206,24 @@ void say_given(struct puppet *puppet, struct id transfer)
 	answer(puppet, question(puppet, ASK_BLOCK), OK, bytes_of(transfer.bytes, sizeof transfer.bytes));
 }
 
-/* A transfer of key `giver` to the node, of addresses in a row. */
-struct bytes transfer(struct play *play, uint32_t giver, uint8_t first, uint8_t last, struct id *ret_id)
+struct bytes transfer_to(struct play *play, uint32_t giver, uint32_t taker, uint8_t first, uint8_t last,
+			 struct id *ret_id)
 {
 	struct transfer_row row = { .has = BIT(AT_transfer_giver) | BIT(AT_transfer_pool) | BIT(AT_transfer_taker) |
 					   BIT(AT_transfer_first) | BIT(AT_transfer_last) | BIT(AT_transfer_start),
 				    .giver = scene_node(play->scene, giver),
 				    .pool = play->pool,
-				    .taker = scene_node(play->scene, 0),
+				    .taker = scene_node(play->scene, taker),
 				    .first = { .size = 4, .bytes = { 10, 0, 0, first } },
 				    .last = { .size = 4, .bytes = { 10, 0, 0, last } },
 				    .start = 1 };
 
 	return chain_record(&play->chains[giver - 1], KIND_TABLE(transfer), &row, ret_id);
+}
+
+struct bytes transfer(struct play *play, uint32_t giver, uint8_t first, uint8_t last, struct id *ret_id)
+{
+	return transfer_to(play, giver, 0, first, last, ret_id);
 }
 
 uint64_t lease_in(struct play *play)

@@ -51,8 +51,10 @@ const struct frame *heard_answer(const struct puppet *puppet, uint32_t number);
 uint64_t heard_free(const struct puppet *puppet, uint32_t number);
 struct id heard_transfer(const struct puppet *puppet, uint32_t number);
 
-/* A transfer of key `giver` to the node, of addresses in a row. */
+/* A transfer of key `giver` to the node, or to another key, of addresses in a row. */
 struct bytes transfer(struct play *play, uint32_t giver, uint8_t first, uint8_t last, struct id *ret_id);
+struct bytes transfer_to(struct play *play, uint32_t giver, uint32_t taker, uint8_t first, uint8_t last,
+			 struct id *ret_id);
 
 static inline const struct mesh_counts *counts(const struct real *real)
 {
