@@ -2,7 +2,7 @@
 #include "tests/unit/gossip/carry.h"
 #include "tests/unit/gossip/puppet.h"
 
-/* What becomes of two histories of one stream when one disk has the one, and the other the other. */
+/* What becomes of the ends of one stream when two disks have others of it. */
 
 static void give(struct real *real, struct bytes batch)
 {
@@ -26,10 +26,8 @@ static void of_two_that_are_as_far_both_stay_stable(void **state)
 	carry_put_proof(two.donor, 2, 1);
 	carry_put_proof(two.to, 2, 1);
 	carry_put_stable(two.donor);
-	/* Only of this stream, for the donor's own is not there yet. */
-	assert_int_equal(real_mesh(two.to)->vector.count, 1);
 	carry_put_stable(two.to);
-	carry_again(&two);
+	/* Of the donor's own stream there is nothing here yet. */
 	assert_int_equal(store_begin(two.donor->store, &look, NULL), OK);
 	assert_int_equal(log_put_ends(look, TABLE_STABLE, (struct stream){ real_mesh(two.donor)->node, 1, LANE_PEOPLE },
 				      NULL, 0, NULL),
@@ -69,11 +67,42 @@ static void what_goes_on_from_another_batch_is_a_fork(void **state)
 	carry_end(&two);
 }
 
+/* The donor has nothing left of what both had, and has gone on from there. */
+static void an_end_below_the_donors_log_is_followed(void **state)
+{
+	struct two two = carry_two(5);
+	struct stream stream = { real_mesh(two.donor)->node, 1, LANE_PEOPLE };
+	struct wire *wire = scene_meet(two.scene, two.donor, two.to);
+	struct store_txn *txn;
+	struct logged logged;
+	uint64_t end;
+
+	(void)state;
+	scene_pass(two.scene, 5000);
+	end = vector_seq(&real_mesh(two.to)->vector, stream);
+	assert_int_equal(end, 5);
+	scene_cut(wire);
+	carry_put_stable(two.to);
+	carry_put_stable(two.donor);
+	real_write(two.donor, 10, 0);
+	assert_int_equal(store_begin(two.donor->store, &txn, NULL), OK);
+	while (!log_after(txn, stream, (struct log_place){ 0 }, &logged, NULL) && logged.last <= end)
+		assert_int_equal(log_drop(txn, &logged, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	carry_whole(two.donor, two.to);
+	carry_install(two.to, SNAPSHOT_JOIN);
+	assert_int_equal(real_mesh(two.to)->snapshot.stage, SNAPSHOT_NONE);
+	assert_true(vector_equal(&real_mesh(two.to)->vector, &real_mesh(two.donor)->vector));
+	real_check(two.to);
+	carry_end(&two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_two_that_are_as_far_both_stay_stable),
 		cmocka_unit_test(what_goes_on_from_another_batch_is_a_fork),
+		cmocka_unit_test(an_end_below_the_donors_log_is_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
