@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/log/log.h"
 #include "tests/unit/gossip/puppet.h"
 
 /* What is missing is asked for: of whom, when, and how often. */
@@ -437,6 +438,34 @@ static void who_claims_to_have_most_is_not_the_only_one_asked(void **state)
 	}
 }
 
+/* Of a closed start: what the log does not reach any more was merged. */
+static void what_is_below_the_log_is_not_asked_for(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 2), old;
+	struct bytes eviction = scene_evict(scene, 2, 0);
+	struct store_txn *txn;
+	struct logged logged;
+
+	(void)state;
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	old = chain;
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	real_bring(real, &eviction, 1);
+	puppet_agree(puppet);
+	assert_int_equal(store_begin(real->store, &txn, NULL), OK);
+	assert_int_equal(log_after(txn, chain.stream, (struct log_place){ 0 }, &logged, NULL), OK);
+	assert_int_equal(log_drop(txn, &logged, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	puppet_forget(puppet);
+	say_has(puppet, &old);
+	scene_pass(scene, 3000);
+	assert_int_equal(puppet_count(puppet, FRAME_WANT), 0);
+	scene_free(scene);
+}
+
 /* What closed a gap in memory was lost with its commit. */
 static void a_gap_stays_when_the_commit_that_closed_it_fails(void **state)
 {
@@ -511,6 +540,7 @@ int main(void)
 		cmocka_unit_test(what_was_missed_comes_between_real_nodes),
 		cmocka_unit_test(streams_that_an_evicted_member_invented_keep_out_nothing),
 		cmocka_unit_test(who_claims_to_have_most_is_not_the_only_one_asked),
+		cmocka_unit_test(what_is_below_the_log_is_not_asked_for),
 		cmocka_unit_test(a_gap_stays_when_the_commit_that_closed_it_fails),
 		cmocka_unit_test(what_a_member_told_of_goes_with_it_and_its_failed_eviction),
 	};

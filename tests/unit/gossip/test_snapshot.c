@@ -186,6 +186,23 @@ static void after_joining_who_wrote_more_a_fresh_start_begins(void **state)
 	}
 }
 
+static void who_has_just_joined_does_not_at_once_again(void **state)
+{
+	struct pair pair = make_pair(3, 5);
+	struct mesh *mesh = mesh_of(pair.to);
+	const struct link *link;
+
+	(void)state;
+	take(&pair, SNAPSHOT_JOIN);
+	link = mesh_peer(mesh, scene_node(pair.scene, 0))->link;
+	recover_gone(mesh, link);
+	assert_int_equal(mesh->recovery.need, RECOVERY_NONE);
+	scene_pass(pair.scene, RECOVER_PAUSE / MS);
+	recover_gone(mesh, link);
+	assert_int_equal(mesh->recovery.need, RECOVERY_JOIN);
+	scene_free(pair.scene);
+}
+
 /* --- Witnesses. */
 
 static void with_one_donor_there_is_nobody_to_ask(void **state)
@@ -488,6 +505,7 @@ int main(void)
 		cmocka_unit_test(what_the_new_state_does_not_show_is_no_success),
 		cmocka_unit_test(what_the_new_state_shows_goes_on),
 		cmocka_unit_test(after_joining_who_wrote_more_a_fresh_start_begins),
+		cmocka_unit_test(who_has_just_joined_does_not_at_once_again),
 		cmocka_unit_test(with_one_donor_there_is_nobody_to_ask),
 		cmocka_unit_test(others_bear_it_out),
 		cmocka_unit_test(who_differs_bears_out_nothing),
