@@ -53,6 +53,7 @@ enum { EVIL_CALLS = 220, EVIL_CALLS_END = 221 };
 	X(claim_beyond, 2)    \
 	X(frontiers, 3)       \
 	X(gone, 3)            \
+	X(say_old, 3)         \
 	X(want_all, 3)        \
 	X(lie_beat, 3)        \
 	X(lie_table, 3)       \

@@ -60,6 +60,23 @@ static void gone(struct evil *e, struct evil_link *link)
 	evil_say(e, link);
 }
 
+/* That everybody had what nobody has: of itself, or of anybody. */
+static void say_old(struct evil *e, struct evil_link *link)
+{
+	const struct vector *vector = &evil_mesh(e, link)->vector;
+	struct frame_list list = frame_begin_old(&e->frame);
+
+	for (size_t i = 0; i < vector->count; i++) {
+		struct frontier beyond = vector->all[i];
+
+		beyond.end.seq += 1 + evil_below(e, 100);
+		rng_fill(&e->rng, beyond.end.hash.bytes, sizeof beyond.end.hash.bytes);
+		if (evil_below(e, 3) && !frame_put_old(&list, &beyond))
+			break;
+	}
+	evil_say(e, link);
+}
+
 /* All of it, from the first batch on. */
 static void want_all(struct evil *e, struct evil_link *link)
 {
@@ -245,6 +262,7 @@ void evil_act_frame(struct evil *e, enum evil_kind kind, struct evil_link *link)
 	case EVIL_frontiers: claim(e, link, FRAME_INDEX, 1 + evil_below(e, UINT64_C(1) << 40)); return;
 	case EVIL_withhold_acks: link->is_silent = true; return;
 	case EVIL_gone: gone(e, link); return;
+	case EVIL_say_old: say_old(e, link); return;
 	case EVIL_want_all: want_all(e, link); return;
 	case EVIL_ask_much: ask_much(e, link); return;
 	case EVIL_answer_wrongly: answer_wrongly(e, link); return;

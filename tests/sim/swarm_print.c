@@ -11,7 +11,6 @@ static const struct {
 	{ "mesh.newer", "no level is raised here, so all write the same version of batches" },
 	{ "mesh.await_lost",
 	  "a token is lost by an eviction or a fork alone, or with a process whose tokens name commits" },
-	{ "mesh.denied", "most disks must have been put back at once for it: test_recover_word" },
 	{ "mesh.taken_over", "clusters of less than sixty-five members have no relays: test_relay" },
 	{ "mesh.region_word", "as taken_over" },
 	{ "mesh.waiting_full", "that many batches never wait here: test_waiting" },
