@@ -38,7 +38,7 @@ static enum code compare_table(struct mesh *mesh, struct link *link, struct byte
 		recover_doubt(mesh, link);
 		return OK;
 	}
-	return snapshot_witnessed(mesh, link->peer->node, err);
+	return snapshot_witnessed(mesh, link->peer, err);
 }
 
 static enum code compare_records(struct mesh *mesh, struct link *link, struct reader hashes, struct err *err)
@@ -71,6 +71,8 @@ enum code bucket_receive(struct mesh *mesh, struct link *link, const struct fram
 		link_owe(mesh, link, frame->bucket_ask.is_table ? OWED_TABLE : OWED_BUCKET);
 		return OK;
 	}
+	if (frame->bucket.is_table)
+		link->peer->sources = frame->bucket.sources;
 	/* Both sides must speak of the same vector, or a difference says nothing. */
 	if (!sum_equal(frame->bucket.vector, mesh->vector.sum))
 		return OK;
@@ -89,7 +91,7 @@ static void send_table(struct mesh *mesh, struct link *link)
 		buf_put_big_endian(&buf, mesh->root.buckets[i].high, 8);
 	}
 	buf_clear(&mesh->frame);
-	frame_put_bucket_table(&mesh->frame, mesh->vector.sum, buf_bytes(&buf));
+	frame_put_bucket_table(&mesh->frame, mesh->vector.sum, &mesh->snapshot.sources, buf_bytes(&buf));
 	link_send(mesh, link);
 }
 

@@ -15,6 +15,7 @@
 #include "crdt/base/err.h"
 #include "crdt/gossip/frame_item.h"
 #include "crdt/gossip/frame_kind.h"
+#include "crdt/gossip/sources.h"
 #include "crdt/gossip/stream_table.h"
 #include "crdt/log/vector.h"
 
@@ -62,9 +63,10 @@ struct frame {
 			bool is_table;     /* else the hashes of one bucket */
 			struct sum vector; /* what the sender's weighs: with another one nothing is to be compared */
 			uint8_t number;
-			bool is_last;         /* also of a table */
-			struct bytes table;   /* 256 sums, 16 bytes each */
-			struct reader hashes; /* frame_next_record */
+			bool is_last;           /* also of a table */
+			struct bytes table;     /* 256 sums, 16 bytes each */
+			struct sources sources; /* with a table: whom the sender has it from while unproven */
+			struct reader hashes;   /* frame_next_record */
 		} bucket;
 		struct {
 			bool is_table;

@@ -10,6 +10,7 @@
 enum { LIST_IS_FIRST = 1, LIST_IS_LAST = 2 };
 enum { FRONTIERS_ARE_ANSWER = 1, FRONTIERS_ARE_WHOLE = 2 };
 enum { BUCKET_IS_TABLE = 1, BUCKET_IS_LAST = 2 };
+enum { SOURCES_ARE_FIRST = 16 }; /* beside their count */
 enum { SNAP_IS_PIECE = 1 };
 
 /*

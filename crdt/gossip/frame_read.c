@@ -241,6 +241,26 @@ static enum code read_records(struct reading *reading)
 	return OK;
 }
 
+/* They ascend, and 0, which is anybody, stands alone. */
+static enum code read_sources(struct reading *reading)
+{
+	struct sources *sources = &reading->frame.bucket.sources;
+	uint8_t head = frame_read_below(&reading->r, 2 * SOURCES_ARE_FIRST);
+	size_t count = head % SOURCES_ARE_FIRST;
+
+	/* Whoever is proven has none, and is not the first of anything. */
+	if (count > SOURCES_MAX || head == SOURCES_ARE_FIRST)
+		frame_refuse(&reading->r);
+	for (size_t i = 0; !reading->r.is_short && i < count; i++) {
+		sources->all[i] = read_big_endian(&reading->r, 8);
+		if (i && !reading->r.is_short && (!sources->all[0] || sources->all[i] <= sources->all[i - 1]))
+			return not_ascending(reading);
+	}
+	sources->count = count;
+	sources->is_first = head & SOURCES_ARE_FIRST;
+	return OK;
+}
+
 static enum code read_bucket(struct reading *reading)
 {
 	uint8_t truths = frame_read_below(&reading->r, 3);
@@ -249,8 +269,10 @@ static enum code read_bucket(struct reading *reading)
 	reading->frame.bucket.is_last = truths;
 	reading->frame.bucket.vector = frame_read_sum(&reading->r);
 	if (truths & BUCKET_IS_TABLE) {
+		enum code code = read_sources(reading);
+
 		reading->frame.bucket.table = bytes_of(read_bytes(&reading->r, FRAME_TABLE_SIZE), FRAME_TABLE_SIZE);
-		return OK;
+		return code;
 	}
 	reading->frame.bucket.number = (uint8_t)read_big_endian(&reading->r, 1);
 	return read_records(reading);

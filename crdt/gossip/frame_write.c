@@ -85,12 +85,15 @@ void frame_put_hint(struct buf *out, enum hint_what what, uint64_t node, uint32_
 	buf_put_big_endian(out, number, 4);
 }
 
-void frame_put_bucket_table(struct buf *out, struct sum vector, struct bytes table)
+void frame_put_bucket_table(struct buf *out, struct sum vector, const struct sources *sources, struct bytes table)
 {
 	assert(table.size == FRAME_TABLE_SIZE);
 	put_kind(out, FRAME_BUCKET);
 	buf_put_byte(out, BUCKET_IS_TABLE);
 	put_sum(out, vector);
+	buf_put_byte(out, (uint8_t)(sources->count | (sources->is_first ? SOURCES_ARE_FIRST : 0)));
+	for (size_t i = 0; i < sources->count; i++)
+		buf_put_big_endian(out, sources->all[i], 8);
 	buf_put_bytes(out, table);
 }
 

@@ -18,7 +18,7 @@ void frame_put_t0_refuse(struct buf *out, struct bytes reason);
 void frame_put_batch(struct buf *out, struct bytes batch);
 void frame_put_beat(struct buf *out, struct sum sum);
 void frame_put_hint(struct buf *out, enum hint_what what, uint64_t node, uint32_t number);
-void frame_put_bucket_table(struct buf *out, struct sum vector, struct bytes table);
+void frame_put_bucket_table(struct buf *out, struct sum vector, const struct sources *sources, struct bytes table);
 void frame_put_bucket_ask(struct buf *out, bool is_table, uint8_t number);
 void frame_put_snap_ask(struct buf *out, uint32_t number, uint8_t chunks, const struct snap_place *from);
 

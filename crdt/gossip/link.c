@@ -435,10 +435,11 @@ static enum code say_all(struct mesh *mesh, struct link *link, struct err *err)
 		ack_flush(mesh, link, FRAME_INDEX, true);
 	if (link->owed & OWED_WANT)
 		antientropy_say(mesh, link);
-	snapshot_flush(mesh, link);
 	beat_flush(mesh, link);
 	pending_say(mesh, link);
 	code = bucket_flush(mesh, link, err);
+	/* Whose state it is shows in the table that is asked for, and comes, before. */
+	snapshot_flush(mesh, link);
 	if (!code)
 		code = donor_flush(mesh, link, err);
 	if (link->owed & (OWED_ACK | OWED_RECEIPT))

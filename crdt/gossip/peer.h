@@ -99,6 +99,7 @@ struct peer {
 	struct snap_debt snap_debt; /* what of a snapshot it asked for last */
 	struct mono_time unfit;     /* its state was no donor's; 0: it never was seen to be so */
 	struct vain vain;
+	struct sources sources; /* whom it has its state from, by its last table; none: it is proven */
 };
 
 #endif

@@ -15,12 +15,23 @@ bool recover_is_old(const struct mesh *mesh)
 	return mesh->recovery.need == RECOVERY_REPLACE || mesh->snapshot.is_unproven;
 }
 
+/* Whoever has just joined has nothing, as it should be, but what it said of starts that are closed. */
+static bool is_blank(const struct mesh *mesh)
+{
+	for (size_t i = 0; i < mesh->vector.count; i++)
+		if (mesh->vector.all[i].stream.node != mesh->node || mesh->vector.all[i].stream.lane != LANE_URGENT)
+			return false;
+	return true;
+}
+
 static void need(struct mesh *mesh, enum recovery_need need, uint64_t donor)
 {
 	struct recovery *recovery = &mesh->recovery;
 
 	if (recovery->need >= need)
 		return;
+	if (!recovery->need)
+		recovery->is_blank = is_blank(mesh);
 	recovery->need = need;
 	recovery->donor = donor;
 	recovery->tried = (struct mono_time){ 0 };
@@ -288,15 +299,6 @@ static enum code judge_said(struct mesh *mesh, struct err *err)
 	return OK;
 }
 
-/* Whoever has just joined has nothing, as it should be, but what it said of starts that are closed. */
-static bool is_blank(const struct mesh *mesh)
-{
-	for (size_t i = 0; i < mesh->vector.count; i++)
-		if (mesh->vector.all[i].stream.node != mesh->node || mesh->vector.all[i].stream.lane != LANE_URGENT)
-			return false;
-	return true;
-}
-
 enum code recover_old(struct mesh *mesh, struct link *link, struct reader list, struct err *err)
 {
 	struct recovery *recovery = &mesh->recovery;
@@ -542,6 +544,7 @@ enum code recover_install(struct mesh *mesh, bool *ret_is_installed, struct err 
 		code = is_worth_it(mesh, &is_worth, err);
 	if (code || !is_worth)
 		return code;
+	mesh->snapshot.is_blank = recovery->is_blank;
 	begins_start = stands_elsewhere(mesh, is_replaced);
 	code = snapshot_install(mesh, is_replaced ? SNAPSHOT_REPLACE : SNAPSHOT_JOIN, &installed, err);
 	if (code || mesh->snapshot.stage != SNAPSHOT_NONE)

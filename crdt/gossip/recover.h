@@ -49,6 +49,7 @@ struct recovery {
 	struct mono_time tried, joined;
 	uint32_t tries;     /* for which there was nobody */
 	bool begins_start;  /* with the next transaction */
+	bool is_blank;      /* nothing was here when it was said */
 	struct vector said; /* what everybody had, by whoever says that the disk is old: a donor has it */
 	uint64_t denied;    /* who said so last and was not believed */
 };

@@ -35,7 +35,7 @@ void snapshot_begin(struct mesh *mesh, const struct peer *donor)
 		return;
 	}
 	snapshot->link = donor->link->number;
-	link_touch(mesh, donor->link);
+	link_owe(mesh, donor->link, OWED_TABLE_ASK);
 }
 
 void snapshot_give_up(struct mesh *mesh)
@@ -91,14 +91,60 @@ void snapshot_flush(struct mesh *mesh, struct link *link)
 		link_send(mesh, link);
 }
 
-/* As many as there are, beside us and the donor. */
+/* --- Witnesses. */
+
+/* Whether one of them is no member any more. */
+static bool is_judged(const struct mesh *mesh)
+{
+	const struct sources *sources = &mesh->snapshot.sources;
+
+	for (size_t i = 0; i < sources->count; i++)
+		if (sources->all[i] && !mesh_peer(mesh, sources->all[i]))
+			return true;
+	return false;
+}
+
+/* In a cluster of three there is one beside the donor; and where all but the sources have just joined, nobody is. */
+static bool is_one_of_few(const struct mesh *mesh)
+{
+	const struct sources *ours = &mesh->snapshot.sources;
+	bool are_first = ours->is_first;
+
+	for (size_t i = 0; are_first && i < mesh->peers_count; i++)
+		are_first = sources_have(ours, mesh->peers[i]->node) || mesh->peers[i]->sources.is_first;
+	return are_first || mesh->peers_count <= 2;
+}
+
+/* Whether what it weighs says anything of our state. */
+static bool can_witness(const struct mesh *mesh, const struct peer *peer)
+{
+	const struct sources *ours = &mesh->snapshot.sources, *theirs = &peer->sources;
+
+	if (is_judged(mesh))
+		return true;
+	if (sources_have(ours, peer->node))
+		return sources_are_many(ours) && (is_one_of_few(mesh) || !theirs->count);
+	return is_one_of_few(mesh) || (!sources_have(theirs, mesh->node) && !sources_meet(ours, theirs));
+}
+
+/* SIZE_MAX: nobody is left who could bear it out. */
 static size_t witnesses_needed(const struct mesh *mesh)
 {
-	size_t others = 0;
+	const struct sources *sources = &mesh->snapshot.sources;
+	size_t all = 0, apart = 0, others = 0;
 
-	for (size_t i = 0; i < mesh->peers_count; i++)
-		others += mesh->peers[i]->node != mesh->snapshot.donor;
-	return others < SNAPSHOT_WITNESSES ? others : SNAPSHOT_WITNESSES;
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		bool is_source = sources_have(sources, mesh->peers[i]->node), can = can_witness(mesh, mesh->peers[i]);
+
+		all += can;
+		apart += can && !is_source;
+		others += !is_source;
+	}
+	if (!all)
+		return others || sources_are_many(sources) ? SIZE_MAX : 0;
+	if (all > SNAPSHOT_WITNESSES || (!apart && !is_judged(mesh)))
+		return SNAPSHOT_WITNESSES;
+	return all;
 }
 
 static bool is_witness(const struct snapshot *snapshot, uint64_t node)
@@ -119,16 +165,34 @@ static void ask_witnesses(struct mesh *mesh)
 	for (size_t i = 0; i < mesh->peers_count; i++) {
 		const struct peer *peer = mesh->peers[i];
 
-		if (peer->node != snapshot->donor && !is_witness(snapshot, peer->node) && peer->link &&
-		    link_is_open(mesh, peer->link) && relay_stands_with(mesh, peer))
+		/* Also who could not be one may be one by now; the only source never is. */
+		if ((sources_are_many(&snapshot->sources) || !sources_have(&snapshot->sources, peer->node)) &&
+		    !is_witness(snapshot, peer->node) && peer->link && link_is_open(mesh, peer->link) &&
+		    relay_stands_with(mesh, peer))
 			link_owe(mesh, peer->link, OWED_TABLE_ASK);
 	}
+}
+
+/* Who was one may have said since whom it has its state from, and may be evicted. */
+static void forget_witnesses(struct mesh *mesh)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < snapshot->witnesses_count; i++) {
+		const struct peer *peer = mesh_peer(mesh, snapshot->witnesses[i]);
+
+		if (peer && can_witness(mesh, peer))
+			snapshot->witnesses[kept++] = peer->node;
+	}
+	snapshot->witnesses_count = kept;
 }
 
 static enum code judge_witnesses(struct mesh *mesh, struct err *err)
 {
 	enum code code;
 
+	forget_witnesses(mesh);
 	if (mesh->snapshot.witnesses_count < witnesses_needed(mesh))
 		return OK;
 	code = mesh_txn(mesh, err);
@@ -137,20 +201,41 @@ static enum code judge_witnesses(struct mesh *mesh, struct err *err)
 	if (code)
 		return code;
 	mesh->snapshot.is_unproven = false;
+	mesh->snapshot.sources = (struct sources){ 0 };
 	/* What waited for that goes. */
 	closed_changed(mesh);
 	return OK;
 }
 
-enum code snapshot_witnessed(struct mesh *mesh, uint64_t node, struct err *err)
+enum code snapshot_witnessed(struct mesh *mesh, const struct peer *peer, struct err *err)
 {
 	struct snapshot *snapshot = &mesh->snapshot;
 
-	if (!snapshot->is_unproven || node == snapshot->donor || is_witness(snapshot, node))
+	if (!snapshot->is_unproven || is_witness(snapshot, peer->node) || !can_witness(mesh, peer))
 		return OK;
 	if (snapshot->witnesses_count < SNAPSHOT_WITNESSES)
-		snapshot->witnesses[snapshot->witnesses_count++] = node;
+		snapshot->witnesses[snapshot->witnesses_count++] = peer->node;
 	return judge_witnesses(mesh, err);
+}
+
+/* All have it from the same one, and no one can tell whether that is true: so the operator has to. */
+static void tell_alone(struct mesh *mesh)
+{
+	struct snapshot *snapshot = &mesh->snapshot;
+
+	if (witnesses_needed(mesh) != SIZE_MAX) {
+		snapshot->alone = (struct mono_time){ 0 };
+		return;
+	}
+	if (!snapshot->alone.ns)
+		snapshot->alone = mesh->now;
+	if (snapshot->is_told || mono_since_ns(mesh->now, snapshot->alone) < SNAPSHOT_PATIENCE)
+		return;
+	snapshot->is_told = true;
+	mesh_alarm(mesh,
+		   "all others have their state from member %016" PRIx64
+		   " as well, so nobody can bear it out: evict that member, and what all have will stand",
+		   snapshot->sources.all[0]);
 }
 
 enum code snapshot_tick(struct mesh *mesh, struct err *err)
@@ -162,16 +247,38 @@ enum code snapshot_tick(struct mesh *mesh, struct err *err)
 	if (!snapshot->is_unproven)
 		return OK;
 	ask_witnesses(mesh);
+	tell_alone(mesh);
 	/* With one donor there is nobody else to ask, and others may have been evicted. */
 	return judge_witnesses(mesh, err);
 }
 
-static enum code put_unproven(struct mesh *mesh, struct err *err)
+/* What was here of others stays when it is joined; nobody makes up for itself what it had. */
+static struct sources sources_now(const struct mesh *mesh, enum snapshot_way way)
 {
-	uint8_t room[8];
-	struct buf value = buf_over(room, sizeof room);
+	const struct snapshot *snapshot = &mesh->snapshot;
+	const struct peer *donor = mesh_peer(mesh, snapshot->taker.donor);
+	struct sources sources = { 0 };
 
-	buf_put_big_endian(&value, mesh->snapshot.taker.donor, 8);
+	if (way == SNAPSHOT_JOIN)
+		sources = snapshot->sources;
+	sources.is_first = snapshot->sources.is_first || (!snapshot->is_unproven && snapshot->is_blank);
+	sources_add(&sources, snapshot->taker.donor);
+	for (size_t i = 0; donor && i < donor->sources.count; i++)
+		if (donor->sources.all[i] != mesh->node)
+			sources_add(&sources, donor->sources.all[i]);
+	return sources;
+}
+
+static enum code put_unproven(struct mesh *mesh, enum snapshot_way way, struct err *err)
+{
+	uint8_t room[1 + 8 * SOURCES_MAX];
+	struct buf value = buf_over(room, sizeof room);
+	struct sources sources = sources_now(mesh, way);
+
+	for (size_t i = 0; i < sources.count; i++)
+		buf_put_big_endian(&value, sources.all[i], 8);
+	if (sources.is_first)
+		buf_put_byte(&value, 1);
 	return store_put(mesh->txn, bytes_of(unproven_key, sizeof unproven_key), buf_bytes(&value), err);
 }
 
@@ -184,11 +291,12 @@ enum code snapshot_open(struct mesh *mesh, struct err *err)
 
 	if (code && code != E_ABSENT)
 		return code;
-	r = reader_over(value);
-	if (!code && value.size != 8)
+	if (!code && (value.size < 8 || value.size % 8 > 1 || value.size > 1 + 8 * SOURCES_MAX))
 		return fail(err, E_DAMAGED, "whom this state came from has a wrong size");
 	snapshot->is_unproven = !code;
-	snapshot->donor = code ? 0 : read_big_endian(&r, 8);
+	snapshot->sources = (struct sources){ .is_first = value.size % 8 };
+	for (r = reader_over(value); reader_left(&r) >= 8;)
+		sources_add(&snapshot->sources, read_big_endian(&r, 8));
 	return OK;
 }
 
@@ -210,7 +318,7 @@ static enum code put_in_place(struct mesh *mesh, enum snapshot_way way, struct i
 	if (!code)
 		code = root_put(mesh->txn, &mesh->root, err);
 	if (!code)
-		code = put_unproven(mesh, err);
+		code = put_unproven(mesh, way, err);
 	if (code)
 		store_end(mesh->txn);
 	else
@@ -257,6 +365,8 @@ enum code snapshot_install(struct mesh *mesh, enum snapshot_way way, struct inst
 	} else {
 		mesh->commits++;
 		snapshot->witnesses_count = 0;
+		snapshot->alone = (struct mono_time){ 0 };
+		snapshot->is_told = false;
 		snapshot_give_up(mesh);
 	}
 	if (code && err)

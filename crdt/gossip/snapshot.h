@@ -6,10 +6,21 @@
  * Taking a snapshot: from a donor that the caller names, all of it into memory (taker.h), then into place (install.h).
  * Whether it is joined or replaces what is here is the caller's to say, and also with whom to try again.
  *
- * What was put in place is unproven until two members beside the donor, or as many as there are, weigh the same at
- * equal vectors. That is kept on the disk.
+ * What was put in place is unproven until witnesses weigh the same at equal vectors. That is kept on the disk, with the
+ * sources: the donor, and its sources if it was unproven itself; after joining while unproven those of before as well.
+ * Records carry no signatures, so what one source made up all have who have their state from it. Therefore a witness is
+ *
+ * - a member that is no source and is proven, or whose sources are none of ours and not this member: two of them, or as
+ *   many as there are;
+ * - or a proven source, where there are several, for one alone cannot have made up what another has: two of all these.
+ *
+ * There are three exceptions, since nobody would be left otherwise. In a cluster of three the only other one is a
+ * witness wherever it has its state from. So are those who have just joined, to each other, where there are none but
+ * the sources beside them. And once a source has been evicted everybody is: the operator has judged. Where all others
+ * have their state from the same source, and it is still a member, the operator is told to evict it.
  */
 
+#include "crdt/gossip/sources.h"
 #include "crdt/gossip/taker.h"
 #include "crdt/state/install.h"
 
@@ -18,6 +29,9 @@ struct peer;
 enum { SNAPSHOT_WITNESSES = 2 };
 
 #define SNAPSHOT_AGAIN (UINT64_C(1) * 1000000000)
+
+/* Where nobody could bear it out, somebody may be about to be able to. */
+#define SNAPSHOT_PATIENCE (UINT64_C(30) * 1000000000)
 
 enum snapshot_stage {
 	SNAPSHOT_NONE,
@@ -34,7 +48,10 @@ struct snapshot {
 	struct mono_time full; /* when the disk had no room for it; 0: that was not seen */
 
 	bool is_unproven;
-	uint64_t donor; /* of what is unproven */
+	struct sources sources; /* of what is unproven */
+	struct mono_time alone; /* since when there is nobody who could bear it out; 0: there is */
+	bool is_told;           /* to the operator */
+	bool is_blank;          /* there was nothing here when it was first needed */
 	uint64_t witnesses[SNAPSHOT_WITNESSES];
 	size_t witnesses_count;
 	struct mono_time asked;
@@ -68,7 +85,7 @@ enum code snapshot_install(struct mesh *mesh, enum snapshot_way way, struct inst
 enum code snapshot_open(struct mesh *mesh, struct err *err);
 
 /* A member's buckets weigh what ours do, at equal vectors. */
-enum code snapshot_witnessed(struct mesh *mesh, uint64_t node, struct err *err);
+enum code snapshot_witnessed(struct mesh *mesh, const struct peer *peer, struct err *err);
 void snapshot_done(struct snapshot *snapshot);
 
 #endif

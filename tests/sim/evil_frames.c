@@ -99,9 +99,12 @@ static void want_all(struct evil *e, struct evil_link *link)
 static void lie_table(struct evil *e, struct evil_link *link)
 {
 	uint8_t *table = arena_take(&e->arena, FRAME_TABLE_SIZE);
+	struct sources sources = { 0 };
 
 	rng_fill(&e->rng, table, FRAME_TABLE_SIZE);
-	frame_put_bucket_table(&e->frame, evil_mesh(e, link)->vector.sum, bytes_of(table, FRAME_TABLE_SIZE));
+	if (evil_below(e, 2))
+		sources_add(&sources, evil_mesh(e, link)->node);
+	frame_put_bucket_table(&e->frame, evil_mesh(e, link)->vector.sum, &sources, bytes_of(table, FRAME_TABLE_SIZE));
 	evil_say(e, link);
 }
 

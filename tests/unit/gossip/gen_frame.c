@@ -195,7 +195,13 @@ static void gen_bucket(struct rng *rng, struct buf *out)
 	struct frame_list list;
 
 	if (!rng_below(rng, 4)) {
-		frame_put_bucket_table(out, gen_sum(rng), gen_bytes(rng, FRAME_TABLE_SIZE));
+		struct sources sources = { 0 };
+
+		/* Now and then more than there is room for. */
+		for (size_t i = gen_count(rng, SOURCES_MAX + 1); i; i--)
+			sources_add(&sources, rng_u64(rng));
+		sources.is_first = sources.count && rng_below(rng, 2);
+		frame_put_bucket_table(out, gen_sum(rng), &sources, gen_bytes(rng, FRAME_TABLE_SIZE));
 		return;
 	}
 	list = frame_begin_bucket(out, gen_sum(rng), (uint8_t)rng_u64(rng), rng_below(rng, 2));
@@ -426,7 +432,7 @@ static void bucket_again(const struct frame *frame, struct buf *out)
 
 	if (frame->bucket.is_table) {
 		assert(frame->bucket.is_last);
-		frame_put_bucket_table(out, frame->bucket.vector, frame->bucket.table);
+		frame_put_bucket_table(out, frame->bucket.vector, &frame->bucket.sources, frame->bucket.table);
 		return;
 	}
 	from = frame->bucket.hashes;

@@ -103,6 +103,7 @@ static void table_and_bucket_are_told_as_they_are(void **state)
 	frame_put_bucket_ask(&puppet->frame, true, 0);
 	puppet_say(puppet);
 	read_table(puppet_last(puppet, FRAME_BUCKET), sums);
+	assert_int_equal(puppet_last(puppet, FRAME_BUCKET)->bucket.sources.count, 0);
 	assert_memory_equal(sums, real_mesh(real)->root.buckets, sizeof sums);
 	puppet_forget(puppet);
 	frame_put_bucket_ask(&puppet->frame, false, bucket);
@@ -137,7 +138,8 @@ static void what_nobody_asked_for_changes_nothing(void **state)
 	real_write(real, 10, 0);
 	disk = real_disk(real);
 	puppet_forget(puppet);
-	frame_put_bucket_table(&puppet->frame, (struct sum){ 1, 2 }, bytes_of(table, sizeof table));
+	frame_put_bucket_table(&puppet->frame, (struct sum){ 1, 2 }, &(struct sources){ 0 },
+			       bytes_of(table, sizeof table));
 	puppet_say(puppet);
 	list = frame_begin_bucket(&puppet->frame, (struct sum){ 1, 2 }, 7, true);
 	assert_true(frame_put_record(&list, &hash));

@@ -234,7 +234,8 @@ static void others_bear_it_out(void **state)
 	real_end(pair.to);
 	pair.to = real_boot(pair.scene, 1);
 	assert_true(real_mesh(pair.to)->snapshot.is_unproven);
-	assert_int_equal(real_mesh(pair.to)->snapshot.donor, scene_node(pair.scene, 0));
+	assert_int_equal(real_mesh(pair.to)->snapshot.sources.count, 1);
+	assert_int_equal(real_mesh(pair.to)->snapshot.sources.all[0], scene_node(pair.scene, 0));
 	scene_meet(pair.scene, pair.donor, pair.to);
 	third = real_boot(pair.scene, 2);
 	scene_meet(pair.scene, third, pair.to);
