@@ -434,6 +434,7 @@ void faults_called(struct faults *f, uint32_t what, uint64_t with)
 	case CALL_FLAP: flap(f); return;
 	case CALL_COPY: faults_copy(f); return;
 	case CALL_EVICT: faults_evict(f, (uint32_t)with); return;
+	case CALL_UNDO: faults_undo(f); return;
 	default: faults_attack_called(f, what, with);
 	}
 }

@@ -27,6 +27,7 @@ enum {
 	CALL_LEAVE,
 	CALL_COPY,
 	CALL_EVICT,
+	CALL_UNDO,
 };
 
 enum fault {
@@ -112,6 +113,7 @@ void faults_stop_clones(struct faults *faults);
 /* --- Members. */
 
 void faults_befall_member(struct faults *faults, enum fault fault, struct machine *machine);
+void faults_undo(struct faults *faults); /* what an operator signed, mostly an eviction */
 void faults_evict(struct faults *faults, uint32_t machine);
 
 /* What is lost is evicted, if that happens here at all. */

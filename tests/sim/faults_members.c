@@ -113,6 +113,8 @@ static void evict_at(struct faults *f, struct machine *at, struct machine *m)
 	f->state[heir->at].is_heir = true;
 	people_may_lose(f->people);
 	world_state(f->world, at->at, signer, KIND_TABLE(eviction), &row);
+	if (signer != &f->world->root)
+		faults_later(f, CALL_UNDO, 0, (5 + rng_below(&f->rng, 40)) * FAULTS_SECOND);
 }
 
 /* Any server, up or down, or the evil one. */
@@ -295,6 +297,14 @@ static void remove_operator(struct faults *f, struct machine *at)
 		    deputy->parent == OPERATORS || rng_below(&f->rng, 2) ? &f->world->root
 									 : &f->operators[deputy->parent].signer,
 		    KIND_TABLE(operator_removal), &row);
+}
+
+void faults_undo(struct faults *f)
+{
+	struct machine *at = some_member(f);
+
+	if (at && !f->is_healed && rng_below(&f->rng, 2))
+		remove_operator(f, at);
 }
 
 /* --- The rest. */
