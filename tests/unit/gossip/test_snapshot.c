@@ -190,15 +190,16 @@ static void who_has_just_joined_does_not_at_once_again(void **state)
 {
 	struct pair pair = make_pair(3, 5);
 	struct mesh *mesh = mesh_of(pair.to);
+	struct stream stream = { scene_node(pair.scene, 0), 1, LANE_PEOPLE };
 	const struct link *link;
 
 	(void)state;
 	take(&pair, SNAPSHOT_JOIN);
 	link = mesh_peer(mesh, scene_node(pair.scene, 0))->link;
-	recover_gone(mesh, link);
+	recover_gone(mesh, link, stream);
 	assert_int_equal(mesh->recovery.need, RECOVERY_NONE);
 	scene_pass(pair.scene, RECOVER_PAUSE / MS);
-	recover_gone(mesh, link);
+	recover_gone(mesh, link, stream);
 	assert_int_equal(mesh->recovery.need, RECOVERY_JOIN);
 	scene_free(pair.scene);
 }
