@@ -46,12 +46,16 @@ static void end(struct trial *t)
 	trial_end(t);
 }
 
-/* What it wrote is merged as anybody's. */
+/* What it wrote is merged as anybody's, whichever start it was in when it was found out. */
 static uint64_t merged_of_it(const struct trial *t)
 {
-	struct stream stream = { t->world->machines[HONEST].id, 1, LANE_PEOPLE };
+	const struct vector *vector = &world_mesh(t->world, 1)->vector;
+	uint64_t merged = 0;
 
-	return vector_seq(&world_mesh(t->world, 1)->vector, stream);
+	for (size_t i = 0; i < vector->count; i++)
+		if (vector->all[i].stream.node == t->world->machines[HONEST].id)
+			merged += vector->all[i].end.seq;
+	return merged;
 }
 
 /* The honest ones wrote this meanwhile. */
