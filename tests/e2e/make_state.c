@@ -165,6 +165,7 @@ static struct id let_node_write(struct store *store)
 {
 	struct lone lone = { .now_ns = 0 };
 	const struct vector *vector;
+	struct trim *trim;
 	struct err err = { 0 };
 	uint64_t next = 1;
 
@@ -172,9 +173,13 @@ static struct id let_node_write(struct store *store)
 	vector = &node_mesh(lone.node)->vector;
 	for (size_t i = 0; i < vector->count; i++)
 		next += vector->all[i].end.seq;
+	trim = &((struct mesh *)(uintptr_t)node_mesh(lone.node))->stable.trim;
 	for (size_t i = 0; i < COMMITS; i++) {
 		size_t size = lone_commit_size(next);
 
+		/* Who is alone keeps less than whole batches only where there is no room for them. */
+		trim->budget = i == COMMITS / 2 ? trim->bytes - 1 : LOG_BUDGET;
+		lone.now_ns += (uint64_t)STABLE_EVERY_MS * 1000000;
 		must(lone_write(&lone, next, size, &err), &err);
 		if (lone.refused)
 			must(fail(&err, lone.refused, "%s", lone.refusal), &err);

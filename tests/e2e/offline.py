@@ -297,7 +297,7 @@ class Offline(unittest.TestCase):
         ends = self.ends()
         self.assertEqual(set(ends), {"urgent", "people"})
         self.assertEqual(lines[-2:], [ends["urgent"], ends["people"]])
-        # Alone in its cluster it has what everybody has, and of that keeps less than whole batches.
+        # There was no room for all of what it wrote, and of that it keeps less than whole batches.
         self.assertTrue(all(end["start"] == 1 and 1 < end["first"] <= end["end"] for end in ends.values()))
         self.assertTrue(all(end["batches"] and end["left"] for end in ends.values()))
         self.assertIn(f"{sum(end['batches'] + end['left'] for end in ends.values())} batches",
