@@ -60,6 +60,12 @@ enum code closed_own(struct mesh *mesh, uint64_t start, struct err *err);
 /* Its next start begins, whatever becomes of the one before. */
 enum code closed_begin_start(struct mesh *mesh, struct err *err);
 
+/*
+ * Whether an end is merged here: of an open start that one or one that is further, of a closed one itself. What is
+ * below the horizon was.
+ */
+enum code closed_is_here(struct mesh *mesh, const struct frontier *frontier, bool *ret_is_here, struct err *err);
+
 /* Whether every member has said what it had merged, and all acknowledge the same ends. */
 enum code closed_is_settled(struct mesh *mesh, struct closed_start closed, bool *ret_is_settled, struct err *err);
 

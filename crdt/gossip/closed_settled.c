@@ -62,3 +62,28 @@ enum code closed_is_settled(struct mesh *mesh, struct closed_start closed, bool 
 		*ret_is_settled = is_settled;
 	return code;
 }
+
+enum code closed_is_here(struct mesh *mesh, const struct frontier *frontier, bool *ret_is_here, struct err *err)
+{
+	struct store_txn *txn;
+	struct logged logged;
+	uint64_t horizon;
+	enum code code;
+
+	*ret_is_here = vector_has(&mesh->vector, frontier->stream, frontier->end);
+	if (*ret_is_here)
+		return OK;
+	if (!closed_is(mesh, frontier->stream.node, frontier->stream.start)) {
+		*ret_is_here = vector_seq(&mesh->vector, frontier->stream) >= frontier->end.seq;
+		return OK;
+	}
+	code = mesh_reader(mesh, &txn, err);
+	if (!code)
+		code = log_horizon(txn, frontier->stream, &horizon, err);
+	if (!code && frontier->end.seq > horizon)
+		code = log_find(txn, frontier->stream, frontier->end, &logged, err);
+	if (code && code != E_ABSENT)
+		return code;
+	*ret_is_here = !code;
+	return OK;
+}

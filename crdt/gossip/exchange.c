@@ -237,28 +237,6 @@ void exchange_shown(struct mesh *mesh, struct link *link)
 
 /* --- Whether it is here. */
 
-static enum code is_here(struct mesh *mesh, const struct frontier *frontier, bool *ret_is_here, struct err *err)
-{
-	struct store_txn *txn;
-	struct logged logged;
-	enum code code;
-
-	*ret_is_here = vector_has(&mesh->vector, frontier->stream, frontier->end);
-	if (*ret_is_here)
-		return OK;
-	if (!closed_is(mesh, frontier->stream.node, frontier->stream.start)) {
-		*ret_is_here = vector_seq(&mesh->vector, frontier->stream) >= frontier->end.seq;
-		return OK;
-	}
-	code = mesh_reader(mesh, &txn, err);
-	if (!code)
-		code = log_find(txn, frontier->stream, frontier->end, &logged, err);
-	if (code && code != E_ABSENT)
-		return code;
-	*ret_is_here = !code;
-	return OK;
-}
-
 static enum code is_reached(struct mesh *mesh, bool *ret_is_reached, struct err *err)
 {
 	const struct exchange *exchange = &mesh->exchange;
@@ -272,7 +250,7 @@ static enum code is_reached(struct mesh *mesh, bool *ret_is_reached, struct err 
 		if (exchange->stage == EXCHANGE_OWN && closed_is(mesh, frontier->stream.node, frontier->stream.start))
 			continue;
 		if (exchange->stage != EXCHANGE_URGENT || frontier->stream.lane == LANE_URGENT)
-			code = is_here(mesh, frontier, &is_reached, err);
+			code = closed_is_here(mesh, frontier, &is_reached, err);
 	}
 	if (!code)
 		*ret_is_reached = is_reached;

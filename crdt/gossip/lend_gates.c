@@ -136,31 +136,6 @@ static bool is_acknowledged(const struct mesh *mesh, const struct frontier *fron
 	return false;
 }
 
-static enum code is_here(struct mesh *mesh, const struct frontier *frontier, bool *ret_is_here, struct err *err)
-{
-	struct store_txn *txn;
-	struct logged logged;
-	uint64_t horizon;
-	enum code code;
-
-	*ret_is_here = vector_has(&mesh->vector, frontier->stream, frontier->end);
-	if (*ret_is_here)
-		return OK;
-	if (!closed_is(mesh, frontier->stream.node, frontier->stream.start)) {
-		*ret_is_here = vector_seq(&mesh->vector, frontier->stream) >= frontier->end.seq;
-		return OK;
-	}
-	code = mesh_reader(mesh, &txn, err);
-	if (!code)
-		code = log_horizon(txn, frontier->stream, &horizon, err);
-	if (!code && frontier->end.seq > horizon)
-		code = log_find(txn, frontier->stream, frontier->end, &logged, err);
-	if (code && code != E_ABSENT)
-		return code;
-	*ret_is_here = !code;
-	return OK;
-}
-
 static enum code look_for_lacks(struct mesh *mesh, struct lend_gate *gate, struct err *err)
 {
 	struct vector left = { 0 };
@@ -170,7 +145,7 @@ static enum code look_for_lacks(struct mesh *mesh, struct lend_gate *gate, struc
 		const struct frontier *frontier = &gate->lacks.all[i];
 		bool is = false;
 
-		code = is_here(mesh, frontier, &is, err);
+		code = closed_is_here(mesh, frontier, &is, err);
 		if (!code && !is && is_acknowledged(mesh, frontier))
 			vector_note_more(&left, frontier->stream, frontier->end);
 	}

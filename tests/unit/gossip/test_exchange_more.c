@@ -66,11 +66,45 @@ static void what_its_log_does_not_reach_is_no_other_history(void **state)
 	scene_free(scene);
 }
 
+/* Of a closed start that somebody says to end where the log does not reach any more. */
+static void what_is_below_the_log_is_not_waited_for(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+	struct chain chain = chain_of(scene, 2);
+	struct vector has = { 0 };
+	struct bytes eviction;
+	struct store_txn *txn;
+	struct logged logged;
+
+	(void)state;
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	vector_set(&has, chain.stream, chain.end);
+	puppet_batch(puppet, chain_next(&chain, 1, 10));
+	eviction = scene_evict(scene, 2, 0);
+	real_bring(real, &eviction, 1);
+	assert_int_equal(store_begin(real->store, &txn, NULL), OK);
+	assert_int_equal(log_after(txn, chain.stream, (struct log_place){ 0 }, &logged, NULL), OK);
+	assert_int_equal(log_drop(txn, &logged, NULL), OK);
+	assert_int_equal(store_commit(txn, NULL), OK);
+	real_end(real);
+	real = real_boot(scene, 0);
+	puppet = puppet_dial(real, &scene->keys[1], 7);
+	puppet_agree(puppet);
+	puppet_fronts(puppet, NULL, 0);
+	puppet_index(puppet, &has, true);
+	assert_true(exchange_is_whole(real_mesh(real)));
+	vector_done(&has);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_has_its_own_lanes_goes_on_alone_too),
 		cmocka_unit_test(what_its_log_does_not_reach_is_no_other_history),
+		cmocka_unit_test(what_is_below_the_log_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
