@@ -7,11 +7,16 @@
 
 #include <stdlib.h>
 
-bool closed_is(const struct mesh *mesh, uint64_t node, uint64_t start)
+bool closed_is_whole(const struct mesh *mesh, uint64_t node)
 {
 	const struct member *member = members_find(mesh->t0.members, node);
 
-	return (member && member->is_evicted) || proofs_has(&mesh->proofs, node, start);
+	return member && member->is_evicted;
+}
+
+bool closed_is(const struct mesh *mesh, uint64_t node, uint64_t start)
+{
+	return closed_is_whole(mesh, node) || proofs_has(&mesh->proofs, node, start);
 }
 
 void closed_changed(struct mesh *mesh)

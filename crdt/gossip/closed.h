@@ -22,6 +22,9 @@ struct closings {
 
 bool closed_is(const struct mesh *mesh, uint64_t node, uint64_t start);
 
+/* All of its starts: it is evicted. */
+bool closed_is_whole(const struct mesh *mesh, uint64_t node);
+
 /* Proofs came, or statements: what is closed may be another set. */
 void closed_changed(struct mesh *mesh);
 

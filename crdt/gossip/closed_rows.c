@@ -69,19 +69,24 @@ static enum code write_rows(struct mesh *mesh, struct closing_said *said, struct
 	return code;
 }
 
-/* Of one node's starts all that are proven closed, from that place among the sorted on. */
+/* Of one node's starts all that are proven closed, from that place among the sorted on: one row tells of all of them
+ * while their node is evicted. */
 static enum code write_rows_of(struct mesh *mesh, size_t *at, const struct vector *merged, struct err *err)
 {
 	const struct proofs *proofs = &mesh->proofs;
 	struct arena_mark before = arena_mark(&mesh->arena);
 	uint64_t node = proofs->all[proofs->sorted[*at]].node;
+	bool is_evicted = closed_is_whole(mesh, node);
 	struct closing_said said;
-	enum code code = closing_read(mesh->txn, mesh->node, node, merged, &mesh->arena, &said, err);
+	enum code code = OK;
 
+	if (!is_evicted)
+		code = closing_read(mesh->txn, mesh->node, node, merged, &mesh->arena, &said, err);
 	for (; !code && *at < proofs->count && proofs->all[proofs->sorted[*at]].node == node; ++*at) {
 		struct closed_start closed = { node, proofs->all[proofs->sorted[*at]].start };
 
-		code = write_rows(mesh, &said, closed, merged, err);
+		if (!is_evicted)
+			code = write_rows(mesh, &said, closed, merged, err);
 	}
 	arena_release(&mesh->arena, before);
 	return code;

@@ -129,10 +129,10 @@ struct looking {
 	bool has;
 };
 
-/* A row about the whole node speaks of each of its starts too, but not the other way round. */
+/* A row of an eviction that was undone does not tell what its member has merged of a start that is closed since. */
 static bool is_about(const struct closing_row *row, struct closed_start closed)
 {
-	return !(row->has & BIT(AT_closing_start)) || (closed.start && row->start == closed.start);
+	return (row->has & BIT(AT_closing_start) ? row->start : 0) == closed.start;
 }
 
 static bool look(void *context, const struct closing_row *row)
@@ -260,9 +260,9 @@ static size_t range_of(const struct closing_said *said, struct closed_start clos
 bool closing_is_due(const struct closing_said *said, struct closed_start closed, size_t *ret_from)
 {
 	size_t first, count = range_of(said, closed, &first), from = 0;
-	bool has = said->has_all ||
-		   (closed.start && said->starts_count &&
-		    bsearch(&closed.start, said->starts, said->starts_count, sizeof *said->starts, compare_starts));
+	bool has = closed.start ? said->starts_count && bsearch(&closed.start, said->starts, said->starts_count,
+								sizeof *said->starts, compare_starts)
+				: said->has_all;
 
 	/* The first one names all, also what others named. */
 	while (has && from < count && said->is_named[first + from])

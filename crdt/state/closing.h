@@ -24,7 +24,7 @@ struct closed_start {
 enum code closing_ends(struct store_txn *txn, struct stream stream, struct arena *arena, struct end **ret_ends,
 		       size_t *ret_count, struct err *err);
 
-/* Whether `member` has published a row for it; of a whole node no other will do. */
+/* Whether `member` has published a row for just that: of a start one about the whole node will not do. */
 enum code closing_has_row(struct store_txn *txn, uint64_t member, struct closed_start closed, struct arena *arena,
 			  bool *ret_has, struct err *err);
 

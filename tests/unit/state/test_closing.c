@@ -121,10 +121,11 @@ static void however_many_ends_there_are_each_counts_once(void **state)
 	putting_end(&p);
 }
 
-static void a_row_about_the_whole_node_speaks_of_each_start(void **state)
+static void a_row_speaks_of_just_what_it_closes(void **state)
 {
 	struct putting p;
 	struct vector none = { 0 };
+	size_t from;
 
 	(void)state;
 	putting_start(&p, 3);
@@ -133,8 +134,11 @@ static void a_row_about_the_whole_node_speaks_of_each_start(void **state)
 	assert_true(has_row(&p, 5, 1));
 	assert_false(has_row(&p, 5, 0) || has_row(&p, 5, 2) || has_row(&p, 6, 1));
 	put_closing(&p, 6, (struct closed_start){ SUBJECT, 0 }, &none, 0);
-	assert_true(has_row(&p, 6, 0) && has_row(&p, 6, 1) && has_row(&p, 6, 9));
-	assert_false(has_row(&p, 7, 0));
+	/* The eviction may be undone, and more merged, before a start of it is closed. */
+	assert_true(has_row(&p, 6, 0));
+	assert_false(has_row(&p, 6, 1) || has_row(&p, 7, 0));
+	assert_true(is_due(&p, 6, 1, &none, &from));
+	assert_false(is_due(&p, 6, 0, &none, &from));
 	putting_end(&p);
 }
 
@@ -222,7 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_row_names_all_ends_of_what_is_closed_and_no_others),
 		cmocka_unit_test(however_many_ends_there_are_each_counts_once),
-		cmocka_unit_test(a_row_about_the_whole_node_speaks_of_each_start),
+		cmocka_unit_test(a_row_speaks_of_just_what_it_closes),
 		cmocka_unit_test(who_has_said_all_owes_nothing),
 		cmocka_unit_test(what_one_row_does_not_hold_the_next_one_names),
 		cmocka_unit_test(what_one_row_has_no_room_for_is_still_due),
