@@ -292,6 +292,17 @@ static void settle(struct mesh *mesh)
 	}
 }
 
+/* What ends the process is told in any case: nothing is told after it. */
+static void tell_unwritten(struct mesh *mesh, enum code code, const char *why)
+{
+	bool was_told = mesh->unwritten.ns && mono_since_ns(mesh->now, mesh->unwritten) < MESH_UNWRITTEN_EVERY;
+
+	if (was_told && code == E_FULL)
+		return;
+	mesh->unwritten = mesh->now;
+	mesh_alarm(mesh, "nothing was written: %s", why);
+}
+
 /* Memory had gone ahead of a disk that did not follow. */
 static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 {
@@ -303,7 +314,7 @@ static enum code roll_back(struct mesh *mesh, enum code code, struct err *err)
 	pending_refuse(mesh, code, err->text);
 	lend_back(mesh);
 	forget_transaction(mesh);
-	mesh_alarm(mesh, "nothing was written: %s", err->text);
+	tell_unwritten(mesh, code, err->text);
 	if (code != E_FULL)
 		return code;
 	loaded = mesh_load(mesh, &why);

@@ -20,6 +20,9 @@ enum { MESH_LINKS_MAX = 1024, MESH_LINK_LISTS = 256, MESH_GUESTS_MAX = 64, MESH_
 
 #define MESH_SECOND UINT64_C(1000000000)
 
+/* A disk that stays full fails each commit, and those are many a second. */
+#define MESH_UNWRITTEN_EVERY (60 * MESH_SECOND)
+
 struct mesh {
 	struct session_self self;
 	const struct signer *signer;
@@ -42,6 +45,7 @@ struct mesh {
 	struct buf frame; /* one in the making */
 	char alarms[MESH_ALARMS][160];
 	size_t alarms_count;
+	struct mono_time unwritten; /* when the operator was last told that a commit failed; 0: never */
 
 	/* What is known. */
 	struct t0 t0;

@@ -159,6 +159,42 @@ static void a_full_disk_refuses_only_what_hung_on_that_commit(void **state)
 	scene_free(scene);
 }
 
+/* Each commit of a full disk fails; the operator reads it once a minute. What ends the process it reads in any case. */
+static void a_full_disk_is_told_once_a_minute(void **state)
+{
+	struct scene *scene = scene_new(1);
+	struct real *real = real_boot(scene, 0);
+	const struct mesh_counts *counts = &real_mesh(real)->counts;
+
+	(void)state;
+	for (size_t minute = 1; minute < 4; minute++) {
+		mem_disk_limit(real->disk, mem_disk_used(real->disk) + 10);
+		for (size_t i = 0; i < 6; i++) {
+			assert_int_equal(real_answer(real, real_write(real, 3000, 0))->code, E_FULL);
+			assert_int_equal(real->alarms_count, minute);
+			scene_pass(scene, 9900);
+		}
+		assert_true(counts->commit_failed >= 6 * minute);
+		/* That it had room in between does not make it news. */
+		mem_disk_limit(real->disk, 0);
+		assert_int_equal(real_answer(real, real_write(real, 10, 0))->code, OK);
+		mem_disk_limit(real->disk, mem_disk_used(real->disk) + 10);
+		real_write(real, 3000, 0);
+		assert_int_equal(real->alarms_count, minute);
+		scene_pass(scene, 700);
+	}
+	assert_string_equal(real->alarms[0], "nothing was written: the simulated disk is full");
+	real_write(real, 3000, 0);
+	assert_int_equal(real->alarms_count, 4);
+	mem_disk_limit(real->disk, 0);
+	mem_disk_fail_at(real->disk, 1);
+	real->is_gathering = true;
+	real_write(real, 10, 0);
+	assert_int_equal(real_commit(real), E_IO);
+	assert_int_equal(real->alarms_count, 5);
+	scene_free(scene);
+}
+
 static void a_put_that_finds_no_room_is_as_a_commit_that_does(void **state)
 {
 	struct scene *scene = scene_new(2);
@@ -362,6 +398,7 @@ int main(void)
 		cmocka_unit_test(a_crash_in_the_commit_leaves_nothing_said),
 		cmocka_unit_test(a_full_disk_takes_nothing_and_the_node_goes_on),
 		cmocka_unit_test(a_full_disk_refuses_only_what_hung_on_that_commit),
+		cmocka_unit_test(a_full_disk_is_told_once_a_minute),
 		cmocka_unit_test(a_put_that_finds_no_room_is_as_a_commit_that_does),
 		cmocka_unit_test(statements_that_a_full_disk_lost_are_asked_for_again),
 		cmocka_unit_test(after_a_full_disk_both_agree_again),
