@@ -7,15 +7,20 @@
 
 bool closed_has_room(struct mesh *mesh, struct stream stream, struct end before)
 {
+	struct peer *author = mesh_peer(mesh, stream.node);
 	size_t count;
 
 	vector_ends(&mesh->vector, stream, &count);
 	if (count < CLOSED_BRANCHES_MAX || vector_has(&mesh->vector, stream, before))
 		return true;
-	if (!mesh->counts.branches_full++)
+	mesh->counts.branches_full++;
+	/* Who is evicted already is nobody's peer. */
+	if (author && !author->is_told_of) {
+		author->is_told_of = true;
 		mesh_alarm(mesh,
 			   "member %016" PRIx64 " wrote more histories of one start than any sound member: evict it",
 			   stream.node);
+	}
 	return false;
 }
 

@@ -100,6 +100,7 @@ struct peer {
 	struct mono_time unfit;     /* its state was no donor's; 0: it never was seen to be so */
 	struct vain vain;
 	struct sources sources; /* whom it has its state from, by its last table; none: it is proven */
+	bool is_told_of;        /* to the operator, for the histories that it wrote */
 };
 
 #endif

@@ -2,6 +2,9 @@
 #include "tests/unit/gossip/carry.h"
 #include "tests/unit/gossip/puppet.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 /* Who may have how much of the room for what waits. */
 
 enum { ROOM = 12 };
@@ -160,54 +163,96 @@ static void what_was_had_is_not_pushed_out(void **state)
 	scene_free(queue.scene);
 }
 
+static struct queue queue_at_a_real_one(void)
+{
+	struct queue queue = { .scene = scene_new(4) };
+
+	queue.real = real_boot(queue.scene, 0);
+	queue.puppet = puppet_member(queue.real, 1);
+	queue.rows = chain_of(queue.scene, 1);
+	queue.rows.stream.lane = LANE_URGENT;
+	return queue;
+}
+
+enum { MORE = CLOSED_BRANCHES_MAX + 10 };
+
+/* More histories of that member's first start than anybody takes. *ret_next goes on with one of those that are taken.
+ */
+static void write_histories(struct queue *queue, uint32_t key, struct chain *ret_first, struct bytes *ret_next)
+{
+	struct bytes wholes[MORE];
+	struct vector ends = { 0 };
+
+	close_start(queue, key, 1);
+	for (uint32_t i = 0; i < MORE; i++) {
+		struct chain branch = chain_of(queue->scene, key);
+
+		wholes[i] = chain_next(&branch, 1 + i, 10);
+		vector_note_more(&ends, branch.stream, branch.end);
+		if (!i)
+			*ret_first = branch;
+	}
+	*ret_next = chain_next(ret_first, 1, 10);
+	vector_note_more(&ends, ret_first->stream, ret_first->end);
+	puppet_batch(queue->puppet, chain_row(&queue->rows, key, 1, &ends));
+	for (size_t i = 0; i < MORE; i++)
+		puppet_batch(queue->puppet, wholes[i]);
+	vector_done(&ends);
+}
+
 /* Each branch is an end in everybody's vector for good. */
 static void branches_are_bounded(void **state)
 {
-	enum { MORE = CLOSED_BRANCHES_MAX + 10 };
-	struct scene *scene = scene_new(4);
-	struct queue queue = { .scene = scene, .real = real_boot(scene, 0) };
+	struct queue queue = queue_at_a_real_one();
 	const struct mesh *mesh = real_mesh(queue.real);
-	struct chain branches[MORE];
-	struct bytes wholes[MORE], next;
-	struct vector ends = { 0 };
+	struct chain first;
+	struct bytes next;
 	size_t count;
 
 	(void)state;
-	queue.puppet = puppet_member(queue.real, 1);
-	queue.rows = chain_of(scene, 1);
-	queue.rows.stream.lane = LANE_URGENT;
-	close_start(&queue, 2, 1);
-	for (uint32_t i = 0; i < MORE; i++) {
-		branches[i] = chain_of(scene, 2);
-		wholes[i] = chain_next(&branches[i], 1 + i, 10);
-		vector_note_more(&ends, branches[i].stream, branches[i].end);
-	}
-	/* One of those that there will be goes on. */
-	next = chain_next(&branches[0], 1, 10);
-	vector_note_more(&ends, branches[0].stream, branches[0].end);
-	puppet_batch(queue.puppet, chain_row(&queue.rows, 2, 1, &ends));
-	for (size_t i = 0; i < MORE; i++)
-		puppet_batch(queue.puppet, wholes[i]);
-	vector_ends(&mesh->vector, branches[0].stream, &count);
+	write_histories(&queue, 2, &first, &next);
+	vector_ends(&mesh->vector, first.stream, &count);
 	assert_int_equal(count, CLOSED_BRANCHES_MAX);
 	assert_int_equal(mesh->waiting.total, MORE - CLOSED_BRANCHES_MAX);
-	assert_int_equal(queue.real->alarms_count, 1);
 	puppet_batch(queue.puppet, next);
-	assert_true(vector_has(&mesh->vector, branches[0].stream, branches[0].end));
-	vector_ends(&mesh->vector, branches[0].stream, &count);
+	assert_true(vector_has(&mesh->vector, first.stream, first.end));
+	vector_ends(&mesh->vector, first.stream, &count);
 	assert_int_equal(count, CLOSED_BRANCHES_MAX);
 	assert_counted(queue.real);
 	real_check(queue.real);
-	vector_done(&ends);
-	scene_free(scene);
+	scene_free(queue.scene);
+}
+
+static void each_that_writes_too_many_branches_is_named_once(void **state)
+{
+	struct queue queue = queue_at_a_real_one();
+	struct chain first;
+	struct bytes next;
+	char text[160];
+
+	(void)state;
+	for (uint32_t key = 2; key < 4; key++) {
+		write_histories(&queue, key, &first, &next);
+		assert_int_equal(queue.real->alarms_count, key - 1);
+		snprintf(text, sizeof text,
+			 "member %016" PRIx64 " wrote more histories of one start than any sound member: evict it",
+			 first.stream.node);
+		assert_true(real_has_alarm(queue.real, text));
+	}
+	assert_true(real_mesh(queue.real)->counts.branches_full > 2);
+	scene_free(queue.scene);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nobody_takes_all_the_room), cmocka_unit_test(room_is_shared_by_halves),
-		cmocka_unit_test(it_is_counted_anew),        cmocka_unit_test(what_was_had_is_not_pushed_out),
-		cmocka_unit_test(branches_are_bounded),      cmocka_unit_test(room_is_counted_in_bytes),
+		cmocka_unit_test(nobody_takes_all_the_room),
+		cmocka_unit_test(room_is_shared_by_halves),
+		cmocka_unit_test(it_is_counted_anew),
+		cmocka_unit_test(what_was_had_is_not_pushed_out),
+		cmocka_unit_test(branches_are_bounded),
+		cmocka_unit_test(room_is_counted_in_bytes),
+		cmocka_unit_test(each_that_writes_too_many_branches_is_named_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
