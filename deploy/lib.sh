@@ -92,10 +92,29 @@ ensure_packages() {
         "read its message above; often 'apt-get -f install' or another Debian mirror helps; then run this again"
 }
 
+# first_of_others FOLDER: of the folder, what is in it and what is in that, something that this user may not write.
+first_of_others() {
+    find "$1" -maxdepth 2 ! -type l ! -writable -print -quit 2>/dev/null
+}
+
+# own_build: build/ is there, this user's to write and nobody else's to build in until the script ends. Nothing that is
+# there is touched.
+own_build() {
+    local build=$ROOT/build other lock
+    mkdir -p "$build" 2>/dev/null || true
+    [[ -d $build ]] || die "you may not write $ROOT, it belongs to $(stat -c %U "$ROOT")" "use a clone of your own"
+    other=$(first_of_others "$build") || true
+    [[ -z $other ]] || die "you may not write ${other#"$ROOT/"}, it belongs to $(stat -c %U "$other")" \
+        "give it back (sudo chown -R $(id -un) build), run this as root, or use a clone of your own"
+    exec {lock}>"$build/.lock"
+    flock -n "$lock" && return
+    complain_of "another build runs in this tree: this one waits for it"
+    flock "$lock"
+}
+
 # configure_preset NAME: quiet, unless it fails. Always anew: the build itself would not notice a folder that came.
 configure_preset() {
     local log=$ROOT/build/$1.log
-    mkdir -p "$ROOT/build"
     if ! cmake -S "$ROOT" --preset "$1" >"$log" 2>&1; then
         cat "$log" >&2
         return 1
@@ -108,9 +127,15 @@ where_cmake_says() {
     printf 'if it speaks of a directory that moved, remove build/%s; then run this again' "$1"
 }
 
+# has_no_work NAME: what configure_preset has just written is up to date. By this name the build does not know its own
+# plan; by the usual one it would first look which files came or went, and count that as work.
+has_no_work() {
+    ninja -C "$ROOT/build/$1" -f "$ROOT/build/$1/build.ninja" -n 2>/dev/null | grep 'no work to do' >/dev/null
+}
+
 # build_preset NAME: shows the work, if there is any.
 build_preset() {
-    if ninja -C "$ROOT/build/$1" -n 2>/dev/null | grep 'no work to do' >/dev/null; then
+    if has_no_work "$1"; then
         return
     fi
     say "Building preset $1"

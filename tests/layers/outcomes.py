@@ -34,6 +34,9 @@ if(CMAKE_BINARY_DIR MATCHES "fuzz$")
 endif()
 small_test(soak/good soak true)
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/program DESTINATION bin)
+file(GLOB PARTS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/parts/*)
+add_custom_command(OUTPUT made COMMAND touch made DEPENDS ${PARTS})
+add_custom_target(all_made ALL DEPENDS made)
 """
 
 
@@ -107,6 +110,14 @@ class Run(Case):
         self.assertEqual(self.run_script("tests/run", "--unti").returncode, 2)
         self.assertEqual(self.run_script("tests/run", "--help").returncode, 0)
 
+    def test_what_is_no_seed_is_told(self):
+        self.write_cmake("small_test(sim/good sim true)\n")
+        self.expect(2, "0 passed, 0 failed", "sim", "x")
+        self.assertIn("tests/run: 'x' is no seed: say tests/run sim NUMBER\n",
+                      self.run_script("tests/run", "sim", "x").stderr)
+        self.assertNotIn("no seed", self.run_script("tests/run", "x").stderr)
+        self.expect(0, "2 passed, 0 failed", "sim", "unit")
+
     def test_threads_run_again_under_tsan(self):
         self.write_cmake("small_test(unit/threads \"unit;thread\" true)\n"
                          "if(CMAKE_BINARY_DIR MATCHES \"tsan$\")\n  small_test(unit/race \"unit;thread\" false)\nendif()\n")
@@ -132,6 +143,14 @@ class Up(Case):
         (self.tree / "program").write_text("#!/bin/sh\ntrue\n")
         self.installs("bin/program")
         self.assertEqual((self.tree / "there/bin/program").read_text(), "#!/bin/sh\ntrue\n")
+
+    def test_nothing_is_said_of_a_build_that_has_no_work(self):
+        self.assertIn("Building preset release\n", self.up().stdout)
+        for _ in range(2):
+            self.assertEqual(self.up().stdout.splitlines()[0], "All stands: the packages, build/release, and below")
+        (self.tree / "parts").mkdir()
+        (self.tree / "parts/one").write_text("")
+        self.assertIn("Building preset release\n", self.up().stdout)
 
     def test_a_build_that_breaks_installs_nothing(self):
         for broken in ("add_custom_target(broken ALL COMMAND false)\n", "message(FATAL_ERROR no)\n",

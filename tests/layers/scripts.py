@@ -41,8 +41,8 @@ class Words(unittest.TestCase):
         self.assertEqual(run(TREE / "bench/run", "codec", "-h").returncode, 0)
 
     def test_what_is_wrong_comes_before_the_usage(self):
-        for command, argument, said in (("deploy/up", "now", "it takes no arguments, so not 'now' either"),
-                                        ("deploy/up", "", "it takes no arguments, so not '' either"),
+        for command, argument, said in (("deploy/up", "now", "there is no argument 'now': deploy/up takes none but --help"),
+                                        ("deploy/up", "", "there is no argument '': deploy/up takes none but --help"),
                                         ("tests/run", "--fast", "there is no option '--fast'"),
                                         ("bench/run", "--fast", "there is no group '--fast'"),
                                         ("bench/run", "", "there is no group ''")):
@@ -100,9 +100,53 @@ class Library(Words):
         self.assertIn("run this as root, then this script again as yourself: apt-get install one two", said)
         self.assertEqual(done.stderr.count("some/thing: "), 2)
 
+    def with_build(self, folder, script):
+        Path(folder, "build/debug").mkdir(parents=True, exist_ok=True)
+        return self.with_library(f"ROOT={folder}; {script}")
+
+    def test_what_another_user_built_is_named_with_its_owner(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.with_build(folder, "own_build; first_of_others $ROOT/build; echo fine")
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "fine\n", ""))
+            # Root may write everything, so what it may not is put in its mouth.
+            done = self.with_build(folder, "first_of_others() { echo $1/debug; }; stat() { echo root; }; "
+                                           "id() { echo anna; }; own_build")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertEqual(" ".join(done.stderr.split()),
+                             "some/thing: you may not write build/debug, it belongs to root some/thing: give it back "
+                             "(sudo chown -R anna build), run this as root, or use a clone of your own")
+
+    def test_a_tree_that_is_not_ours_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.with_library(f"ROOT={folder}; mkdir() {{ false; }}; stat() {{ echo root; }}; own_build")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("use a clone of your own", done.stderr)
+
+    @unittest.skipIf(os.geteuid() == 0 and not Path("/usr/bin/setpriv").exists(), "root may write everything")
+    def test_what_may_not_be_written_is_found(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            Path(folder, "debug").mkdir()
+            Path(folder, "debug/file").write_text("")
+            os.chmod(Path(folder, "debug/file"), 0o444)
+            script = f"ROOT=/ ME=x; . {TREE}/deploy/lib.sh; first_of_others {folder}"
+            command = ["bash", "-c", script]
+            if os.geteuid() == 0:
+                command = ["setpriv", "--reuid=65534", "--clear-groups", *command]
+                for path in (folder, f"{folder}/debug"):
+                    os.chmod(path, 0o777)
+            self.assertEqual(run(*command).stdout, f"{folder}/debug/file\n")
+
+    def test_of_two_builds_in_one_tree_the_later_waits(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.with_build(folder, "(own_build; touch $ROOT/a; sleep 0.5; echo first) & "
+                                           "until [[ -f $ROOT/a ]]; do sleep 0.01; done; own_build; echo second; wait")
+            self.assertEqual((done.returncode, done.stdout), (0, "first\nsecond\n"), done.stderr)
+            self.assertEqual(done.stderr, "some/thing: another build runs in this tree: this one waits for it\n")
+
     def test_a_build_that_cannot_be_configured_says_where_to_read(self):
         with tempfile.TemporaryDirectory() as folder:
-            script = f"ROOT={folder}; configure_preset release || die \"no build\" \"$(where_cmake_says release)\""
+            script = f"ROOT={folder}; own_build; configure_preset release || die \"no build\" \"$(where_cmake_says release)\""
             done = self.with_library(script)
             self.assertEqual(done.returncode, 1)
             self.assertIn("some/thing: no build\n", done.stderr)
