@@ -34,7 +34,10 @@ static void seal_process(void)
 
 static enum exit_status wrong_usage(const char *what, const char *word)
 {
-	fprintf(stderr, "warrend: %s%s%s\n\n%s", what, word ? " " : "", word ? word : "", usage);
+	fprintf(stderr, "warrend: %s", what);
+	if (word)
+		fprintf(stderr, " '%s'", word);
+	fputs(": see warrend --help\n", stderr);
 	return EXIT_USAGE;
 }
 
@@ -67,7 +70,7 @@ static enum exit_status run(int argc, char **argv)
 	if (!most)
 		return wrong_usage("there is no command", command);
 	if (argc > most)
-		return wrong_usage("this is too much:", argv[most]);
+		return wrong_usage("one argument too many:", argv[most]);
 	if (is(command, "--version"))
 		return say("warrend " WARREN_VERSION "\n");
 	if (most == 2)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * damage_state STATE WHAT: makes the log or the root of a state wrong, in a way that no hash of the store tells: what
- * one who writes with our own code, or a fault of it, could do. The stream is that of a node's people's lane, and of it
- * what is whole.
+ * Makes the log or the root of a state wrong, in a way that no hash of the store tells: what one who writes with our
+ * own code, or a fault of it, could do. The stream is that of a node's people's lane, and of it what is whole.
  */
 
 #include "agent/store.h"
@@ -13,6 +12,12 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+static const char usage[] = "Usage: damage_state STATE WHAT\n"
+			    "\n"
+			    "Makes a state directory wrong, for warrend --check to find. WHAT is one of: gap,\n"
+			    "last, signature, entries, end (of a stream's batches), root, statement,\n"
+			    "statement-gap.\n";
 
 enum { KEY_SIZE = 1 + 8 + 8 + 1 + 8 + 8, SIGNATURE_SIZE = 64 };
 
@@ -119,6 +124,12 @@ static bool make_damage(struct damage *damage, const char *what, struct err *err
 	return true;
 }
 
+static int wrong_usage(const char *what)
+{
+	fprintf(stderr, "damage_state: %s: see damage_state --help\n", what);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	struct lmdb_options options = { .mode = LMDB_WRITER };
@@ -126,13 +137,17 @@ int main(int argc, char **argv)
 	struct err err = { 0 };
 	struct store *store;
 
-	if (argc != 3 || sodium_init() < 0)
-		return 2;
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+		return fputs(usage, stdout) < 0;
+	if (argc != 3)
+		return wrong_usage("name the state directory and what to make wrong");
+	if (sodium_init() < 0)
+		return 1;
 	must(lmdb_store_open(argv[1], &options, &store, &err), &err);
 	must(store_begin(store, &damage.txn, &err), &err);
 	look_around(&damage);
 	if (!make_damage(&damage, argv[2], &err))
-		return 2;
+		return wrong_usage("it knows no such damage");
 	must(store_commit(damage.txn, &err), &err);
 	store_close(store);
 	arena_done(&damage.arena);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * make_state STATE [SEED]: a state directory as an agent leaves it: what a node alone in its cluster wrote, with its
- * log and the cluster's statements, and records of every kind as if others had, some changed, some removed. Into a
- * directory that is there already it writes on; with the seed 0 it only opens it, as an agent does. Secrets in it
- * contain SECRET_MARK.
+ * A state directory as an agent leaves it: what a node alone in its cluster wrote, with its log and the cluster's
+ * statements, and records of every kind as if others had, some changed, some removed. Secrets in it contain
+ * SECRET_MARK.
  */
 
 #include "agent/verify.h"
@@ -18,6 +17,13 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+static const char usage[] = "Usage: make_state STATE [SEED]\n"
+			    "\n"
+			    "Makes a state directory with records of every kind, as an agent leaves it, for\n"
+			    "warrend --check and --dump. The values are random, from SEED, 1 without it. A\n"
+			    "directory that is there already gets more of them; with the seed 0 it is only\n"
+			    "opened, as an agent opens it.\n";
 
 enum { PER_KIND = 12, COMMITS = 12 };
 
@@ -189,18 +195,41 @@ static struct id let_node_write(struct store *store)
 	return lone.cluster;
 }
 
+static int wrong_usage(const char *what)
+{
+	fprintf(stderr, "make_state: %s: see make_state --help\n", what);
+	return 2;
+}
+
+static bool read_seed(const char *text, uint64_t *ret_seed)
+{
+	char *end;
+
+	*ret_seed = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end;
+}
+
 int main(int argc, char **argv)
 {
 	struct verify_report report = { .line = print_line };
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-	struct rng rng = rng_from_number(seed);
+	uint64_t seed = 1;
+	struct rng rng;
 	struct hash_key secret;
 	struct store *store;
 	struct err err = { 0 };
 	struct id cluster;
 
-	if (argc < 2 || sodium_init() < 0)
-		return 2;
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+		return fputs(usage, stdout) < 0;
+	if (argc < 2 || argc > 3)
+		return wrong_usage(argc < 2 ? "name the directory to make a state in" : "that is too much");
+	if (*argv[1] == '-' || !*argv[1])
+		return wrong_usage("that is neither a directory nor an option");
+	if (argc == 3 && !read_seed(argv[2], &seed))
+		return wrong_usage("a seed is a number");
+	if (sodium_init() < 0)
+		return 1;
+	rng = rng_from_number(seed);
 	rng_fill(&rng, &secret, sizeof secret);
 	must(verify_and_open(argv[1], &secret, &report, &store, &err), &err);
 	if (seed) {

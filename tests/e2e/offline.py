@@ -414,10 +414,11 @@ class Offline(unittest.TestCase):
         for arguments in ((), ("--check",), ("--chekc", self.state), ("--check", self.state, "x"), ("--dump",)):
             done = run(*arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
-            self.assertIn("warrend --check STATE", done.stderr)
-        self.assertIn("there is no command --chekc", run("--chekc", self.state).stderr)
-        self.assertIn("name the state directory behind --check", run("--check").stderr)
-        self.assertIn("too much: x", run("--check", self.state, "x").stderr)
+            self.assertRegex(done.stderr, r"^warrend: [^\n]*: see warrend --help\n$")
+        self.assertIn("there is no command '--chekc'", run("--chekc", self.state).stderr)
+        self.assertIn("name the state directory behind '--check'", run("--check").stderr)
+        self.assertIn("one argument too many: 'x'", run("--check", self.state, "x").stderr)
+        self.assertIn("warrend --check STATE", run("--help").stdout)
         for line in run("--help").stdout.splitlines():
             self.assertLess(len(line), 81)
         done = run("--dump", self.state, "gadget")
@@ -425,6 +426,19 @@ class Offline(unittest.TestCase):
         self.assertRegex(done.stderr, "there is no kind gadget; these are:\n(.|\n)*  device ")
         self.assertEqual(run("--help").returncode, 0)
         self.assertRegex(run("--version").stdout, r"^warrend \d+\.\d+\.\d+\n$")
+
+    def test_the_makers_of_states_say_how_they_are_used(self):
+        for program in (MAKE_STATE, DAMAGE_STATE):
+            name = os.path.basename(program)
+            for option in ("-h", "--help"):
+                done = subprocess.run([program, option], cwd=self.room, capture_output=True, text=True, check=False)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertTrue(done.stdout.startswith(f"Usage: {name} STATE"))
+            for arguments in ((), ("--fast",), (self.state, "x"), (self.state, "1", "x"), (self.state, "")):
+                done = subprocess.run([program, *arguments], cwd=self.room, capture_output=True, text=True, check=False)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
+                self.assertRegex(done.stderr, f"^{name}: [^\n]*: see {name} --help\n$")
+        self.assertEqual(sorted(os.listdir(self.room)), ["pristine", "state"])
 
     def test_output_that_cannot_be_written_is_a_failure(self):
         for command in ("--check", "--dump"):

@@ -3,13 +3,12 @@
 
 #include <stdlib.h>
 
-/*
- * stories NAME            prints a story
- * stories NAME --check    compares it with its golden text
- * stories NAME --write    makes that text anew
- * stories --all           tells them all to nobody: what must be true, is
- * stories --list
- */
+static const char usage[] = "Usage: stories NAME            print a story\n"
+			    "       stories NAME --check    compare it with tests/sim/stories/NAME.txt\n"
+			    "       stories NAME --write    make that text anew\n"
+			    "       stories --all           tell them all to nobody: what must be true, is\n"
+			    "       stories --list          print the names of all\n"
+			    "       stories --help          print this\n";
 
 static const struct {
 	void (*tell)(void);
@@ -118,26 +117,49 @@ static void tell(size_t i)
 	stories[i].tell();
 }
 
+static int wrong_usage(const char *what, const char *word)
+{
+	fprintf(stderr, "stories: %s '%s': see stories --help\n", what, word);
+	return 2;
+}
+
+static int tell_of(const char *wanted)
+{
+	for (size_t i = 0; i < COUNT(stories); i++)
+		if (!strcmp(stories[i].name, wanted)) {
+			tell(i);
+			return 0;
+		}
+	return wrong_usage("there is no story", wanted);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "--list")) {
+	const char *first = argc > 1 ? argv[1] : "--help";
+
+	order = argc > 2 ? argv[2] : "";
+	if (argc > 3)
+		return wrong_usage("one argument too many:", argv[3]);
+	if (!strcmp(first, "--help") || !strcmp(first, "-h")) {
+		fputs(usage, argc > 1 ? stdout : stderr);
+		return argc > 1 ? 0 : 2;
+	}
+	if (*first != '-') {
+		if (argc > 2 && strcmp(order, "--check") != 0 && strcmp(order, "--write") != 0)
+			return wrong_usage("there is no option", order);
+		return tell_of(first);
+	}
+	if (argc > 2)
+		return wrong_usage("one argument too many:", order);
+	if (!strcmp(first, "--list")) {
 		for (size_t i = 0; i < COUNT(stories); i++)
 			puts(stories[i].name);
 		return 0;
 	}
-	name = argc > 1 ? argv[1] : "";
-	order = argc > 2 ? argv[2] : "";
-	if (argc == 2 && !strcmp(argv[1], "--all")) {
-		order = argv[1];
-		for (size_t i = 0; i < COUNT(stories); i++)
-			tell(i);
-		return 0;
-	}
+	if (strcmp(first, "--all") != 0)
+		return wrong_usage("there is no option", first);
+	order = first;
 	for (size_t i = 0; i < COUNT(stories); i++)
-		if (!strcmp(stories[i].name, name)) {
-			tell(i);
-			return 0;
-		}
-	fprintf(stderr, "usage: stories --list | --all | NAME [--check | --write]\n");
-	return 2;
+		tell(i);
+	return 0;
 }

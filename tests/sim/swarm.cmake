@@ -45,4 +45,6 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 swarm_test(mutants ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/mutants/mutants.py ${QUICK}
            ${PROJECT_SOURCE_DIR})
 set_tests_properties(sim/mutants PROPERTIES TIMEOUT 1800)
+swarm_test(usage ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/usage.py ${SWARM} $<TARGET_FILE:stories> ${QUICK}
+           ${PROJECT_SOURCE_DIR})
 swarm_test(swarm_twice ${SWARM} --seeds 571 10 --twice)

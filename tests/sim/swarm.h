@@ -35,7 +35,7 @@ struct swarm_options {
 /* False: *ret_violation says what was. Adds to the counts. */
 bool swarm_seed(const struct swarm_options *options, struct swarm_counts *counts, char ret_violation[320]);
 
-/* Prints all counts. True: none is zero that should not be. */
+/* Prints all counts. True: none is zero that should not be, or those are too few seeds to tell: less than a hundred. */
 bool swarm_print(const struct swarm_counts *counts, FILE *file);
 
 #endif

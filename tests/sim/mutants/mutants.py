@@ -121,9 +121,30 @@ def judge(bug, build, source):
     return found is not None, f"{'dies ' if found else 'lives'}  {seconds:5.1f} s  {bug.name}: {found or ''}"[:200]
 
 
+def wrong_usage(said):
+    print(f"mutants.py: {said}: see mutants.py --help", file=sys.stderr)
+    sys.exit(2)
+
+
+def judge_arguments(arguments):
+    """The two trees, and the bugs that are wanted."""
+    if set(arguments) & {"-h", "--help"}:
+        print(__doc__.strip() + "\n\nThe names:\n" + "\n".join(f"  {bug.name}" for bug in BUGS))
+        sys.exit(0)
+    if len(arguments) < 2:
+        wrong_usage("name the build tree and the source tree")
+    build, source = (pathlib.Path(path).resolve() for path in arguments[:2])
+    for tree, file in ((build, "CMakeCache.txt"), (source, "CMakeLists.txt")):
+        if not (tree / file).is_file():
+            wrong_usage(f"{tree} is none: there is no {file} in it")
+    for name in arguments[2:]:
+        if name not in {bug.name for bug in BUGS}:
+            wrong_usage(f"there is no bug '{name}'")
+    return build, source, arguments[2:]
+
+
 def main():
-    build, source = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-    wanted = sys.argv[3:]
+    build, source, wanted = judge_arguments(sys.argv[1:])
     survivors = 0
     bugs = [bug for bug in BUGS if not wanted or bug.name in wanted]
     for program in sorted({FINDERS[bug.by] for bug in bugs} - {"swarm"}):
