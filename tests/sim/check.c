@@ -3,7 +3,6 @@
 
 #include "crdt/gossip/antientropy.h"
 #include "tests/sim/check_closing.h"
-#include "tests/sim/world_inside.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -101,7 +100,7 @@ void check_violate(struct check *check, uint32_t invariant, const struct machine
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	snprintf(check->violation, sizeof check->violation, "invariant %u: machine %s at %llu.%03llu s: %s", invariant,
-		 m ? world_name(m) : "-", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000), text);
+		 m ? m->name : "-", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000), text);
 	world_say(check->world, "VIOLATION %s", check->violation);
 }
 
@@ -181,7 +180,7 @@ static void check_origin(struct check *check, struct machine *m, const struct fr
 	if (m->id != now->stream.node && is_author_known(check, now->stream.node))
 		check_violate(check, 4, m, "it has %llu entries of machine %s, on whose disk they never were",
 			      (unsigned long long)now->end.seq,
-			      world_name(&check->world->machines[check_machine_of(check, now->stream.node)]));
+			      world_name(check->world, check_machine_of(check, now->stream.node)));
 	learn_batches(check, m, now->stream, before && before->seq < now->end.seq ? before->seq : 0);
 }
 
@@ -486,7 +485,7 @@ static void check_others(struct check *check, struct machine *m)
 				check_violate(check, 4, m,
 					      "it starts with %llu of its own entries, machine %s has %llu",
 					      (unsigned long long)vector_seq(&mesh->vector, f->stream),
-					      world_name(&check->world->machines[i]), (unsigned long long)f->end.seq);
+					      world_name(check->world, i), (unsigned long long)f->end.seq);
 		}
 	}
 }

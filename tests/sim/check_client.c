@@ -2,7 +2,6 @@
 #include "crdt/model/mp.h"
 #include "crdt/state/state.h"
 #include "tests/sim/check_inside.h"
-#include "tests/sim/world_inside.h"
 
 #include <stdlib.h>
 
@@ -298,7 +297,7 @@ static void check_arrived(struct check *check, struct machine *m, const struct f
 		check->counts.full[3]++;
 		if (!chains_cover(&check->chains, &check_mesh(m)->vector, all[i].stream, all[i].end))
 			check_violate(check, 3, m, "it has not got what machine %s had of %016llx up to %llu",
-				      world_name(from), (unsigned long long)all[i].stream.node,
+				      from->name, (unsigned long long)all[i].stream.node,
 				      (unsigned long long)all[i].end.seq);
 	}
 }
@@ -324,7 +323,7 @@ void check_promises(struct check *check, struct machine *m, struct store_txn *tx
 		if (is_promise_covered(check, promise, &check_mesh(m)->vector) && !check_map_find(&ids, key) &&
 		    !check_map_find(&check->dead, key))
 			check_violate(check, 3, m, "a record that machine %s acknowledged is not there",
-				      world_name(&check->world->machines[promise->machine]));
+				      world_name(check->world, promise->machine));
 	}
 	check_map_done(&ids);
 }

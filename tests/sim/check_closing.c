@@ -4,7 +4,6 @@
 #include "crdt/model/pack.h"
 #include "crdt/state/closing.h"
 #include "crdt/state/state.h"
-#include "tests/sim/world_inside.h"
 
 #include <stdlib.h>
 
@@ -215,7 +214,7 @@ static void check_all_said(struct check *check, struct machine *m, const struct 
 		check->counts.full[12]++;
 		if (!has_row(closings, all[i].node, closed.subject, closed.start))
 			check_violate(check, 12, m, "machine %s has not said what it had of start %llx of %016llx",
-				      world_name(&check->world->machines[at]), (unsigned long long)closed.start,
+				      world_name(check->world, at), (unsigned long long)closed.start,
 				      (unsigned long long)closed.subject);
 	}
 }
@@ -293,7 +292,7 @@ static void check_inherited(struct check *check, struct machine *m, uint64_t nod
 		if (f->stream.node == node && f->end.seq &&
 		    !chains_cover(&check->chains, &check_mesh(m)->vector, f->stream, f->end))
 			check_violate(check, 5, m, "it inherits without what machine %s has of %016llx",
-				      world_name(&check->world->machines[other]), (unsigned long long)node);
+				      world_name(check->world, other), (unsigned long long)node);
 	}
 }
 

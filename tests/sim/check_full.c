@@ -2,7 +2,6 @@
 #include "crdt/gossip/link.h"
 #include "crdt/state/state.h"
 #include "tests/sim/check_closing.h"
-#include "tests/sim/world_inside.h"
 
 #include <stdlib.h>
 
@@ -154,7 +153,7 @@ static void check_note(struct check *check, struct machine *m, const struct peer
 	check->counts.partial[4]++;
 	if (!chains_cover_all(&check->chains, &disk->vector, &peer->acked))
 		check_violate(check, 4, m, "machine %s acknowledged to it what is not on its disk",
-			      world_name(&check->world->machines[at]));
+			      world_name(check->world, at));
 }
 
 void check_told(struct check *check, struct machine *m)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/state/state.h"
 #include "tests/sim/check_closing.h"
-#include "tests/sim/world_inside.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -129,7 +128,7 @@ static void compare_records(struct check *check, struct machine *a, struct machi
 
 	check->counts.full[1]++;
 	if (of_a && of_b && !is_same(check, of_a, false, of_b))
-		check_violate(check, 1, b, "its vector is that of machine %s, its records are not", world_name(a));
+		check_violate(check, 1, b, "its vector is that of machine %s, its records are not", a->name);
 	store_end(of_a);
 	store_end(of_b);
 }
@@ -268,7 +267,7 @@ static void check_one(struct check *check, struct machine *first, struct machine
 
 	check->counts.full[12]++;
 	if (!sum_equal(a->t0.sum, b->t0.sum))
-		check_violate(check, 12, m, "it has %zu statements, machine %s %zu", b->t0.count, world_name(first),
+		check_violate(check, 12, m, "it has %zu statements, machine %s %zu", b->t0.count, first->name,
 			      a->t0.count);
 	for (size_t i = 0; i < a->vector.count; i++) {
 		const struct frontier *f = &a->vector.all[i];
@@ -278,10 +277,10 @@ static void check_one(struct check *check, struct machine *first, struct machine
 			check_violate(check, 12, m, "of lane %u of %s%016llx it has %llu, machine %s has %llu",
 				      f->stream.lane, check_is_evicted(m, f->stream.node) ? "the evicted " : "",
 				      (unsigned long long)f->stream.node, (unsigned long long)(end ? end->seq : 0),
-				      world_name(first), (unsigned long long)f->end.seq);
+				      first->name, (unsigned long long)f->end.seq);
 	}
 	if (!vector_equal(&a->vector, &b->vector))
-		check_violate(check, 12, m, "it has streams that machine %s has not", world_name(first));
+		check_violate(check, 12, m, "it has streams that machine %s has not", first->name);
 }
 
 void check_rest(struct check *check)

@@ -326,7 +326,7 @@ bool evil_act(struct evil *e, uint32_t act)
 	if (!mesh)
 		return false;
 	counts[act]++;
-	world_say(e->world, "evil: %s, to machine %u", acts[act].name, link->machine);
+	world_say(e->world, "evil: %s, to %s", acts[act].name, world_name(e->world, link->machine));
 	if (!evil_act_batch(e, (enum evil_kind)act, link))
 		evil_act_frame(e, (enum evil_kind)act, link);
 	arena_reset(&e->arena);

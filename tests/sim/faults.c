@@ -124,7 +124,7 @@ void faults_lose(struct faults *f, uint32_t machine)
 		return;
 	f->state[machine].is_lost = true;
 	f->counts.lost++;
-	world_say(f->world, "machine %u is lost", machine);
+	world_say(f->world, "%s is lost", world_name(f->world, machine));
 	check_disk_damaged(f->check, machine);
 	people_lost(f->people, machine);
 }
@@ -140,7 +140,7 @@ static void choose_version(struct faults *f, struct machine *m)
 		return;
 	f->counts.upgrade += m->core == &core_next;
 	f->counts.downgrade += m->core == &core_now;
-	world_say(f->world, "machine %u gets the version %s", m->at, m->core->name);
+	world_say(f->world, "%s gets the version %s", m->name, m->core->name);
 }
 
 static void boot(struct faults *f, uint32_t machine)
@@ -176,7 +176,7 @@ void faults_died(struct faults *f, struct machine *m)
 	if (!faults_is_server(f, m->at))
 		return;
 	if (m->died == E_FULL)
-		faults_complain(f, "a full disk ended the process of machine %u", m->at);
+		faults_complain(f, "a full disk ended the process of %s", m->name);
 	f->counts.died_io += m->died == E_IO;
 	f->counts.died_damaged += m->died == E_DAMAGED;
 	if (m->died == E_DAMAGED || f->state[m->at].is_lying)
@@ -197,7 +197,7 @@ static void join(struct faults *f, uint32_t machine)
 	}
 	f->counts.join++;
 	f->counts.join_apart += f->is_split;
-	world_say(f->world, "machine %u is invited by %u", machine, sponsor->at);
+	world_say(f->world, "%s is invited by %s", world_name(f->world, machine), sponsor->name);
 	world_invite(f->world, machine, sponsor->at);
 	f->state[machine].has_joined = true;
 	faults_boot_later(f, machine);
@@ -272,6 +272,25 @@ static void shuffle(struct faults *f, uint32_t *order)
 	}
 }
 
+static void say_split(const struct faults *f, enum net_shape shape, const uint32_t *order)
+{
+	static const char *const names[NET_SHAPES] = {
+		[NET_WHOLE] = "nothing is blocked",
+		[NET_FULL] = "each is alone",
+		[NET_HALF] = "two halves",
+		[NET_ONE_WAY] = "the second half does not hear the first",
+		[NET_RING] = "a ring",
+		[NET_BRIDGE] = "two halves, and the first meets both",
+		[NET_ALONE] = "the first is alone",
+	};
+	char text[WORLD_MACHINES_MAX * 8] = "";
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < f->world->options.machines; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, " %s", world_name(f->world, order[i]));
+	world_say(f->world, "the network is split: %s, in the order%s", names[shape], text);
+}
+
 static void split(struct faults *f)
 {
 	uint64_t *counts[] = { &f->counts.whole, &f->counts.full,   &f->counts.half, &f->counts.one_way,
@@ -284,7 +303,7 @@ static void split(struct faults *f)
 	net_partition(f->world->net, shape, order);
 	(*counts[shape])++;
 	f->is_split = true;
-	world_say(f->world, "the network is split, shape %d, first machine %u", (int)shape, order[0]);
+	say_split(f, shape, order);
 }
 
 static void unsplit(struct faults *f)
@@ -397,7 +416,7 @@ static void next_fault(struct faults *f)
 	if (f->is_healed)
 		return;
 	if (m) {
-		world_say(f->world, "fault %s at machine %u", fault_names[fault], m->at);
+		world_say(f->world, "fault %s at %s", fault_names[fault], m->name);
 		counts[fault]++;
 		befall(f, fault, m);
 	}
@@ -503,7 +522,7 @@ bool faults_invite_rest(struct faults *f)
 			continue;
 		if (m->node)
 			world_kill(f->world, i);
-		world_say(f->world, "machine %u is invited again, by %u", i, sponsor->at);
+		world_say(f->world, "%s is invited again, by %s", m->name, sponsor->name);
 		world_invite(f->world, i, sponsor->at);
 		f->state[i].has_joined = true;
 		boot(f, i);

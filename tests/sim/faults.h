@@ -133,6 +133,9 @@ void faults_died(struct faults *faults, struct machine *machine);
 
 bool faults_is_lost(const struct faults *faults, uint32_t machine);
 
+/* Whether somebody who is up knows that it was. */
+bool faults_is_evicted(const struct faults *faults, uint32_t machine);
+
 /* NULL: nobody got in who should not. */
 const char *faults_violation(const struct faults *faults);
 const struct faults_counts *faults_counts(const struct faults *faults);

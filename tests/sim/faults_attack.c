@@ -247,7 +247,8 @@ static void leave(struct faults *f, uint32_t machine)
 	if (!world_is_up(f->world, machine))
 		return;
 	if (world_mesh(f->world, machine)->is_member && !may_be_let_in(f, machine))
-		faults_complain(f, "machine %u became a member by an invite that is worth nothing", machine);
+		faults_complain(f, "%s became a member by an invite that is worth nothing",
+				world_name(f->world, machine));
 	world_kill(f->world, machine);
 }
 

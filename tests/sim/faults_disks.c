@@ -26,7 +26,7 @@ static void take_copy(struct faults *f, const struct machine *m)
 	copy->disk = mem_disk_clone(m->disk);
 	vector_copy(&copy->has, &world_mesh(f->world, m->at)->vector);
 	f->counts.copied++;
-	world_say(f->world, "the disk of machine %u is copied", m->at);
+	world_say(f->world, "the disk of %s is copied", m->name);
 }
 
 void faults_copy(struct faults *f)
@@ -60,7 +60,7 @@ static void restore(struct faults *f, uint32_t machine, const struct disk_copy *
 	mem_disk_restore(m->disk, copy->disk);
 	f->state[machine].is_old = true;
 	f->counts.restored++;
-	world_say(f->world, "machine %u gets an old copy of its disk", machine);
+	world_say(f->world, "%s gets an old copy of its disk", m->name);
 	check_disk_restored(f->check, machine, &copy->has);
 	people_restored(f->people, machine);
 }
@@ -128,7 +128,7 @@ static void stop(struct faults *f, uint32_t machine)
 	if (f->world->machines[machine].node)
 		world_kill(f->world, machine);
 	f->state[machine].is_lost = true;
-	world_say(f->world, "machine %u is stopped for good", machine);
+	world_say(f->world, "%s is stopped for good", world_name(f->world, machine));
 	check_disk_lost(f->check, machine);
 	people_left(f->people, machine);
 }

@@ -120,9 +120,6 @@ void faults_evict(struct faults *faults, uint32_t machine);
 void faults_evict_lost(struct faults *faults);
 bool faults_evict_stuck(struct faults *faults);
 
-/* Whether somebody who is up knows that it was. */
-bool faults_is_evicted(const struct faults *faults, uint32_t machine);
-
 /* A machine that is up and well; NULL: none is. */
 struct machine *faults_pick(struct faults *faults);
 

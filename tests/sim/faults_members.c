@@ -108,7 +108,7 @@ static void evict_at(struct faults *f, struct machine *at, struct machine *m)
 	row.heir = heir->signer.key;
 	row.standing = list_of(let_in, count);
 	row.has = BIT(AT_eviction_key) | BIT(AT_eviction_heir) | BIT(AT_eviction_standing);
-	world_say(f->world, "machine %u is evicted at %u, heir %u", m->at, at->at, heir->at);
+	world_say(f->world, "%s is evicted at %s, heir %s", m->name, at->name, heir->name);
 	f->state[m->at].is_evicted = true;
 	f->state[heir->at].is_heir = true;
 	people_may_lose(f->people);

@@ -36,6 +36,7 @@ struct waiting;
 struct machine {
 	struct world *world;
 	uint32_t at;
+	char name[8]; /* in what is told: A to Z, then A1 and so on */
 	const struct core *core;
 	struct signer signer;
 	uint64_t id; /* the node's */

@@ -219,8 +219,8 @@ static void check_mine(struct people *p, const struct client *c, struct store_tx
 
 		if (state_record(txn, c->mine[i].kind, c->mine[i].id, &stored, NULL) == E_ABSENT &&
 		    !check_map_find(&p->removed, check_key(c->mine[i].id, 0, 0)) && !may_miss(p))
-			people_complain(p, "client %d does not find its own %s at machine %u", (int)(c - p->clients),
-					model_kind(c->mine[i].kind)->shape.name, machine);
+			people_complain(p, "client %d does not find its own %s at %s", (int)(c - p->clients),
+					model_kind(c->mine[i].kind)->shape.name, world_name(p->world, machine));
 		p->counts.reads++;
 	}
 }
@@ -240,8 +240,8 @@ static void check_diary(struct people *p, const struct client *c, struct store_t
 		return;
 	p->counts.diary_reads++;
 	if ((code || !bytes_equal(row.value, bytes_text(text))) && !may_miss(p))
-		people_complain(p, "client %d reads another page than %" PRIu64 " of its diary at machine %u",
-				(int)(c - p->clients), c->page, machine);
+		people_complain(p, "client %d reads another page than %" PRIu64 " of its diary at %s",
+				(int)(c - p->clients), c->page, world_name(p->world, machine));
 }
 
 static void read_back(struct people *p, const struct client *c, struct machine *m)
@@ -267,7 +267,7 @@ static void await_answered(struct people *p, struct client *c, struct machine *m
 {
 	c->awaited = 0;
 	if (reply->code == E_LOST && c->token[0] == 1 && !p->may_lose)
-		people_complain(p, "a token was lost at machine %u: %s", m->at, reply->text);
+		people_complain(p, "a token was lost at %s: %s", m->name, reply->text);
 	if (reply->code) {
 		p->counts.strict_refused += reply->code == E_BUSY;
 		if (reply->code == E_LOST || ++c->patience >= PATIENCE_MAX)
@@ -278,7 +278,7 @@ static void await_answered(struct people *p, struct client *c, struct machine *m
 	if (reply->is_behind) {
 		p->counts.behind++;
 		if (c->is_strict)
-			people_complain(p, "a strict client was answered from the past at machine %u", m->at);
+			people_complain(p, "a strict client was answered from the past at %s", m->name);
 	} else {
 		p->counts.covered++;
 		c->patience = 0;
@@ -305,8 +305,8 @@ static void send_to(struct people *p, struct client *c, uint32_t machine)
 		check_asked_any(p->check, number, machine);
 	else
 		check_asked(p->check, number, machine);
-	world_say(p->world, "client %d asks machine %u for %zu changes, the first of a %s (%" PRIu64 ")",
-		  (int)(c - p->clients), machine, job->count,
+	world_say(p->world, "client %d asks %s for %zu changes, the first of a %s (%" PRIu64 ")", (int)(c - p->clients),
+		  world_name(p->world, machine), job->count,
 		  model_kind(job->changes[0].kind) ? model_kind(job->changes[0].kind)->shape.name : "?", number);
 	for (size_t i = 0; i < job->count; i++)
 		if (job->changes[i].what == CHANGE_REMOVE)
@@ -442,8 +442,8 @@ static void refused(struct people *p, const struct client *c, const struct reply
 	p->counts.refused++;
 	p->counts.dry += reply->code == E_DRY;
 	if (!((job->refusals | always) & job_code(reply->code)))
-		people_complain(p, "machine %u refuses what it should not (%s): %s", machine, code_name(reply->code),
-				reply->text);
+		people_complain(p, "%s refuses what it should not (%s): %s", world_name(p->world, machine),
+				code_name(reply->code), reply->text);
 	if (!(job->refusals & job_code(reply->code)))
 		return;
 	p->counts.forbidden_refused += job->must_be_refused && !job->is_revoked;
@@ -491,7 +491,7 @@ static void job_answered(struct people *p, struct client *c, struct machine *m, 
 		if (job->is_diary)
 			c->has_diary = false;
 	} else if (job->must_be_refused && !may_miss(p)) {
-		people_complain(p, "machine %u does what it must refuse (%s of a %s)", m->at,
+		people_complain(p, "%s does what it must refuse (%s of a %s)", m->name,
 				job->changes[0].what == CHANGE_CREATE ? "making" : "changing",
 				model_kind(job->changes[0].kind) ? model_kind(job->changes[0].kind)->shape.name : "?");
 	} else {
@@ -513,7 +513,7 @@ void people_replied(struct people *p, struct machine *m, const struct reply *rep
 
 	if (slot->number != reply->number)
 		return;
-	world_say(p->world, "machine %u answers %" PRIu64 ": %s%s%s", m->at, reply->number, code_name(reply->code),
+	world_say(p->world, "%s answers %" PRIu64 ": %s%s%s", m->name, reply->number, code_name(reply->code),
 		  reply->code ? ": " : "", reply->code ? reply->text : "");
 	if (!reply->code && slot->job)
 		p->counts.acknowledged++;

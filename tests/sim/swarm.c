@@ -195,8 +195,8 @@ static void say_vector(const struct swarm *swarm, uint32_t machine, const struct
 	for (size_t i = 0; i < vector->count; i++) {
 		const struct frontier *f = &vector->all[i];
 
-		world_say(swarm->world, "    machine %u has of %016" PRIx64 " lane %d %" PRIu64, machine,
-			  f->stream.node, (int)f->stream.lane, f->end.seq);
+		world_say(swarm->world, "    %s has of %016" PRIx64 " lane %d %" PRIu64,
+			  world_name(swarm->world, machine), f->stream.node, (int)f->stream.lane, f->end.seq);
 	}
 }
 
@@ -212,8 +212,9 @@ static void say_end(const struct swarm *swarm)
 			continue;
 		total = root_total(&mesh->root);
 		memcpy(words, &total, sizeof words);
-		world_say(swarm->world, "machine %u ends with root %016" PRIx64 ", vector of %zu, %zu statements", i,
-			  words[0], mesh->vector.count, mesh->t0.count);
+		world_say(swarm->world, "%s ends with root %016" PRIx64 ", vector of %zu, %zu statements%s",
+			  world_name(swarm->world, i), words[0], mesh->vector.count, mesh->t0.count,
+			  faults_is_evicted(swarm->faults, i) ? " (evicted)" : "");
 		if (violation(swarm))
 			say_vector(swarm, i, &mesh->vector);
 	}

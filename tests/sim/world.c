@@ -143,7 +143,7 @@ static void effect_alarm(void *context, const char *text)
 	struct machine *m = context;
 	struct world_hooks *hooks = &m->world->options.hooks;
 
-	world_say(m->world, "%s: ALARM %s", world_name(m), text);
+	world_say(m->world, "%s: ALARM %s", m->name, text);
 	if (hooks->alarmed)
 		hooks->alarmed(hooks->context, m, text);
 }
@@ -167,7 +167,7 @@ static void plan_tick(struct machine *m)
 		return;
 	m->at_once = next <= now ? m->at_once + 1 : 0;
 	if (m->at_once > WORLD_AT_ONCE) {
-		fprintf(stderr, "%s wants to be called again at once, and again\n", world_name(m));
+		fprintf(stderr, "%s wants to be called again at once, and again\n", m->name);
 		abort();
 	}
 	next = next < now ? now : next;
@@ -202,7 +202,7 @@ static void end_step(struct machine *m, enum code code, struct err *err)
 	if (code) {
 		m->died = code;
 		memcpy(m->died_of, err->text, sizeof err->text);
-		world_say(m->world, "%s: the process ends: %s", world_name(m), err->text);
+		world_say(m->world, "%s: the process ends: %s", m->name, err->text);
 		world_end_process(m, true);
 		return;
 	}

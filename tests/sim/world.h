@@ -128,6 +128,11 @@ static inline const struct mesh *world_mesh(const struct world *world, uint32_t 
 	return m->node ? m->core->node_mesh(m->node) : NULL;
 }
 
+static inline const char *world_name(const struct world *world, uint32_t machine)
+{
+	return world->machines[machine].name;
+}
+
 /* Whether all machines that are up have merged the same, and know of each other. */
 bool world_is_settled(const struct world *world);
 

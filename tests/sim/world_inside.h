@@ -16,7 +16,6 @@ enum { WORLD_NET = 1, WORLD_TICK, WORLD_READY, WORLD_CALL };
 
 extern const struct effects world_effects;
 
-const char *world_name(const struct machine *machine);
 void world_hear(void *context, const struct net_event *heard);
 
 /* An event for a machine that is up; what it points to need not outlive the call. */

@@ -19,12 +19,13 @@ const struct core core_now = {
 
 static const struct hash_key disk_key = { "simulated disks" };
 
-const char *world_name(const struct machine *machine)
+static void name_machine(struct machine *machine)
 {
-	static const char names[][3] = { "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M",
-					 "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W", "X", "Y", "Z" };
+	uint32_t round = machine->at / 26 % 1000;
 
-	return machine->at < COUNT(names) ? names[machine->at] : "?";
+	machine->name[0] = (char)('A' + machine->at % 26);
+	if (round)
+		snprintf(machine->name + 1, sizeof machine->name - 1, "%u", round);
 }
 
 static struct signer make_signer(struct world *world)
@@ -41,6 +42,7 @@ static void make_machine(struct world *world, uint32_t at)
 
 	m->world = world;
 	m->at = at;
+	name_machine(m);
 	m->core = &core_now;
 	m->signer = make_signer(world);
 	m->id = node_of_key(m->signer.key);
@@ -165,13 +167,13 @@ bool world_boot(struct world *world, uint32_t machine)
 
 	assert(!m->node);
 	if (!world_open_store(m, &err) || !open_node(m, &err)) {
-		world_say(world, "%s: does not start: %s", world_name(m), err.text);
+		world_say(world, "%s: does not start: %s", m->name, err.text);
 		memcpy(m->died_of, err.text, sizeof err.text);
 		store_close(m->store);
 		m->store = NULL;
 		return false;
 	}
-	world_say(world, "%s: starts", world_name(m));
+	world_say(world, "%s: starts", m->name);
 	net_start(world->net, machine);
 	if (world->options.hooks.booted)
 		world->options.hooks.booted(world->options.hooks.context, m);
@@ -181,7 +183,7 @@ bool world_boot(struct world *world, uint32_t machine)
 
 void world_kill(struct world *world, uint32_t machine)
 {
-	world_say(world, "%s: is killed", world_name(&world->machines[machine]));
+	world_say(world, "%s: is killed", world_name(world, machine));
 	world_end_process(&world->machines[machine], true);
 }
 
@@ -189,7 +191,7 @@ void world_cut_power(struct world *world, uint32_t machine)
 {
 	struct machine *m = &world->machines[machine];
 
-	world_say(world, "%s: loses power", world_name(m));
+	world_say(world, "%s: loses power", m->name);
 	mem_disk_crash(m->disk);
 	world_end_process(m, false);
 }
@@ -208,7 +210,7 @@ void world_clone(struct world *world, uint32_t machine, uint32_t of, const struc
 	m->clock = from->clock;
 	m->is_clone = true;
 	mem_disk_restore(m->disk, disk);
-	world_say(world, "%s: is a clone of %s", world_name(m), world_name(from));
+	world_say(world, "%s: is a clone of %s", m->name, from->name);
 }
 
 void world_program(struct world *world, uint32_t machine, struct program program)
