@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/base/check.h"
-#include "tests/unit/state/asking.h"
-#include "tests/unit/state/estate.h"
+#include "tests/unit/state/clerk.h"
 
 #define NONE_FREE                                                                                                   \
 	"`address`: none is free on this server (any more): try again in a moment, ask another server, or see who " \
@@ -11,26 +10,6 @@ static struct asking a;
 static struct estate e;
 static struct id user;
 static const struct id none;
-
-/* The member that is asked, and node 1, are in the cluster. */
-static void begin(void)
-{
-	asking_start(&a, 1);
-	estate_start(&e, 2);
-	estate_admit(&e, ASKING_NODE, 1, none);
-	estate_members(&e);
-	a.judging.members = e.members;
-	ask_user(&a, "anna", 0, none);
-	TAKEN(&a);
-	user = a.judged.ids[0];
-	a.asker.writes = BY_OWNER | BY_AGENT;
-}
-
-static void end(void)
-{
-	estate_end(&e);
-	asking_end(&a);
-}
 
 static struct id made_device(uint8_t key)
 {
@@ -106,7 +85,7 @@ static void leases_get_free_addresses_until_none_is_left(void **state)
 	struct id pool, device;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	pool = made_pool("10.0.0.0/29");
 	read_row(&a, KIND_TABLE(pool), pool, &row);
 	assert_true(row.maker == ASKING_NODE && row.start == ASKING_START);
@@ -124,7 +103,7 @@ static void leases_get_free_addresses_until_none_is_left(void **state)
 	ask_lease(device, pool, NULL);
 	REFUSED(&a, E_DRY, NONE_FREE);
 	assert_true(id_equal(a.dry, pool));
-	end();
+	clerk_end(&a, &e);
 }
 
 static void one_request_makes_the_pool_and_all_its_leases(void **state)
@@ -133,7 +112,7 @@ static void one_request_makes_the_pool_and_all_its_leases(void **state)
 	uint32_t seen = 0;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	ask_create(&a, KIND_TABLE(pool), &row);
 	for (size_t i = 0; i < 5; i++) {
 		ask_device(&a, user, (const char *[]){ "a", "b", "c", "d", "e" }[i], (uint8_t)i);
@@ -151,7 +130,7 @@ static void one_request_makes_the_pool_and_all_its_leases(void **state)
 	ask_device(&a, user, "g", 9);
 	ask_lease(judge_made(3), judge_made(0), NULL);
 	assert_int_equal(asked(&a), E_DRY);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void addresses_come_from_what_the_member_owns(void **state)
@@ -164,7 +143,7 @@ static void addresses_come_from_what_the_member_owns(void **state)
 	struct id pool, device;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	pool = put_pool("10.0.0.0/24");
 	device = made_device(1);
 	ask_lease(device, pool, NULL);
@@ -181,7 +160,7 @@ static void addresses_come_from_what_the_member_owns(void **state)
 	device = made_device(2);
 	ask_lease(device, made_pool("10.2.0.0/24"), NULL);
 	REFUSED(&a, E_DRY, NONE_FREE);
-	end();
+	clerk_end(&a, &e);
 }
 
 static bool never(void *context)
@@ -197,7 +176,7 @@ static void what_gossip_forbids_is_not_leased(void **state)
 	struct id old, new, device;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	row.has |= BIT(AT_pool_maker) | BIT(AT_pool_start);
 	row.maker = ASKING_NODE;
 	row.start = ASKING_START - 1;
@@ -211,7 +190,7 @@ static void what_gossip_forbids_is_not_leased(void **state)
 	TAKEN(&a);
 	ask_lease(device, old, "10.0.0.9");
 	REFUSED(&a, E_TAKEN, "`address`: is not this server's to give: leave it out, or ask the one that has it");
-	end();
+	clerk_end(&a, &e);
 }
 
 static void an_address_that_is_brought_along_must_be_ours_and_free(void **state)
@@ -219,7 +198,7 @@ static void an_address_that_is_brought_along_must_be_ours_and_free(void **state)
 	struct id pool, six, device, other, lease;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	pool = made_pool("10.0.0.0/24");
 	six = made_pool("fd00:1::/64");
 	device = made_device(1);
@@ -246,7 +225,7 @@ static void an_address_that_is_brought_along_must_be_ours_and_free(void **state)
 	ask_lease(device, pool, "10.0.0.10");
 	ask_lease(other, pool, "10.0.0.10");
 	REFUSED(&a, E_TAKEN, "`changes[1].address`: is, or was just now, another device's: leave it out");
-	end();
+	clerk_end(&a, &e);
 }
 
 static void a_pool_without_ipv4_has_no_addresses_to_give(void **state)
@@ -255,7 +234,7 @@ static void a_pool_without_ipv4_has_no_addresses_to_give(void **state)
 	struct lease_row row;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	device = made_device(1);
 	ask_lease(device, made_pool("fd00:1::/64"), NULL);
 	TAKEN(&a);
@@ -264,7 +243,7 @@ static void a_pool_without_ipv4_has_no_addresses_to_give(void **state)
 	other = made_device(2);
 	ask_lease(other, put_pool("fd00:2::/64"), NULL);
 	TAKEN(&a);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void a_device_has_one_lease_of_a_pool(void **state)
@@ -273,7 +252,7 @@ static void a_device_has_one_lease_of_a_pool(void **state)
 	uint32_t before;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	pool = made_pool("10.0.0.0/29");
 	device = made_device(1);
 	ask_lease(device, pool, NULL);
@@ -294,7 +273,7 @@ static void a_device_has_one_lease_of_a_pool(void **state)
 	ask_lease(device, pool, NULL);
 	ask_lease(device, pool, NULL);
 	REFUSED(&a, E_TAKEN, "`changes[1].device`: has an address of this pool: remove that lease with it");
-	end();
+	clerk_end(&a, &e);
 }
 
 static void that_none_is_free_is_said_last(void **state)
@@ -302,7 +281,7 @@ static void that_none_is_free_is_said_last(void **state)
 	struct id pool, device;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	pool = put_pool("10.0.0.0/24");
 	device = made_device(1);
 	ask_remove(&a, KIND_TABLE(device), device);
@@ -315,7 +294,7 @@ static void that_none_is_free_is_said_last(void **state)
 	a.asker.writes = BY_OWNER;
 	ask_lease(device, pool, NULL);
 	assert_int_equal(asked(&a), E_DENIED);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void a_repeat_needs_no_address(void **state)
@@ -323,7 +302,7 @@ static void a_repeat_needs_no_address(void **state)
 	struct id pool;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	pool = made_pool("10.0.0.0/30");
 	a.judging.idempotency = bytes_text("key");
 	for (int i = 0; i < 2; i++) {
@@ -332,7 +311,7 @@ static void a_repeat_needs_no_address(void **state)
 		TAKEN(&a);
 		assert_int_equal(a.judged.is_repeat, i);
 	}
-	end();
+	clerk_end(&a, &e);
 }
 
 static struct id made_gateway(const char *name)
@@ -362,7 +341,7 @@ static void pools_of_one_gateway_do_not_overlap(void **state)
 	struct pool_row row;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	fra = made_gateway("fra-1");
 	nyc = made_gateway("nyc-1");
 	wide = made_pool("10.0.0.0/16");
@@ -394,7 +373,7 @@ static void pools_of_one_gateway_do_not_overlap(void **state)
 	ask_create(&a, KIND_TABLE(pool), &row);
 	REFUSED(&a, E_TAKEN,
 		"`changes[1].gateway`: overlaps the pool 10.8.0.0/16 on that gateway: choose other networks");
-	end();
+	clerk_end(&a, &e);
 }
 
 static void of_pools_that_overlap_the_later_gives_no_address(void **state)
@@ -407,7 +386,7 @@ static void of_pools_that_overlap_the_later_gives_no_address(void **state)
 	int first;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	row.gateway = fra = made_gateway("fra-1");
 	for (int i = 0; i < 2; i++) {
 		row.pool = ids[i] = made_pool(i ? "10.0.0.0/24" : "10.0.0.0/25");
@@ -420,7 +399,7 @@ static void of_pools_that_overlap_the_later_gives_no_address(void **state)
 		"`pool`: overlaps another pool on one gateway, and counts as absent: remove it, or make another");
 	ask_lease(device, ids[first], NULL);
 	TAKEN(&a);
-	end();
+	clerk_end(&a, &e);
 }
 
 int main(void)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/base/check.h"
-#include "tests/unit/state/asking.h"
-#include "tests/unit/state/estate.h"
+#include "tests/unit/state/clerk.h"
 
 #include "crdt/base/rng.h"
 #include "crdt/state/conflict.h"
@@ -14,26 +13,6 @@ static struct estate e;
 static struct id user;
 static const struct id none;
 static const uint8_t secret[32] = { 1 };
-
-/* The member that is asked, and node 1, are in the cluster. */
-static void begin(void)
-{
-	asking_start(&a, 1);
-	estate_start(&e, 2);
-	estate_admit(&e, ASKING_NODE, 1, none);
-	estate_members(&e);
-	a.judging.members = e.members;
-	ask_user(&a, "anna", 0, none);
-	TAKEN(&a);
-	user = a.judged.ids[0];
-	a.asker.writes = BY_OWNER | BY_AGENT;
-}
-
-static void end(void)
-{
-	estate_end(&e);
-	asking_end(&a);
-}
 
 /* `home` 0: the member that is asked. */
 static struct one_time_link_row link_row(uint64_t home)
@@ -142,7 +121,7 @@ static void a_link_is_spent_once_and_a_token_as_often_as_it_says(void **state)
 	struct ref link, other, token;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	link = made_link();
 	other = made_link();
 	assert_false(a.judged.spends);
@@ -161,7 +140,7 @@ static void a_link_is_spent_once_and_a_token_as_often_as_it_says(void **state)
 	REFUSED(&a, E_TAKEN, USED);
 	ask_spend(other, 0);
 	TAKEN(&a);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void one_request_counts_its_own_uses(void **state)
@@ -170,7 +149,7 @@ static void one_request_counts_its_own_uses(void **state)
 	struct spend_row row;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	token = made_token(2);
 	link = made_link();
 	ask_spend(link, 0);
@@ -186,7 +165,7 @@ static void one_request_counts_its_own_uses(void **state)
 	TAKEN(&a);
 	read_row(&a, KIND_TABLE(spend), a.judged.ids[1], &row);
 	assert_int_equal(row.ordinal, 2);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void the_claim_and_what_it_makes_are_one(void **state)
@@ -196,7 +175,7 @@ static void the_claim_and_what_it_makes_are_one(void **state)
 	bool is_off;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	token = made_token(1);
 	ask_device(&a, user, "phone", 1);
 	row = spend_row(token, 0);
@@ -215,7 +194,7 @@ static void the_claim_and_what_it_makes_are_one(void **state)
 	row.made = (struct ref){ KIND_device, judge_made(0) };
 	ask_create(&a, KIND_TABLE(spend), &row);
 	assert_int_equal(asked(&a), E_TAKEN);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void a_repeat_is_one_use(void **state)
@@ -224,7 +203,7 @@ static void a_repeat_is_one_use(void **state)
 	struct id first;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	token = made_token(5);
 	link = made_link();
 	a.judging.idempotency = bytes_text("key 1");
@@ -260,7 +239,7 @@ static void a_repeat_is_one_use(void **state)
 	ask_spend(link, 0);
 	TAKEN(&a);
 	assert_true(a.judged.is_repeat);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void what_is_dead_expired_or_off_is_not_spent(void **state)
@@ -270,7 +249,7 @@ static void what_is_dead_expired_or_off_is_not_spent(void **state)
 	struct id hold;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	removed = made_link();
 	expired = made_link();
 	held = made_link();
@@ -309,7 +288,7 @@ static void what_is_dead_expired_or_off_is_not_spent(void **state)
 	a.asker.writes |= BY_AGENT;
 	ask_spend(held, 0);
 	TAKEN(&a);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void spends_stay_while_the_credential_lives(void **state)
@@ -319,7 +298,7 @@ static void spends_stay_while_the_credential_lives(void **state)
 	struct ref link;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	link = made_link();
 	ask_spend(link, 0);
 	TAKEN(&a);
@@ -333,7 +312,7 @@ static void spends_stay_while_the_credential_lives(void **state)
 	assert_true(stands(spend));
 	ask_remove(&a, KIND_TABLE(spend), spend);
 	TAKEN(&a);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void recovery_codes_are_spent_one_by_one(void **state)
@@ -344,7 +323,7 @@ static void recovery_codes_are_spent_one_by_one(void **state)
 	struct ref codes;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	hashes[7] = ASKING_NODE;
 	for (uint8_t i = 0; i < CREDENTIAL_CODES; i++)
 		memset(hashes + 8 + i * 16, i + 1, 16);
@@ -375,7 +354,7 @@ static void recovery_codes_are_spent_one_by_one(void **state)
 	assert_int_equal(asked(&a), E_DENIED);
 	ask_spend(codes, 12);
 	TAKEN(&a);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void only_its_home_spends(void **state)
@@ -384,7 +363,7 @@ static void only_its_home_spends(void **state)
 	struct judged judged = { .home = 0 };
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	here = made_link();
 	there = put_link(1);
 	ask_spend(there, 0);
@@ -400,7 +379,7 @@ static void only_its_home_spends(void **state)
 	/* Nor does it where it never was a member. */
 	ask_spend(put_link(99), 0);
 	assert_int_equal(asked(&a), E_DENIED);
-	end();
+	clerk_end(&a, &e);
 }
 
 static uint64_t not_yet;
@@ -418,7 +397,7 @@ static void of_an_evicted_home_the_heir_is_home(void **state)
 	struct ref link;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	estate_admit(&e, 2, 1, none);
 	estate_admit(&e, 3, 1, none);
 	estate_members(&e);
@@ -443,7 +422,7 @@ static void of_an_evicted_home_the_heir_is_home(void **state)
 	TAKEN(&a);
 	check_ordinal(1);
 	assert_true(a.judged.keepers_count == 2 && a.judged.keepers[0] == 2 && a.judged.keepers[1] == 3);
-	end();
+	clerk_end(&a, &e);
 }
 
 static void where_heirs_lead_to_nobody_it_is_lost(void **state)
@@ -451,7 +430,7 @@ static void where_heirs_lead_to_nobody_it_is_lost(void **state)
 	struct ref link;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	estate_admit(&e, 2, 1, none);
 	estate_admit(&e, 3, 1, none);
 	estate_members(&e);
@@ -469,7 +448,7 @@ static void where_heirs_lead_to_nobody_it_is_lost(void **state)
 	a.judging.members = e.members;
 	ask_spend(link, 0);
 	TAKEN(&a);
-	end();
+	clerk_end(&a, &e);
 }
 
 static size_t flagged;
@@ -501,7 +480,7 @@ static void what_is_spent_too_often_is_off_and_said(void **state)
 	bool is_off;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	link = put_link(1);
 	token = made_token(2);
 	phone = put_device(&a.p, user, "phone", 1, 1);
@@ -531,7 +510,7 @@ static void what_is_spent_too_often_is_off_and_said(void **state)
 	put_spend(token, 0, 1, &tablet);
 	ask_spend(token, 0);
 	REFUSED(&a, E_TAKEN, USED);
-	end();
+	clerk_end(&a, &e);
 }
 
 /* Uses at random, in any order, against the rule read literally: sort, and count up to the limit. */
@@ -545,7 +524,7 @@ static void the_first_by_ordinal_and_id_stand(void **state)
 	struct ref token;
 
 	(void)state;
-	begin();
+	clerk_start(&a, &e, &user);
 	token = made_token(11);
 	for (size_t i = 0; i < USES; i++) {
 		ordinals[i] = 1 + rng_below(&rng, 15);
@@ -562,7 +541,7 @@ static void the_first_by_ordinal_and_id_stand(void **state)
 	}
 	assert_int_equal(standing, 11);
 	assert_int_equal(count_flagged(), USES - 11);
-	end();
+	clerk_end(&a, &e);
 }
 
 int main(void)
