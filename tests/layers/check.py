@@ -3,7 +3,7 @@
 """Checks that the tree keeps its own rules. Prints each breach as "file:line: what", and exits 1 if there is one.
 
 check.py includes TREE          who includes whom, against the table in rooms.py
-check.py files TREE             licence lines, length of files and functions
+check.py files TREE             licence lines, length of files and functions, width of documents
 check.py format TREE            clang-format has nothing to change
 check.py symbols TREE BUILD     what pure objects call and keep, and that assertions stay on; builds them in BUILD
 """
@@ -22,6 +22,7 @@ NOT_OURS = {"node_modules", "__pycache__", "build", "dist"}
 
 LINES_MAX = {".c": 600, ".h": 150}
 FUNCTION_MAX = 50
+DOCUMENT_COLUMNS = 120
 
 # Files ("path") and functions ("path:function") that may be longer, each with its reason.
 EXCUSED = {}
@@ -103,7 +104,7 @@ def check_includes(tree):
     return [breach for path in sources(tree, ".c", ".h", ".def") for breach in include_breaches(tree, path, macros)]
 
 
-# --- licence lines and lengths
+# --- licence lines, lengths and widths
 
 
 def wants_licence(tree, path):
@@ -143,8 +144,19 @@ def length_breaches(tree, path):
             yield f"{path}:1: {called} {length} lines and needs no excuse any more (tests/layers/check.py)"
 
 
+def documents(tree):
+    return sorted(str(path.relative_to(tree)) for path in [*tree.glob("*.md"), *tree.glob("docs/**/*.md")])
+
+
+def width_breaches(tree, path):
+    """A row of a table cannot be broken, and what a program prints is not for us to break."""
+    for number, line in enumerate(text_of(tree, path).splitlines(), 1):
+        if len(line) > DOCUMENT_COLUMNS and not line.lstrip().startswith("|") and not line.startswith("    "):
+            yield f"{path}:{number}: has {len(line)} columns; {DOCUMENT_COLUMNS} are the limit"
+
+
 def check_files(tree):
-    breaches = []
+    breaches = [breach for path in documents(tree) for breach in width_breaches(tree, path)]
     for path in sources(tree):
         if wants_licence(tree, path) and text_of(tree, path):
             head = text_of(tree, path).splitlines()[:3]

@@ -150,6 +150,12 @@ class Files(Case):
         self.append("crdt/base/a.c", "\nstatic int long_one(int a,\n\t\t    int b)\n{\n" + "\ta++;\n" * 49 + "}\n")
         self.expect("files", "crdt/base/a.c:15: long_one() has 51 lines; 50 are the limit")
 
+    def test_a_wide_document(self):
+        wide = "x" * 121 + "\n"
+        self.write("docs/a.md", "x" * 120 + "\n" + "\u2026" * 120 + "\n" + wide + "| " + wide + "    " + wide)
+        self.write("README.md", wide)
+        self.expect("files", "README.md:1: has 121 columns; 120 are the limit",
+                    "docs/a.md:3: has 121 columns; 120 are the limit")
 
     def test_an_excuse_holds_and_is_refused_when_nobody_needs_it(self):
         self.append("crdt/base/a.h", "\n" * 149)
