@@ -4,6 +4,8 @@
 #include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
 
+#include <stdlib.h>
+
 /* So many beats in a row must differ before anything is made of it: what is on its way makes one differ. */
 enum { BEATS_TO_LAST = 3 };
 
@@ -21,15 +23,21 @@ struct sum beat_sum(const struct mesh *mesh)
 	return hash_wide(key, buf_bytes(&buf));
 }
 
+void hints_done(struct hints *hints)
+{
+	free(hints->all);
+	*hints = (struct hints){ .all = NULL };
+}
+
 static void owe_hint(struct mesh *mesh, struct link *link, enum hint_what what, uint64_t node, uint32_t number)
 {
 	struct hints *hints = &link->peer->hints;
 
 	if (hints->count == HINTS_MAX)
 		return;
-	hints->all[hints->count].what = what;
-	hints->all[hints->count].number = number;
-	hints->all[hints->count++].node = node;
+	if (!hints->all)
+		hints->all = must_alloc(HINTS_MAX * sizeof *hints->all);
+	hints->all[hints->count++] = (struct hint){ what, node, number };
 	link_owe(mesh, link, OWED_HINTS);
 }
 
@@ -64,7 +72,7 @@ void beat_flush(struct mesh *mesh, struct link *link)
 		frame_put_hint(&mesh->frame, hints->all[i].what, hints->all[i].node, hints->all[i].number);
 		link_send(mesh, link);
 	}
-	hints->count = 0;
+	hints_done(hints);
 }
 
 void beat_heard(struct mesh *mesh, struct peer *peer)

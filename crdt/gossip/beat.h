@@ -35,13 +35,15 @@ struct pulse {
 /* Hints that are owed to a link. */
 enum { HINTS_MAX = 16 };
 struct hints {
-	struct {
+	struct hint {
 		enum hint_what what;
 		uint64_t node;
 		uint32_t number;
-	} all[HINTS_MAX];
+	} * all; /* HINTS_MAX of them; NULL where none is owed, as mostly */
 	size_t count;
 };
+
+void hints_done(struct hints *hints);
 
 void beat_flush(struct mesh *mesh, struct link *link);
 

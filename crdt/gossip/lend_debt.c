@@ -4,6 +4,15 @@
 #include "crdt/gossip/frame_write.h"
 #include "crdt/gossip/link.h"
 
+#include <stdlib.h>
+
+void lend_debt_drop(struct lend_debt *debt)
+{
+	free(debt->all);
+	debt->all = NULL;
+	debt->count = 0;
+}
+
 /* Whether one more may be worked out for the member now; it then counts. */
 static bool may_work(const struct mesh *mesh, struct lend_debt *debt)
 {
@@ -75,6 +84,8 @@ enum code lend_asked(struct mesh *mesh, struct link *link, const struct frame *f
 	code = work_out(mesh, link->peer, &answer, err);
 	if (code)
 		return code;
+	if (!debt->all)
+		debt->all = must_alloc(LEND_ASKED * sizeof *debt->all);
 	debt->all[debt->count++] = answer;
 	if (!answer.is_later)
 		link_owe(mesh, link, OWED_ASK);
@@ -140,6 +151,8 @@ void lend_debt_say(struct mesh *mesh, struct link *link)
 		else
 			say_answer(mesh, link, &debt->all[i]);
 	debt->count = kept;
+	if (!kept)
+		lend_debt_drop(debt);
 }
 
 void lend_debt_back(struct mesh *mesh)

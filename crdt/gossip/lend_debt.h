@@ -30,7 +30,7 @@ struct lend_answer {
 };
 
 struct lend_debt {
-	struct lend_answer all[LEND_ASKED];
+	struct lend_answer *all; /* LEND_ASKED of them; NULL where nothing is asked, as mostly */
 	size_t count;
 	uint32_t worked;
 	struct mono_time since; /* so many were worked out */
@@ -42,6 +42,9 @@ struct lend_free {
 	struct id pool;
 	uint64_t free;
 };
+
+/* What was asked is not answered any more. */
+void lend_debt_drop(struct lend_debt *debt);
 
 /* Once a second: works out what is late. Failures of the store alone. */
 enum code lend_debt_tick(struct mesh *mesh, struct err *err);

@@ -224,10 +224,10 @@ static void use_link(struct mesh *mesh, struct link *link, struct peer *peer)
 	ack_anew(mesh, peer);
 	peer->has_words = false;
 	peer->up_ns = mono_since_ns(mesh->now, link->made) + 1;
-	peer->hints.count = 0;
-	peer->asked.count = 0;
+	hints_done(&peer->hints);
+	asked_done(&peer->asked);
 	peer->given.count = 0;
-	peer->lend.count = 0;
+	lend_debt_drop(&peer->lend);
 	peer->link = link;
 	peer->is_dialling = false;
 	peer->dial_tries = 0;

@@ -112,6 +112,9 @@ static void free_peer(struct peer *peer)
 {
 	vector_done(&peer->acked);
 	vector_done(&peer->was);
+	hints_done(&peer->hints);
+	asked_done(&peer->asked);
+	lend_debt_drop(&peer->lend);
 	free(peer);
 }
 

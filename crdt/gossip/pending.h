@@ -36,12 +36,14 @@ struct pendings {
 
 /* The questions of one link's peer that are to be answered. */
 struct asked {
-	struct {
+	struct question {
 		uint32_t number;
 		enum code code;
-	} all[PENDING_ASKS];
+	} * all; /* PENDING_ASKS of them; NULL where nothing is asked, as mostly */
 	size_t count;
 };
+
+void asked_done(struct asked *asked);
 
 void pendings_done(struct pendings *pendings);
 

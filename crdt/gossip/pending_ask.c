@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static void ask(struct mesh *mesh, struct pending *pending, uint64_t node)
 {
@@ -136,22 +137,30 @@ enum code pending_try_home(struct mesh *mesh, struct pending *pending, bool *ret
 	return OK;
 }
 
+void asked_done(struct asked *asked)
+{
+	free(asked->all);
+	*asked = (struct asked){ .all = NULL };
+}
+
 static enum code token_asked(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err)
 {
+	struct asked *asked = &link->peer->asked;
 	struct token_origin origin;
 	enum token_state state;
 	enum code code;
 
 	if (frame->ask.body.size > TOKEN_MAX)
 		return fail(err, E_LIMIT, "it asked about a token of more than %d bytes", TOKEN_MAX);
-	if (link->peer->asked.count == PENDING_ASKS)
+	if (asked->count == PENDING_ASKS)
 		return fail(err, E_LIMIT, "it asked more than %d questions at once", PENDING_ASKS);
 	code = token_judge(mesh, frame->ask.body, &state, &origin, err);
 	if (code)
 		return code;
 	mesh->counts.token_asked++;
-	link->peer->asked.all[link->peer->asked.count].number = frame->ask.number;
-	link->peer->asked.all[link->peer->asked.count++].code = state == TOKEN_COVERED ? OK : E_LOST;
+	if (!asked->all)
+		asked->all = must_alloc(PENDING_ASKS * sizeof *asked->all);
+	asked->all[asked->count++] = (struct question){ frame->ask.number, state == TOKEN_COVERED ? OK : E_LOST };
 	link_owe(mesh, link, OWED_ASK);
 	return OK;
 }
@@ -289,17 +298,17 @@ static void say_questions(struct mesh *mesh, struct link *link)
 static void say_answers(struct mesh *mesh, struct link *link)
 {
 	struct buf body = buf_growing(FRAME_BODY_MAX);
+	struct asked *asked = &link->peer->asked;
 
 	token_write_vector(&mesh->vector, &body);
-	for (size_t i = 0; i < link->peer->asked.count; i++) {
-		enum code code = body.is_full ? E_LIMIT : link->peer->asked.all[i].code;
+	for (size_t i = 0; i < asked->count; i++) {
+		enum code code = body.is_full ? E_LIMIT : asked->all[i].code;
 
 		buf_clear(&mesh->frame);
-		frame_put_answer(&mesh->frame, link->peer->asked.all[i].number, code,
-				 code ? bytes_of(NULL, 0) : buf_bytes(&body));
+		frame_put_answer(&mesh->frame, asked->all[i].number, code, code ? bytes_of(NULL, 0) : buf_bytes(&body));
 		link_send(mesh, link);
 	}
-	link->peer->asked.count = 0;
+	asked_done(asked);
 	buf_done(&body);
 }
 

@@ -5,6 +5,8 @@
 
 enum { FIRST_ROOM = 16 };
 
+_Static_assert(STREAM_TABLE_MAX <= UINT16_MAX, "each number has room in `sorted`");
+
 void stream_table_done(struct stream_table *table)
 {
 	free(table->all);
@@ -55,7 +57,7 @@ void stream_table_settle(struct stream_table *table)
 		if (old && stream_compare(&table->all[table->sorted[old - 1]], next) > 0) {
 			table->sorted[--to] = table->sorted[--old];
 		} else {
-			table->sorted[--to] = (uint32_t)(--new);
+			table->sorted[--to] = (uint16_t)(--new);
 		}
 	}
 	table->settled = table->count;

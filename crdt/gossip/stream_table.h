@@ -19,7 +19,7 @@ enum { STREAM_TABLE_MAX = 256 };
 
 struct stream_table {
 	struct stream *all; /* by number */
-	uint32_t *sorted;   /* numbers, in order of streams; of the first `settled` alone */
+	uint16_t *sorted;   /* numbers, in order of streams; of the first `settled` alone */
 	size_t count, settled, room;
 };
 
