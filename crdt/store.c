@@ -40,13 +40,9 @@ enum code store_judged(struct store *store, enum code code)
 /* Key and value weigh in together, so that a value under another key is as wrong as a changed one. */
 static uint64_t seal_of(struct hash_key secret, struct bytes key, struct bytes value)
 {
-	uint64_t both[2] = { hash_keyed(secret, key), hash_keyed(secret, value) };
-	uint8_t room[16];
-	struct buf buf = buf_over(room, sizeof room);
+	uint64_t both[2] = { htobe64(hash_keyed(secret, key)), htobe64(hash_keyed(secret, value)) };
 
-	buf_put_big_endian(&buf, both[0], 8);
-	buf_put_big_endian(&buf, both[1], 8);
-	return hash_keyed(secret, buf_bytes(&buf));
+	return hash_keyed(secret, bytes_of(both, sizeof both));
 }
 
 /* The header holds the secret itself, and so is sealed without one: against accidents, like all of this. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crdt/base/hash.h"
 
+#include <endian.h>
 #include <sodium.h>
 
 struct id hash_id(const struct bytes *parts, size_t count)
@@ -17,27 +18,21 @@ struct id hash_id(const struct bytes *parts, size_t count)
 
 uint64_t hash_keyed(struct hash_key key, struct bytes bytes)
 {
-	uint8_t raw[crypto_shorthash_BYTES];
-	uint64_t hash = 0;
+	uint64_t raw;
 
 	_Static_assert(sizeof key == crypto_shorthash_KEYBYTES, "SipHash-2-4");
-	crypto_shorthash(raw, bytes.data, bytes.size, key.bytes);
+	_Static_assert(sizeof raw == crypto_shorthash_BYTES, "SipHash-2-4");
+	crypto_shorthash((uint8_t *)&raw, bytes.data, bytes.size, key.bytes);
 	/* The same number on any machine: roots travel. */
-	for (size_t i = 0; i < sizeof raw; i++)
-		hash |= (uint64_t)raw[i] << (8 * i);
-	return hash;
+	return le64toh(raw);
 }
 
 struct sum hash_wide(struct hash_key key, struct bytes bytes)
 {
-	uint8_t raw[crypto_shorthash_siphashx24_BYTES];
-	struct sum sum = { 0 };
+	uint64_t raw[2];
 
 	_Static_assert(sizeof key == crypto_shorthash_siphashx24_KEYBYTES, "SipHash-2-4, 128 bits");
-	crypto_shorthash_siphashx24(raw, bytes.data, bytes.size, key.bytes);
-	for (size_t i = 0; i < 8; i++) {
-		sum.low |= (uint64_t)raw[i] << (8 * i);
-		sum.high |= (uint64_t)raw[8 + i] << (8 * i);
-	}
-	return sum;
+	_Static_assert(sizeof raw == crypto_shorthash_siphashx24_BYTES, "SipHash-2-4, 128 bits");
+	crypto_shorthash_siphashx24((uint8_t *)raw, bytes.data, bytes.size, key.bytes);
+	return (struct sum){ .low = le64toh(raw[0]), .high = le64toh(raw[1]) };
 }

@@ -75,7 +75,8 @@ static void room_grow(struct room *room, size_t size, size_t keep)
 
 	if (size <= room->size)
 		return;
-	grown.data = must_alloc(size);
+	/* Not zeroed: what is read of it was written before. */
+	grown.data = must_realloc(NULL, size);
 	if (keep)
 		memcpy(grown.data, room->data, keep);
 	room_drop(room);
@@ -414,6 +415,13 @@ static enum session_step open_message(struct session *session, const uint8_t *me
 	return SESSION_FRAME;
 }
 
+/* While whole messages follow one another, each is opened in the same room. */
+static void give_back_plain(struct session *session)
+{
+	if (session->plain.size > ROOM_KEPT_MAX)
+		room_drop(&session->plain);
+}
+
 /* What did not arrive at once is put together in `kept`, and opened there. */
 static enum session_step keep_message(struct session *session, struct bytes *arrived, struct bytes *ret_frame,
 				      struct err *err)
@@ -421,6 +429,7 @@ static enum session_step keep_message(struct session *session, struct bytes *arr
 	struct room *kept = &session->kept;
 	size_t size;
 
+	give_back_plain(session);
 	if (session->held < LENGTH_SIZE) {
 		room_grow(kept, LENGTH_SIZE + SEAL_TAG, session->held);
 		if (hold(session, kept->data, LENGTH_SIZE, arrived) < LENGTH_SIZE)
@@ -442,12 +451,12 @@ static enum session_step take_message(struct session *session, struct bytes *arr
 	size_t size;
 
 	/* The last call's frame is not borrowed any more. */
-	if (session->plain.size > ROOM_KEPT_MAX)
-		room_drop(&session->plain);
 	if (!session->held && session->kept.size > ROOM_KEPT_MAX)
 		room_drop(&session->kept);
-	if (!arrived->size)
+	if (!arrived->size) {
+		give_back_plain(session);
 		return SESSION_WAIT;
+	}
 	if (session->held || arrived->size < LENGTH_SIZE)
 		return keep_message(session, arrived, ret_frame, err);
 	if (!is_length_right(message, &size, err))

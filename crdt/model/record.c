@@ -212,6 +212,14 @@ static bool stamps_ascend(struct bytes stamps, size_t count)
 	return true;
 }
 
+/* All LWW cells have the same. */
+static void give_stamp(struct record *record, struct stamp stamp)
+{
+	for (size_t i = 0; i < record->count; i++)
+		if (field_merge(record->cells[i].number) == MERGE_LWW)
+			record->cells[i].stamp = stamp;
+}
+
 /* Gives each LWW cell its stamp; every stamp must be somebody's. */
 static enum code read_stamps(struct bytes stamps, struct record *record, struct err *err)
 {
@@ -221,12 +229,16 @@ static enum code read_stamps(struct bytes stamps, struct record *record, struct 
 
 	if ((!count && (lww || stamps.size)) || count > lww || !stamps_ascend(stamps, count))
 		return broken(err, "its stamps are not canonical");
+	if (count <= 1) {
+		give_stamp(record, count ? read_stamp(stamps.data) : (struct stamp){ .node = 0 });
+		return OK;
+	}
 	for (size_t i = 0; i < record->count; i++) {
 		size_t place;
 
 		if (field_merge(record->cells[i].number) != MERGE_LWW)
 			continue;
-		place = count == 1 ? 0 : which[nth++];
+		place = which[nth++];
 		if (place >= count)
 			return broken(err, "a field's stamp is missing");
 		used += !is_used[place];
@@ -236,11 +248,30 @@ static enum code read_stamps(struct bytes stamps, struct record *record, struct 
 	return used == count ? OK : broken(err, "a stamp is nobody's");
 }
 
+/* As below, without a call for the commonest: at most 255 bytes of stamps. */
+static inline bool read_quick_front(struct reader *r, bool *ret_is_dead, struct bytes *ret_stamps)
+{
+	const uint8_t *at = r->at;
+	size_t left = reader_left(r);
+
+	if (left < 4 || at[0] != 0x93 || (at[1] & 0xfe) != 0xc2 || at[2] != 0xc4 || left - 4 < at[3])
+		return false;
+	*ret_is_dead = at[1] & 1;
+	*ret_stamps = bytes_of(at + 4, at[3]);
+	r->at += 4 + at[3];
+	return true;
+}
+
 /* [is_dead, stamps, and the reader stands before the map. */
 static bool read_front(struct reader *r, bool *ret_is_dead, struct bytes *ret_stamps)
 {
-	struct mp_head whole = mp_read(r), dead = mp_read(r), stamps = mp_read(r);
+	struct mp_head whole, dead, stamps;
 
+	if (read_quick_front(r, ret_is_dead, ret_stamps))
+		return true;
+	whole = mp_read(r);
+	dead = mp_read(r);
+	stamps = mp_read(r);
 	if (whole.class != MP_ARRAY || whole.value != 3 || dead.class != MP_BOOL || stamps.class != MP_BIN)
 		return false;
 	*ret_is_dead = dead.value;
@@ -363,9 +394,7 @@ enum code record_from_op(struct bytes map, struct stamp stamp, struct record *re
 	if (reader_left(&r))
 		return broken(err, "bytes follow its last field");
 	ret_record->is_dead = false;
-	for (size_t i = 0; i < ret_record->count; i++)
-		if (field_merge(ret_record->cells[i].number) == MERGE_LWW)
-			ret_record->cells[i].stamp = stamp;
+	give_stamp(ret_record, stamp);
 	return OK;
 }
 
@@ -390,21 +419,18 @@ bool record_has_identity(const struct record *record)
 
 struct id record_id(uint32_t kind, const struct record *record)
 {
-	uint8_t numbers[RECORD_CELLS_MAX][4], kind_bytes[4];
+	uint32_t numbers[RECORD_CELLS_MAX], big_kind = htobe32(kind);
 	struct bytes parts[1 + 2 * RECORD_CELLS_MAX];
-	struct buf buf = buf_over(kind_bytes, sizeof kind_bytes);
 	size_t count = 0;
 
-	buf_put_big_endian(&buf, kind, 4);
-	parts[count++] = buf_bytes(&buf);
+	parts[count++] = bytes_of(&big_kind, sizeof big_kind);
 	for (size_t i = 0; i < record->count; i++) {
 		const struct cell *cell = &record->cells[i];
 
 		if (field_merge(cell->number) != MERGE_ONCE)
 			continue;
-		buf = buf_over(numbers[i], sizeof numbers[i]);
-		buf_put_big_endian(&buf, cell->number, 4);
-		parts[count++] = buf_bytes(&buf);
+		numbers[i] = htobe32(cell->number);
+		parts[count++] = bytes_of(&numbers[i], sizeof numbers[i]);
 		parts[count++] = cell->value;
 	}
 	return hash_id(parts, count);

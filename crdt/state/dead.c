@@ -43,9 +43,9 @@ bool dead_is_listed(uint32_t kind, struct bytes record)
 	struct reader r;
 	bool is_dead;
 
-	if (!record.size || !known || kind == KIND_user || !model_field(&known->shape, MERGE_ONCE))
+	if (!record.size || record_map(record, &is_dead, &map, NULL) || !is_dead)
 		return false;
-	if (record_map(record, &is_dead, &map, NULL) || !is_dead)
+	if (!known || kind == KIND_user || !model_field(&known->shape, MERGE_ONCE))
 		return false;
 	/* Its identity is all that a dead record has, and the nonce is the first of that. */
 	r = reader_over(map);

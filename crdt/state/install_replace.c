@@ -180,10 +180,9 @@ static enum code put_back(struct installer *in, const struct lifted *lifted, str
 	return code;
 }
 
-static enum code add_records(struct installer *in, struct err *err)
+static enum code add_records(struct installer *in, struct derived_keys *derived, struct err *err)
 {
 	const struct gift *gift = in->with->gift;
-	struct derived_keys derived = { .all = NULL };
 	enum code code = OK;
 
 	memset(in->with->root->buckets, 0, sizeof in->with->root->buckets);
@@ -191,28 +190,11 @@ static enum code add_records(struct installer *in, struct err *err)
 	for (size_t i = 0; !code && i < gift->records_count; i++) {
 		const struct gift_record *record = &gift->records[i];
 
-		code = state_add(in->with->txn, in->with->root, record->kind, record->id, record->record, &derived,
-				 err);
+		code = state_add(in->with->txn, in->with->root, record->kind, record->id, record->record, derived, err);
 	}
 	if (!code)
-		code = state_put_derived(in->with->txn, &derived, err);
-	derived_keys_done(&derived);
+		code = state_put_derived(in->with->txn, derived, err);
 	in->installed->records = gift->records_count;
-	return code;
-}
-
-/* As of the round that this member is in. */
-static enum code list_dead(struct installer *in, struct err *err)
-{
-	const struct gift *gift = in->with->gift;
-	enum code code = OK;
-
-	for (size_t i = 0; !code && i < gift->records_count; i++) {
-		const struct gift_record *record = &gift->records[i];
-
-		if (dead_is_listed(record->kind, record->record))
-			code = dead_move(in->with->txn, record->kind, record->id, false, true, err);
-	}
 	return code;
 }
 
@@ -227,6 +209,7 @@ static void take_vector(struct vector *vector, const struct vector *from)
 enum code install_replace_steps(struct installer *in, struct err *err)
 {
 	struct lifted lifted = { .bytes = buf_growing(LIFTED_MAX) };
+	struct derived_keys derived = { .all = NULL };
 	const struct gift *gift = in->with->gift;
 	enum code code = keep_old(in, err);
 
@@ -235,12 +218,13 @@ enum code install_replace_steps(struct installer *in, struct err *err)
 	if (!code)
 		code = lift(in, &lifted, err);
 	if (!code)
-		code = add_records(in, err);
+		code = add_records(in, &derived, err);
 	if (!code)
 		code = put_back(in, &lifted, err);
 	buf_done(&lifted.bytes);
 	if (!code)
-		code = list_dead(in, err);
+		code = state_list_dead(in->with->txn, &derived, err);
+	derived_keys_done(&derived);
 	for (size_t i = 0; !code && i < gift->entries_count; i++)
 		if (gift->entries[i].is_merged)
 			code = log_put_logged(in->with->txn, &gift->entries[i].logged, err);

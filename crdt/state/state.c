@@ -185,6 +185,15 @@ static void note_keys(struct derived_keys *derived, const struct index_keys *key
 	}
 }
 
+static void note_dead(struct derived_keys *derived, uint32_t kind, struct id id)
+{
+	if (derived->dead_count == derived->dead_room) {
+		derived->dead_room = derived->dead_room ? 2 * derived->dead_room : 64;
+		derived->dead = must_realloc(derived->dead, derived->dead_room * sizeof *derived->dead);
+	}
+	derived->dead[derived->dead_count++] = (struct derived_dead){ kind, id };
+}
+
 enum code state_add(struct store_txn *txn, struct root *root, uint32_t kind, struct id id, struct bytes record,
 		    struct derived_keys *derived, struct err *err)
 {
@@ -193,6 +202,8 @@ enum code state_add(struct store_txn *txn, struct root *root, uint32_t kind, str
 
 	note_keys(derived, &after.index);
 	note_keys(derived, &after.marks);
+	if (after.is_listed)
+		note_dead(derived, kind, id);
 	root_change(root, kind, id, bytes_of(NULL, 0), record);
 	record_key_write(kind, id, key);
 	return store_add(txn, bytes_of(key, sizeof key), record, err);
@@ -216,9 +227,19 @@ enum code state_put_derived(struct store_txn *txn, struct derived_keys *derived,
 	return code;
 }
 
+enum code state_list_dead(struct store_txn *txn, const struct derived_keys *derived, struct err *err)
+{
+	enum code code = OK;
+
+	for (size_t i = 0; !code && i < derived->dead_count; i++)
+		code = dead_move(txn, derived->dead[i].kind, derived->dead[i].id, false, true, err);
+	return code;
+}
+
 void derived_keys_done(struct derived_keys *derived)
 {
 	free(derived->all);
+	free(derived->dead);
 	arena_done(&derived->arena);
 	*derived = (struct derived_keys){ .all = NULL };
 }

@@ -45,17 +45,23 @@ enum code state_merge_judged(struct store_txn *txn, struct root *root, uint32_t 
 
 /*
  * Puts a record as it is into a state that has none of that id: for whoever fills an empty one. What
- * its entries are is noted in `derived`; state_put_derived puts them, all at once and in order. To list the dead
- * (dead.h) is the caller's.
+ * its entries are is noted in `derived`; state_put_derived puts them, all at once and in order, and state_list_dead
+ * lists the dead (dead.h), as of the round that this member is in.
  */
 struct derived_keys {
 	struct bytes *all;
 	size_t count, room;
+	struct derived_dead {
+		uint32_t kind;
+		struct id id;
+	} * dead;
+	size_t dead_count, dead_room;
 	struct arena arena;
 };
 enum code state_add(struct store_txn *txn, struct root *root, uint32_t kind, struct id id, struct bytes record,
 		    struct derived_keys *derived, struct err *err);
 enum code state_put_derived(struct store_txn *txn, struct derived_keys *derived, struct err *err);
+enum code state_list_dead(struct store_txn *txn, const struct derived_keys *derived, struct err *err);
 void derived_keys_done(struct derived_keys *derived);
 
 /*
