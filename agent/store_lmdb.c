@@ -1,40 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/store.h"
 
-#include "agent/store_files.h"
+#include "agent/store_lmdb_inside.h"
 #include "agent/store_pages.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <lmdb.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-	READERS_MAX = 254,
-	IDLE_MAX = 64,
-	ROOM_PROBE = 1 << 20, /* LMDB writes at most this much at once, but for larger values */
-	SEAL_MAX = 64,        /* what store.c adds to a value at most */
+	SEAL_MAX = 64, /* what store.c adds to a value at most */
 	PAGE_HEADER = 16,
 	PAGE_IS_OVERFLOW = 0x04,
-};
-
-struct lmdb {
-	MDB_env *env;
-	MDB_dbi dbi;
-	struct store_files files;
-	char *state_dir;
-	size_t page_size; /* 0 when the map is not aligned to it */
-	pthread_mutex_t mutex;
-	MDB_txn *idle[IDLE_MAX]; /* read transactions at rest: they pin no page, and keep their slot */
-	size_t idle_count;
-	atomic_bool is_writing;
 };
 
 struct backend_txn {
@@ -43,6 +25,7 @@ struct backend_txn {
 	bool is_writer;
 	pthread_t thread; /* of a writer: LMDB holds a mutex from its begin to its end */
 	int failed;       /* what made LMDB give the transaction up */
+	MDB_cursor *last; /* at the last entry, while all that changes is put behind it; NULL: it has to be found */
 };
 
 struct backend_cursor {
@@ -53,101 +36,6 @@ struct backend_cursor {
 	MDB_val key, value;
 };
 
-/* Whether LMDB itself has given the file up, as it does when the page that makes a commit could not be written. */
-static bool is_given_up(struct lmdb *lmdb)
-{
-	MDB_txn *txn;
-	int rc = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &txn);
-
-	if (!rc)
-		mdb_txn_abort(txn);
-	return rc == MDB_PANIC;
-}
-
-static bool is_no_room(int rc)
-{
-	return rc == ENOSPC || rc == EDQUOT || rc == EFBIG;
-}
-
-/*
- * LMDB calls a write that was cut short an EIO, and that is how a disk often becomes full: the first pages of one
- * write still fit. What the disk says to a plain request for room tells the two apart.
- */
-static bool has_no_room(struct lmdb *lmdb)
-{
-	struct stat st;
-
-	if (fstat(lmdb->files.file, &st))
-		return false;
-	return fallocate(lmdb->files.file, FALLOC_FL_KEEP_SIZE, st.st_size, ROOM_PROBE) && is_no_room(errno);
-}
-
-/*
- * No room, and nothing lost by it: a write was refused, the pages of the refused commit belong to nothing, and the
- * next one writes all of its own anew. A failed sync is another matter, whatever its number says: the kernel tells
- * it once to every open file and forgets, so it is asked here through a file that LMDB does not use.
- */
-static bool is_merely_full(struct lmdb *lmdb, int rc)
-{
-	if (!is_no_room(rc) && rc != EIO)
-		return false;
-	if (is_given_up(lmdb) || fdatasync(lmdb->files.file))
-		return false;
-	return is_no_room(rc) || has_no_room(lmdb);
-}
-
-static enum code map_full(struct lmdb *lmdb, struct err *err)
-{
-	MDB_envinfo info = { 0 };
-
-	mdb_env_info(lmdb->env, &info);
-	return fail(err, E_FULL,
-		    "%s/%s has reached the largest size that it can have, %zu MiB: writes are refused and reads go on; "
-		    "remove records that are no longer needed",
-		    lmdb->state_dir, STORE_FILE, info.me_mapsize >> 20);
-}
-
-static enum code disk_failed(struct lmdb *lmdb, int rc, struct err *err)
-{
-	const char *said = rc == MDB_PANIC ? "a commit could not be ended" : mdb_strerror(rc);
-
-	return fail(err, E_IO, "the disk failed (%s): stop, check the disk, then run warrend --check %s", said,
-		    lmdb->state_dir);
-}
-
-/* What an LMDB result means to whoever has to act on it. */
-static enum code judge(struct lmdb *lmdb, int rc, struct err *err)
-{
-	switch (rc) {
-	case MDB_SUCCESS: return OK;
-	case MDB_NOTFOUND: return fail(err, E_ABSENT, "no such entry");
-	case MDB_TXN_FULL: return fail(err, E_LIMIT, "too much in one transaction: split it");
-	case MDB_READERS_FULL: return fail(err, E_BUSY, "more than %d snapshots at once: end some", READERS_MAX);
-	case MDB_VERSION_MISMATCH:
-		return fail(err, E_NEWER, "%s/%s has a format of a newer version: install the one that wrote it again",
-			    lmdb->state_dir, STORE_FILE);
-	case MDB_CORRUPTED:
-	case MDB_PAGE_NOTFOUND:
-	case MDB_CURSOR_FULL:
-	case MDB_INVALID:
-	case MDB_INCOMPATIBLE:
-	case MDB_MAP_RESIZED:
-	case MDB_BAD_RSLOT:
-	case MDB_BAD_TXN:
-	case MDB_BAD_VALSIZE:
-	case MDB_BAD_DBI:
-		return fail(err, E_DAMAGED, "%s/%s is damaged (%s): run warrend --check %s, restore it or join anew",
-			    lmdb->state_dir, STORE_FILE, mdb_strerror(rc), lmdb->state_dir);
-	case MDB_MAP_FULL: return map_full(lmdb, err);
-	case ENOMEM: abort();
-	default: break;
-	}
-	if (!is_merely_full(lmdb, rc))
-		return disk_failed(lmdb, rc, err);
-	return fail(err, E_FULL, "the disk is full: writes are refused and reads go on; free space under %s",
-		    lmdb->state_dir);
-}
-
 /* After a failure LMDB answers every further call with MDB_BAD_TXN: the first one is what happened. */
 static enum code judge_in(struct backend_txn *txn, int rc, struct err *err)
 {
@@ -155,7 +43,7 @@ static enum code judge_in(struct backend_txn *txn, int rc, struct err *err)
 		rc = txn->failed;
 	else if (rc && rc != MDB_NOTFOUND && !txn->failed)
 		txn->failed = rc;
-	return judge(txn->lmdb, rc, err);
+	return lmdb_judge(txn->lmdb, rc, err);
 }
 
 static MDB_txn *take_idle(struct lmdb *lmdb)
@@ -218,7 +106,7 @@ static enum code lmdb_begin(void *self, bool is_writer, struct backend_txn **ret
 	int rc = is_writer ? begin_writing(lmdb, &below) : begin_reading(lmdb, &below);
 
 	if (rc)
-		return judge(lmdb, rc, err);
+		return lmdb_judge(lmdb, rc, err);
 	txn = must_alloc(sizeof *txn);
 	txn->lmdb = lmdb;
 	txn->txn = below;
@@ -228,12 +116,21 @@ static enum code lmdb_begin(void *self, bool is_writer, struct backend_txn **ret
 	return OK;
 }
 
+/* LMDB keeps it with its entry whatever else changes, but goes on taking that for the last one. */
+static void forget_last(struct backend_txn *txn)
+{
+	if (txn->last)
+		mdb_cursor_close(txn->last);
+	txn->last = NULL;
+}
+
 static enum code lmdb_commit(struct backend_txn *txn, struct err *err)
 {
 	enum code code;
 	int rc;
 
 	assert(txn->is_writer && pthread_equal(txn->thread, pthread_self()));
+	forget_last(txn);
 	rc = mdb_txn_commit(txn->txn);
 	atomic_store(&txn->lmdb->is_writing, false);
 	code = judge_in(txn, rc, err);
@@ -245,6 +142,7 @@ static void lmdb_abort(struct backend_txn *txn)
 {
 	if (txn->is_writer) {
 		assert(pthread_equal(txn->thread, pthread_self()));
+		forget_last(txn);
 		mdb_txn_abort(txn->txn);
 		atomic_store(&txn->lmdb->is_writing, false);
 	} else {
@@ -300,7 +198,7 @@ static enum code lmdb_get(struct backend_txn *txn, struct bytes key, struct byte
 	if (rc)
 		return judge_in(txn, rc, err);
 	if (!is_possible(txn, value))
-		return judge(txn->lmdb, MDB_CORRUPTED, err);
+		return lmdb_judge(txn->lmdb, MDB_CORRUPTED, err);
 	*ret_value = bytes_of(value.mv_data, value.mv_size);
 	return OK;
 }
@@ -308,21 +206,28 @@ static enum code lmdb_get(struct backend_txn *txn, struct bytes key, struct byte
 static enum code lmdb_put(struct backend_txn *txn, struct bytes key, size_t size, uint8_t **ret_room, struct err *err)
 {
 	MDB_val k = val_of(key), value = { size, NULL };
-	int rc = mdb_put(txn->txn, txn->lmdb->dbi, &k, &value, MDB_RESERVE);
+	int rc;
 
+	forget_last(txn);
+	rc = mdb_put(txn->txn, txn->lmdb->dbi, &k, &value, MDB_RESERVE);
 	if (rc)
 		return judge_in(txn, rc, err);
 	*ret_room = value.mv_data;
 	return OK;
 }
 
-/* LMDB gives an entry behind all others a page of its own when the last one is full, instead of halving that. */
+/*
+ * LMDB gives an entry behind all others a page of its own when the last one is full, instead of halving that. One
+ * cursor for a row of them spares it the way down from the root.
+ */
 static enum code lmdb_append(struct backend_txn *txn, struct bytes key, size_t size, uint8_t **ret_room,
 			     struct err *err)
 {
 	MDB_val k = val_of(key), value = { size, NULL };
-	int rc = mdb_put(txn->txn, txn->lmdb->dbi, &k, &value, MDB_RESERVE | MDB_APPEND);
+	int rc = txn->last ? MDB_SUCCESS : mdb_cursor_open(txn->txn, txn->lmdb->dbi, &txn->last);
 
+	if (!rc)
+		rc = mdb_cursor_put(txn->last, &k, &value, MDB_RESERVE | MDB_APPEND);
 	if (rc == MDB_KEYEXIST)
 		return E_VALUE;
 	if (rc)
@@ -335,6 +240,7 @@ static enum code lmdb_remove(struct backend_txn *txn, struct bytes key, struct e
 {
 	MDB_val k = val_of(key);
 
+	forget_last(txn);
 	return judge_in(txn, mdb_del(txn->txn, txn->lmdb->dbi, &k, NULL), err);
 }
 
@@ -364,7 +270,7 @@ static enum code lmdb_next(struct backend_cursor *cursor, struct bytes *ret_key,
 	int rc = cursor->placed;
 
 	if (cursor->is_over)
-		return judge(cursor->txn->lmdb, MDB_NOTFOUND, err);
+		return lmdb_judge(cursor->txn->lmdb, MDB_NOTFOUND, err);
 	if (!cursor->is_placed)
 		rc = mdb_cursor_get(cursor->cursor, &cursor->key, &cursor->value, MDB_NEXT);
 	cursor->is_placed = false;
@@ -480,7 +386,7 @@ static int open_env(struct lmdb *lmdb, const char *path, const struct lmdb_optio
 /* While a file is opened there is no LMDB yet that could be asked what became of it. */
 static enum code cannot_open(int rc, const char *path, struct err *err)
 {
-	if (is_no_room(rc))
+	if (lmdb_is_no_room(rc))
 		return fail(err, E_FULL, "cannot open %s: the disk is full: free space on it", path);
 	if (rc == EACCES || rc == EPERM || rc == EROFS)
 		return fail(err, E_DENIED, "cannot open %s: %s: run as its owner", path, strerror(rc));
@@ -504,7 +410,7 @@ static enum code open_file(struct lmdb *lmdb, const char *name, const struct lmd
 	rc = open_env(lmdb, path, options);
 	if (rc > 0)
 		return cannot_open(rc, path, err);
-	return rc ? judge(lmdb, rc, err) : check_same(lmdb, err);
+	return rc ? lmdb_judge(lmdb, rc, err) : check_same(lmdb, err);
 }
 
 static struct lmdb *new_lmdb(const char *state_dir, struct store_files files)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crdt/base/rng.h"
 #include "tests/store/scratch.h"
 
 #include <fcntl.h>
@@ -426,6 +427,62 @@ static void a_full_map_refuses_and_recovers(void **state)
 	store_close(store);
 }
 
+enum { ROW = 3000 };
+
+/* What is in `is_there`, in order, and nothing else. */
+static void assert_row(struct store_txn *txn, const bool *is_there, uint32_t count)
+{
+	struct store_cursor *cursor;
+	struct bytes key, value, none = { 0 };
+	struct err err = { 0 };
+	uint8_t room[5];
+
+	assert_int_equal(store_range(txn, none, none, &cursor, &err), OK);
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_there[i])
+			continue;
+		assert_int_equal(store_next(cursor, &key, &value, &err), OK);
+		assert_true(bytes_equal(key, number_key(i, room)));
+		assert_true(bytes_equal(value, number_value(i, 1)));
+	}
+	assert_int_equal(store_next(cursor, &key, &value, &err), E_ABSENT);
+	store_range_end(cursor);
+}
+
+/* Most are added behind all others; now and then one is put there, and the last ones go. */
+static void what_is_added_behind_others_lies_in_order_whatever_comes_between(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct store *store = scratch_open(scratch, LMDB_WRITER);
+	struct rng rng = rng_from_number(17);
+	static bool is_there[ROW];
+	struct store_txn *txn;
+	struct err err = { 0 };
+	uint8_t room[5];
+
+	assert_int_equal(store_begin(store, &txn, &err), OK);
+	for (uint32_t i = 0; i < ROW; i++) {
+		uint32_t gone = rng_below(&rng, 10) ? 0 : (uint32_t)rng_below(&rng, 40);
+		bool is_put = !rng_below(&rng, 3);
+
+		for (uint32_t k = 1; k <= gone && k <= i; k++) {
+			assert_int_equal(store_delete(txn, number_key(i - k, room), &err), OK);
+			is_there[i - k] = false;
+		}
+		assert_int_equal((is_put ? store_put : store_add)(txn, number_key(i, room), number_value(i, 1), &err),
+				 OK);
+		is_there[i] = true;
+		if (i % 100 == 0)
+			assert_row(txn, is_there, i + 1);
+	}
+	assert_int_equal(store_commit(txn, &err), OK);
+	assert_int_equal(store_snapshot(store, &txn, &err), OK);
+	assert_row(txn, is_there, ROW);
+	store_end(txn);
+	scratch_assert_whole(scratch, store);
+	store_close(store);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
@@ -442,6 +499,7 @@ int main(void)
 		TEST(a_head_with_another_number_is_refused),
 		TEST(a_size_that_leads_out_of_the_file_is_damage),
 		TEST(a_full_map_refuses_and_recovers),
+		TEST(what_is_added_behind_others_lies_in_order_whatever_comes_between),
 		TEST(a_reader_changes_nothing_and_needs_no_right_to),
 	};
 #undef TEST
