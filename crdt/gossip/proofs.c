@@ -107,6 +107,7 @@ enum code proofs_open(struct mesh *mesh, struct err *err)
 		return code;
 	}
 	read.stored = read.count;
+	read.undone_at = mesh->proofs.stored < mesh->proofs.count ? mesh->now : mesh->proofs.undone_at;
 	keep_undone(&mesh->proofs, &read.undone);
 	proofs_done(&mesh->proofs);
 	mesh->proofs = read;
@@ -162,7 +163,7 @@ enum code proofs_again(struct mesh *mesh, struct err *err)
 	struct reader r = reader_over(buf_bytes(&undone)), rest = r;
 	enum code code = OK;
 
-	if (!undone.size)
+	if (!undone.size || mono_since_ns(mesh->now, mesh->proofs.undone_at) < MESH_SECOND)
 		return OK;
 	mesh->proofs.undone = buf_growing(PROOFS_UNDONE_MAX);
 	while (!code && reader_left(&r)) {

@@ -30,6 +30,7 @@ struct proofs {
 	struct sum sum;    /* of what is closed, whatever proves it */
 	size_t stored;     /* as many are on the disk; they are the first */
 	struct buf undone; /* what a commit that failed took back, each behind its size */
+	struct mono_time undone_at;
 };
 
 enum code proofs_open(struct mesh *mesh, struct err *err);
@@ -40,7 +41,8 @@ bool proofs_has(const struct proofs *proofs, uint64_t node, uint64_t start);
 /* A proof that was checked; nothing happens when that start is closed already. Failures of the store alone. */
 enum code proofs_add(struct mesh *mesh, struct bytes whole, struct err *err);
 
-/* What a commit that failed took back comes into the next one; or there was none such. */
+/* What a commit that failed took back comes into one a second later: a disk that is full still would take back with it
+ * all that comes meanwhile. */
 enum code proofs_again(struct mesh *mesh, struct err *err);
 void proofs_settled(struct proofs *proofs);
 
