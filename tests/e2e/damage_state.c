@@ -136,6 +136,7 @@ int main(int argc, char **argv)
 	struct damage damage = { .txn = NULL };
 	struct err err = { 0 };
 	struct store *store;
+	bool is_known;
 
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
 		return fputs(usage, stdout) < 0;
@@ -146,10 +147,12 @@ int main(int argc, char **argv)
 	must(lmdb_store_open(argv[1], &options, &store, &err), &err);
 	must(store_begin(store, &damage.txn, &err), &err);
 	look_around(&damage);
-	if (!make_damage(&damage, argv[2], &err))
-		return wrong_usage("it knows no such damage");
-	must(store_commit(damage.txn, &err), &err);
+	is_known = make_damage(&damage, argv[2], &err);
+	if (is_known)
+		must(store_commit(damage.txn, &err), &err);
+	else
+		store_end(damage.txn);
 	store_close(store);
 	arena_done(&damage.arena);
-	return 0;
+	return is_known ? 0 : wrong_usage("it knows no such damage");
 }

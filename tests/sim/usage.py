@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 SWARM, STORIES = ([program] for program in sys.argv[1:3])
-BUILD, SOURCE = (Path(tree) for tree in sys.argv[3:5])
+BUILD, SOURCE = (Path(tree).resolve() for tree in sys.argv[3:5])
 MUTANTS = [sys.executable, "-B", str(SOURCE / "tests/sim/mutants/mutants.py")]
 
 
