@@ -26,32 +26,37 @@ struct config_addresses {
 struct config {
 	char state[CONFIG_TEXT_MAX];        /* state: /var/lib/warren */
 	char socket[CONFIG_PATH_MAX];       /* socket: /run/warren/warrend.sock */
-	char socket_group[CONFIG_TEXT_MAX]; /* socket.group: who may use it, beside root; empty: nobody */
-	struct config_addresses listen;     /* gossip.listen: [::]:8444, which takes IPv4 too */
+	char socket_group[CONFIG_TEXT_MAX]; /* socket.group: whose members may use it; empty: the process's group */
+	struct config_addresses listen;     /* gossip.listen: [::]:8444, which takes IPv4 too; none: it only dials */
 	struct config_addresses
 		advertise;        /* gossip.advertise: where others reach it, if that is not where it listens */
 	enum log_form log_form;   /* log.format: logfmt, json */
 	enum log_level log_level; /* log.level: error, warn, info, debug */
 };
 
-/* Where a process was started: its words without the program's name, and its environment; both borrowed. */
+/* Where a process was started: its words without the program's name, and its environment; all borrowed. */
 struct config_given {
 	int argc;
 	char **argv;
 	char **environment;
+	const char *file; /* NULL: the usual one */
 };
 
 /*
- * `file` NULL: the usual one, which may be missing; any other must be there (--config=FILE stands for it). Words that
- * are no options of this table are left to the caller: *ret_rest counts those that argv begins with afterwards.
+ * The file may be missing. --config=FILE, or else WARREN_CONFIG, names another, which must be there; empty: none is
+ * read. Nobody but its owner may write it, and that is root or whose process this is. A flag is --name=value, one word;
+ * words that are no flags, and have neither a '=' nor a name with a dot, are left to the caller: *ret_rest counts those
+ * that argv begins with afterwards, the flags behind them, so that all can be read again. A variable WARREN_… that
+ * begins like one of ours or is nearly one is refused as unknown; others are another program's.
  */
 enum code config_read(const struct config_given *given, struct config *ret_config, int *ret_rest, struct err *err);
 
-/* What a running process cannot take up without a restart, for the log: NULL when there is nothing. */
+/* What a running process cannot take up without a restart, for the log: names of options, until the thread asks again;
+ * NULL when there is nothing. */
 const char *config_needs_restart(const struct config *now, const struct config *next);
 
-/* The example file, with every option and what it is about, each as a comment with its usual value; by
- * --config-example. */
+/* The example file, with every option and what it is about, each as a comment with its usual value; the text is the
+ * caller's to print for --config-example. */
 void config_write_example(struct buf *out);
 
 #endif
