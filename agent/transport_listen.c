@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/transport_inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+bool transport_url(const char *host, uint16_t port, char ret_url[TRANSPORT_URL_MAX])
+{
+	static const char *const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:";
+	bool is_v6 = strchr(host, ':');
+
+	if (!*host || host[strspn(host, allowed)] || strlen(host) >= TRANSPORT_HOST_MAX)
+		return false;
+	snprintf(ret_url, TRANSPORT_URL_MAX, is_v6 ? "tcp://[%s]:%u" : "tcp://%s:%u", host, (unsigned)port);
+	return true;
+}
+
+bool transport_stream_peer(nng_stream *stream, struct address *ret_address)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct address address = { 0 };
+	nng_sockaddr name;
+
+	if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &name))
+		return false;
+	if (name.s_family == NNG_AF_INET) {
+		address.size = 4;
+		memcpy(address.bytes, &name.s_in.sa_addr, 4);
+	} else if (name.s_family == NNG_AF_INET6 && !memcmp(name.s_in6.sa_addr, mapped, sizeof mapped)) {
+		address.size = 4;
+		memcpy(address.bytes, name.s_in6.sa_addr + sizeof mapped, 4);
+	} else if (name.s_family == NNG_AF_INET6) {
+		address.size = 16;
+		memcpy(address.bytes, name.s_in6.sa_addr, 16);
+	} else {
+		return false;
+	}
+	*ret_address = address;
+	return true;
+}
+
+/* Strangers from where this one comes from: one address, or the /64 that one person may have for nothing. */
+static uint32_t neighbours(const struct transport *t, const struct address *peer)
+{
+	size_t shared = peer->size == 4 ? 4 : 8;
+	struct transport_link *link;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH(link, &t->links, all)
+	count += link->is_stranger && link->peer.size == peer->size && !memcmp(link->peer.bytes, peer->bytes, shared);
+	return count;
+}
+
+static bool has_room(struct transport *t, const struct address *peer)
+{
+	char host[ADDRESS_TEXT_SIZE];
+
+	if (t->counts.links + t->dials_count >= t->limits.links) {
+		transport_warn(t, WARN_LINKS, "all %u links are in use: new ones are turned away", t->limits.links);
+		return false;
+	}
+	if (t->counts.strangers >= t->limits.strangers) {
+		transport_warn(t, WARN_STRANGERS,
+			       "%u links of strangers wait to show who they are: more are turned away; a firewall can "
+			       "keep the port to members",
+			       t->counts.strangers);
+		return false;
+	}
+	if (neighbours(t, peer) >= t->limits.per_address) {
+		address_format(peer, host);
+		transport_warn(t, WARN_ADDRESS, "%u links of strangers come from %s: more from there are turned away",
+			       t->limits.per_address, host);
+		return false;
+	}
+	return true;
+}
+
+static void welcome(struct transport *t, nng_stream *stream)
+{
+	struct transport_link *link;
+	struct address peer;
+
+	/* Who hung up before we came to it has no address any more. */
+	if (!transport_stream_peer(stream, &peer)) {
+		nng_stream_free(stream);
+		return;
+	}
+	if (!has_room(t, &peer)) {
+		t->counts.over_limit++;
+		nng_stream_free(stream);
+		return;
+	}
+	link = transport_link_new(t, stream, &peer);
+	link->is_stranger = true;
+	link->deadline = uv_now(t->loop) + t->limits.stranger_ms;
+	t->counts.strangers++;
+	t->counts.accepted++;
+	transport_ticks(t);
+	transport_link_read(link);
+	t->hooks.accepted(t->hooks.context, link->number);
+}
+
+static void accept_next(struct transport_listener *listener)
+{
+	listener->retry = 0;
+	listener->op.is_busy = true;
+	nng_stream_listener_accept(listener->listener, listener->op.aio);
+}
+
+static void accepted(void *owner)
+{
+	struct transport_listener *listener = owner;
+	struct transport *t = listener->op.transport;
+	int failure = nng_aio_result(listener->op.aio);
+
+	if (t->is_ending) {
+		if (!failure)
+			nng_stream_free(nng_aio_get_output(listener->op.aio, 0));
+		return;
+	}
+	if (failure) {
+		/* Without descriptors the next would fail at once, and so on: this thread would do nothing else. */
+		t->counts.accept_errors++;
+		listener->retry = uv_now(t->loop) + TRANSPORT_BACK_OFF_MS;
+		transport_ticks(t);
+		transport_warn(t, WARN_ACCEPT, "cannot accept links: %s%s", nng_strerror(failure),
+			       failure == NNG_ENOFILES ? ": raise the limit of open files" : "");
+		return;
+	}
+	welcome(t, nng_aio_get_output(listener->op.aio, 0));
+	/* The hook may have ended everything. */
+	if (!t->is_ending)
+		accept_next(listener);
+}
+
+void transport_listeners_tick(struct transport *t, uint64_t now, bool *ret_waits)
+{
+	for (size_t i = 0; i < t->listeners_count && !t->is_ending; i++) {
+		struct transport_listener *listener = &t->listeners[i];
+
+		if (listener->retry && now >= listener->retry)
+			accept_next(listener);
+		*ret_waits |= listener->retry != 0;
+	}
+}
+
+static enum code cannot_listen(struct err *err, const struct transport_address *address, int failure)
+{
+	const char *host = address->host;
+	unsigned port = address->port;
+
+	switch (failure) {
+	case NNG_EADDRINUSE:
+		return fail(err, E_TAKEN,
+			    "cannot listen on %s port %u: another process does: stop it, or set gossip.listen to "
+			    "another port",
+			    host, port);
+	case NNG_EPERM:
+		return fail(err, E_DENIED,
+			    "cannot listen on %s port %u: that is not permitted: set gossip.listen to a port of 1024 "
+			    "or above",
+			    host, port);
+	case NNG_EADDRINVAL:
+	case NNG_ENOTSUP:
+	case NNG_EAGAIN:
+		return fail(err, E_ABSENT,
+			    "cannot listen on %s port %u: this server has no such address: set gossip.listen to one "
+			    "that it has",
+			    host, port);
+	default: return fail(err, E_IO, "cannot listen on %s port %u: %s", host, port, nng_strerror(failure));
+	}
+}
+
+enum code transport_listen(struct transport *t, const struct transport_address *address, struct err *err)
+{
+	struct transport_listener *listener = &t->listeners[t->listeners_count];
+	char url[TRANSPORT_URL_MAX];
+	int failure, port = 0;
+
+	if (!transport_url(address->host, address->port, url))
+		return fail(err, E_FORM,
+			    "cannot listen on \"%s\": it is no address: set gossip.listen to an address and a port",
+			    address->host);
+	failure = nng_stream_listener_alloc(&listener->listener, url);
+	if (failure)
+		return cannot_listen(err, address, failure);
+	failure = nng_stream_listener_set_bool(listener->listener, NNG_OPT_TCP_NODELAY, true);
+	if (!failure)
+		failure = nng_stream_listener_listen(listener->listener);
+	if (!failure)
+		failure = nng_stream_listener_get_int(listener->listener, NNG_OPT_TCP_BOUND_PORT, &port);
+	if (failure) {
+		nng_stream_listener_free(listener->listener);
+		return cannot_listen(err, address, failure);
+	}
+	listener->port = (uint16_t)port;
+	transport_op_init(&listener->op, t, accepted, listener);
+	t->listeners_count++;
+	return OK;
+}
+
+void transport_listeners_begin(struct transport *t)
+{
+	for (size_t i = 0; i < t->listeners_count; i++)
+		accept_next(&t->listeners[i]);
+}
+
+void transport_listeners_close(struct transport *t)
+{
+	for (size_t i = 0; i < t->listeners_count; i++)
+		nng_stream_listener_close(t->listeners[i].listener);
+}
+
+bool transport_listeners_are_busy(const struct transport *t)
+{
+	for (size_t i = 0; i < t->listeners_count; i++)
+		if (t->listeners[i].op.is_busy)
+			return true;
+	return false;
+}
+
+void transport_listeners_free(struct transport *t)
+{
+	for (size_t i = 0; i < t->listeners_count; i++) {
+		transport_op_done(&t->listeners[i].op);
+		nng_stream_listener_free(t->listeners[i].listener);
+	}
+	t->listeners_count = 0;
+}
