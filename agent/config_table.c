@@ -14,12 +14,12 @@
 
 #define AT(member) .offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
 
-static const char *const log_forms[] = { [LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json", NULL };
+static const char *const log_styles[] = { [LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json", NULL };
 static const char *const log_levels[] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug", NULL
 };
 
-_Static_assert(sizeof(enum log_form) == sizeof(unsigned) && sizeof(enum log_level) == sizeof(unsigned),
+_Static_assert(sizeof(enum log_style) == sizeof(unsigned) && sizeof(enum log_level) == sizeof(unsigned),
 	       "a choice is kept as a number");
 
 const struct option config_options[] = {
@@ -63,9 +63,9 @@ const struct option config_options[] = {
 	  .is_to_reach = true },
 	{ .name = "log.format",
 	  .type = OPTION_CHOICE,
-	  AT(log_form),
+	  AT(log_style),
 	  .usual = "logfmt",
-	  .choices = log_forms,
+	  .choices = log_styles,
 	  .form = "logfmt or json",
 	  .about = "How the lines on standard error are written.",
 	  .is_needed = true,

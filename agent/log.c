@@ -16,11 +16,11 @@
 /* A pipe takes up to PIPE_BUF bytes whole or not at all: so lines of several threads never mix. */
 enum { LINE_SIZE = PIPE_BUF, VALUE_MAX = 512, END_ROOM = 64 };
 
-static _Atomic(enum log_form) form_now = LOG_LOGFMT;
+static _Atomic(enum log_style) form_now = LOG_LOGFMT;
 static _Atomic(enum log_level) level_now = LOG_INFO;
 static _Atomic uint64_t lost; /* lines that nobody took, since the last one that somebody did */
 
-void log_setup(enum log_form form, enum log_level level)
+void log_setup(enum log_style form, enum log_level level)
 {
 	atomic_store(&form_now, form);
 	atomic_store(&level_now, level);
@@ -116,7 +116,7 @@ static bool is_plain(struct bytes text)
 	return true;
 }
 
-static void put_text(struct buf *line, enum log_form form, struct bytes text)
+static void put_text(struct buf *line, enum log_style form, struct bytes text)
 {
 	if (form == LOG_LOGFMT && is_plain(text))
 		buf_put_bytes(line, text);
@@ -124,7 +124,7 @@ static void put_text(struct buf *line, enum log_form form, struct bytes text)
 		put_quoted(line, text);
 }
 
-static void put_name(struct buf *line, enum log_form form, const char *name)
+static void put_name(struct buf *line, enum log_style form, const char *name)
 {
 	bool is_first = line->size <= 1;
 
@@ -140,7 +140,7 @@ static void put_name(struct buf *line, enum log_form form, const char *name)
 	buf_put_byte(line, '=');
 }
 
-static void put_field(struct buf *line, enum log_form form, const struct log_field *field)
+static void put_field(struct buf *line, enum log_style form, const struct log_field *field)
 {
 	char number[24];
 
@@ -163,7 +163,7 @@ static void put_field(struct buf *line, enum log_form form, const struct log_fie
 	}
 }
 
-static void put_time(struct buf *line, enum log_form form)
+static void put_time(struct buf *line, enum log_style form)
 {
 	char room[WALL_TEXT_SIZE];
 	struct timespec now = { 0 };
@@ -174,7 +174,7 @@ static void put_time(struct buf *line, enum log_form form)
 }
 
 /* A field that does not fit is left out with all behind it, and the line says so: it is never cut inside of one. */
-static void put_fields(struct buf *line, enum log_form form, const struct log_field *fields, size_t count)
+static void put_fields(struct buf *line, enum log_style form, const struct log_field *fields, size_t count)
 {
 	line->room -= END_ROOM;
 	line->limit -= END_ROOM;
@@ -210,7 +210,7 @@ static bool send_line(struct bytes line)
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count)
 {
-	enum log_form form = atomic_load(&form_now);
+	enum log_style form = atomic_load(&form_now);
 	uint8_t room[LINE_SIZE];
 	struct buf line = buf_over(room, sizeof room);
 	uint64_t lost_before;

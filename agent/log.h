@@ -10,10 +10,10 @@
 #include "crdt/base/base.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
-enum log_form { LOG_LOGFMT, LOG_JSON };
+enum log_style { LOG_LOGFMT, LOG_JSON };
 
 /* Before there is a second thread; and again when the configuration was read anew. */
-void log_setup(enum log_form form, enum log_level level);
+void log_setup(enum log_style form, enum log_level level);
 bool log_is_on(enum log_level level);
 
 struct log_field {

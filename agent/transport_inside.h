@@ -22,6 +22,7 @@ enum {
 	TRANSPORT_TICK_MS = 50,      /* how late a deadline may be noticed */
 	TRANSPORT_PARTING_MS = 1000, /* for what was sent before a link was closed */
 	TRANSPORT_BACK_OFF_MS = 100, /* after an accept that failed */
+	TRANSPORT_ACCEPTS = 8,
 	TRANSPORT_URL_MAX = TRANSPORT_HOST_MAX + 32,
 };
 
@@ -56,10 +57,16 @@ struct transport_link {
 
 enum transport_warning { WARN_ACCEPT, WARN_LINKS, WARN_STRANGERS, WARN_ADDRESS, WARN_SLOW, WARN_QUEUES, WARN_KINDS };
 
-struct transport_listener {
+struct transport_accept {
 	struct transport_op op;
+	struct transport_listener *listener;
+	uint64_t retry; /* when to go on; 0: it does */
+};
+
+/* Several accepts at a time: the kernel's queue of those who wait is short, and each goes through two threads. */
+struct transport_listener {
 	nng_stream_listener *listener;
-	uint64_t retry; /* when to accept again; 0: it does */
+	struct transport_accept accepts[TRANSPORT_ACCEPTS];
 	uint16_t port;
 };
 

@@ -100,47 +100,47 @@ static void welcome(struct transport *t, nng_stream *stream)
 	t->hooks.accepted(t->hooks.context, link->number);
 }
 
-static void accept_next(struct transport_listener *listener)
+static void accept_next(struct transport_accept *accept)
 {
-	listener->retry = 0;
-	listener->op.is_busy = true;
-	nng_stream_listener_accept(listener->listener, listener->op.aio);
+	accept->retry = 0;
+	accept->op.is_busy = true;
+	nng_stream_listener_accept(accept->listener->listener, accept->op.aio);
 }
 
 static void accepted(void *owner)
 {
-	struct transport_listener *listener = owner;
-	struct transport *t = listener->op.transport;
-	int failure = nng_aio_result(listener->op.aio);
+	struct transport_accept *accept = owner;
+	struct transport *t = accept->op.transport;
+	int failure = nng_aio_result(accept->op.aio);
 
 	if (t->is_ending) {
 		if (!failure)
-			nng_stream_free(nng_aio_get_output(listener->op.aio, 0));
+			nng_stream_free(nng_aio_get_output(accept->op.aio, 0));
 		return;
 	}
 	if (failure) {
 		/* Without descriptors the next would fail at once, and so on: this thread would do nothing else. */
 		t->counts.accept_errors++;
-		listener->retry = uv_now(t->loop) + TRANSPORT_BACK_OFF_MS;
+		accept->retry = uv_now(t->loop) + TRANSPORT_BACK_OFF_MS;
 		transport_ticks(t);
 		transport_warn(t, WARN_ACCEPT, "cannot accept links: %s%s", nng_strerror(failure),
 			       failure == NNG_ENOFILES ? ": raise the limit of open files" : "");
 		return;
 	}
-	welcome(t, nng_aio_get_output(listener->op.aio, 0));
+	welcome(t, nng_aio_get_output(accept->op.aio, 0));
 	/* The hook may have ended everything. */
 	if (!t->is_ending)
-		accept_next(listener);
+		accept_next(accept);
 }
 
 void transport_listeners_tick(struct transport *t, uint64_t now, bool *ret_waits)
 {
-	for (size_t i = 0; i < t->listeners_count && !t->is_ending; i++) {
-		struct transport_listener *listener = &t->listeners[i];
+	for (size_t i = 0; i < t->listeners_count * TRANSPORT_ACCEPTS && !t->is_ending; i++) {
+		struct transport_accept *accept = &t->listeners[i / TRANSPORT_ACCEPTS].accepts[i % TRANSPORT_ACCEPTS];
 
-		if (listener->retry && now >= listener->retry)
-			accept_next(listener);
-		*ret_waits |= listener->retry != 0;
+		if (accept->retry && now >= accept->retry)
+			accept_next(accept);
+		*ret_waits |= accept->retry != 0;
 	}
 }
 
@@ -194,7 +194,10 @@ enum code transport_listen(struct transport *t, const struct transport_address *
 		return cannot_listen(err, address, failure);
 	}
 	listener->port = (uint16_t)port;
-	transport_op_init(&listener->op, t, accepted, listener);
+	for (size_t i = 0; i < TRANSPORT_ACCEPTS; i++) {
+		listener->accepts[i].listener = listener;
+		transport_op_init(&listener->accepts[i].op, t, accepted, &listener->accepts[i]);
+	}
 	t->listeners_count++;
 	return OK;
 }
@@ -202,7 +205,8 @@ enum code transport_listen(struct transport *t, const struct transport_address *
 void transport_listeners_begin(struct transport *t)
 {
 	for (size_t i = 0; i < t->listeners_count; i++)
-		accept_next(&t->listeners[i]);
+		for (size_t n = 0; n < TRANSPORT_ACCEPTS; n++)
+			accept_next(&t->listeners[i].accepts[n]);
 }
 
 void transport_listeners_close(struct transport *t)
@@ -214,15 +218,17 @@ void transport_listeners_close(struct transport *t)
 bool transport_listeners_are_busy(const struct transport *t)
 {
 	for (size_t i = 0; i < t->listeners_count; i++)
-		if (t->listeners[i].op.is_busy)
-			return true;
+		for (size_t n = 0; n < TRANSPORT_ACCEPTS; n++)
+			if (t->listeners[i].accepts[n].op.is_busy)
+				return true;
 	return false;
 }
 
 void transport_listeners_free(struct transport *t)
 {
 	for (size_t i = 0; i < t->listeners_count; i++) {
-		transport_op_done(&t->listeners[i].op);
+		for (size_t n = 0; n < TRANSPORT_ACCEPTS; n++)
+			transport_op_done(&t->listeners[i].accepts[n].op);
 		nng_stream_listener_free(t->listeners[i].listener);
 	}
 	t->listeners_count = 0;

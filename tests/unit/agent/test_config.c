@@ -102,7 +102,7 @@ static void test_layers(void **state)
 	check_taken("--log.level=error", "WARREN_LOG_LEVEL=debug WARREN_STATE=/environment PATH=/bin");
 	assert_string_equal(config.state, "/environment");
 	assert_int_equal(config.log_level, LOG_ERROR);
-	assert_int_equal(config.log_form, LOG_JSON);
+	assert_int_equal(config.log_style, LOG_JSON);
 	assert_string_equal(config.socket, "/run/warren/warrend.sock");
 	check_taken("", "");
 	assert_string_equal(config.state, "/file");

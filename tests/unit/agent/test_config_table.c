@@ -38,7 +38,7 @@ static void check_is_usual(const struct config *c)
 	assert_string_equal(c->listen.all[0].host, "::");
 	assert_int_equal(c->listen.all[0].port, 8444);
 	assert_int_equal(c->advertise.count, 0);
-	assert_int_equal(c->log_form, LOG_LOGFMT);
+	assert_int_equal(c->log_style, LOG_LOGFMT);
 	assert_int_equal(c->log_level, LOG_INFO);
 }
 
@@ -69,7 +69,7 @@ static void test_all_options(void **state)
 	assert_int_equal(config.listen.all[1].port, 9001);
 	assert_int_equal(config.advertise.count, 1);
 	assert_string_equal(config.advertise.all[0].host, "fra-1.example");
-	assert_int_equal(config.log_form, LOG_JSON);
+	assert_int_equal(config.log_style, LOG_JSON);
 	assert_int_equal(config.log_level, LOG_DEBUG);
 }
 
