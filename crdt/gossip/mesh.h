@@ -33,6 +33,7 @@ struct mesh {
 	const struct effects *effects;
 	struct joining joining;
 	bool is_joining;
+	char join_refusal[FRAME_REASON_MAX + 1]; /* by the sponsor, last; empty: none */
 
 	/* The events at hand. */
 	struct mono_time now;

@@ -66,6 +66,9 @@ enum code t0_take(struct mesh *mesh, const struct bytes *wholes, size_t count, s
 /* A frame of one of the T0 kinds. A failure other than of the store breaks the link. */
 enum code t0_receive(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err);
 
+/* Somebody who would join by an invite of ours: let in, or told why not. Failures of the store alone. */
+enum code t0_apply(struct mesh *mesh, struct link *link, const struct frame *frame, struct err *err);
+
 /* Whether the peer may be told the whole set. */
 bool t0_trusts(const struct mesh *mesh, const struct link *link);
 

@@ -356,6 +356,21 @@ bool members_is_operator(const struct members *members, struct key32 key)
 	return one && one->is_placed && !one->is_removed;
 }
 
+bool members_operator(const struct members *members, size_t place, struct operator_view *ret_view)
+{
+	const struct signatories *all = &members->signatories;
+	const struct signatory *one;
+
+	for (size_t i = 0; i < all->count; i++) {
+		one = &all->all[i];
+		if (!one->is_operator || !one->is_placed || place--)
+			continue;
+		*ret_view = (struct operator_view){ one->key, all->all[one->parent].key, one->depth, one->is_removed };
+		return true;
+	}
+	return false;
+}
+
 uint64_t members_level(const struct members *members)
 {
 	return members->level;

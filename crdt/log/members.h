@@ -77,6 +77,16 @@ size_t members_standing(const struct members *members);
 const struct invite_view *members_invite(const struct members *members, struct id invite);
 
 bool members_is_operator(const struct members *members, struct key32 key);
+
+/* Who was ever named by one that was an operator; of the root `parent` is itself. */
+struct operator_view {
+	struct key32 key, parent;
+	uint32_t depth; /* below the root */
+	bool is_removed;
+};
+
+/* Ascending by key, from place 0 on; false behind the last. */
+bool members_operator(const struct members *members, size_t place, struct operator_view *ret_view);
 uint64_t members_level(const struct members *members);
 
 /* The value of a cluster-wide switch, 0 when it was never set. */
