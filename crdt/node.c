@@ -52,11 +52,6 @@ void node_close(struct node *node)
 	free(node);
 }
 
-static bool is_disk(enum code code)
-{
-	return code == E_FULL || code == E_IO || code == E_DAMAGED;
-}
-
 static enum code write(struct mesh *mesh, const struct node_event *event, struct err *err)
 {
 	struct errand errand = { .number = event->write.number,
@@ -108,7 +103,7 @@ static enum code take_statements(struct mesh *mesh, const struct node_event *eve
 				    "it is about is");
 	written.text = written.code ? why.text : NULL;
 	pending_write(mesh, &written);
-	if (is_disk(written.code)) {
+	if (code_is_disk(written.code)) {
 		*err = why;
 		return written.code;
 	}

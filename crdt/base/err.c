@@ -100,3 +100,8 @@ void *must_realloc(void *memory, size_t size)
 		abort();
 	return grown;
 }
+
+bool code_is_disk(enum code code)
+{
+	return code == E_FULL || code == E_IO || code == E_DAMAGED;
+}

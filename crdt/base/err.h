@@ -53,4 +53,7 @@ const char *code_name(enum code code);
 const char *code_text(enum code code);
 int code_http(enum code code);
 
+/* Whether it says something of the disk, and nothing of what was asked of it. */
+bool code_is_disk(enum code code);
+
 #endif

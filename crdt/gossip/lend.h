@@ -104,7 +104,6 @@ void lend_want(struct mesh *mesh, struct id pool);
  */
 enum code lend_count_free(struct mesh *mesh, struct id pool, uint64_t *ret_free, struct err *err);
 enum code lend_answer_block(struct mesh *mesh, const struct peer *peer, struct lend_answer *answer, struct err *err);
-bool lend_is_disk(enum code code);
 
 /* What was being judged anew when the disk failed has its answer. */
 void lend_judged(struct mesh *mesh);

@@ -60,7 +60,7 @@ static enum code work_out(struct mesh *mesh, struct peer *peer, struct lend_answ
 		answer->code = count_free(mesh, answer, &why);
 	/* Many may ask before the next commit, and each time the pool's blocks are found anew. */
 	arena_release(&mesh->arena, before);
-	if (!lend_is_disk(answer->code))
+	if (!code_is_disk(answer->code))
 		return OK;
 	*err = why;
 	return answer->code;

@@ -225,11 +225,6 @@ enum code lend_answer_block(struct mesh *mesh, const struct peer *peer, struct l
 	return give(mesh, peer, pool, answer->amount, answer, err);
 }
 
-bool lend_is_disk(enum code code)
-{
-	return code == E_FULL || code == E_IO || code == E_DAMAGED;
-}
-
 static void say_question(struct mesh *mesh, struct link *link, struct lend_question *question)
 {
 	uint64_t within = question->what == ASK_FREE ? LEND_FREE_PATIENCE : LEND_BLOCK_PATIENCE;
@@ -310,10 +305,10 @@ static enum code end_one(struct mesh *mesh, const struct lease_due *due, struct 
 	mesh->counts.ended += !code;
 	if (code == E_DRY)
 		lend_want(mesh, due->pool);
-	if (lend_is_disk(code))
+	if (code_is_disk(code))
 		*err = why;
 	/* Whatever else is in the way, the next walk meets it again. */
-	return lend_is_disk(code) ? code : OK;
+	return code_is_disk(code) ? code : OK;
 }
 
 /* All that says which leases are due, in one number. */

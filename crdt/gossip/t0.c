@@ -112,11 +112,6 @@ static enum code add(struct mesh *mesh, const struct statement *statement, struc
 	return OK;
 }
 
-static bool is_disk(enum code code)
-{
-	return code == E_FULL || code == E_IO || code == E_DAMAGED;
-}
-
 /* Nobody who is honest sends this, whatever else it knows. */
 static bool is_bad(enum code code)
 {
@@ -166,7 +161,7 @@ static enum code take_pass(struct mesh *mesh, struct bytes *wholes, size_t *coun
 	*ret_taken = 0;
 	for (size_t i = 0; i < *count; i++) {
 		code = take_one(mesh, wholes[i], err);
-		if (is_disk(code) || is_bad(code))
+		if (code_is_disk(code) || is_bad(code))
 			return code;
 		if (code == OK)
 			++*ret_taken;
@@ -190,7 +185,7 @@ static enum code take_all(struct mesh *mesh, struct bytes *wholes, size_t count,
 		*ret_taken += taken;
 		if (taken)
 			make_members(mesh);
-	} while (taken && count && !is_disk(code) && !is_bad(code));
+	} while (taken && count && !code_is_disk(code) && !is_bad(code));
 	return code;
 }
 
@@ -273,7 +268,7 @@ static enum code receive_statements(struct mesh *mesh, struct link *link, struct
 	while (count < FRAME_STATEMENTS_MAX && frame_next_statement(&list, &wholes[count]))
 		count++;
 	code = t0_take(mesh, wholes, count, &taken, &why);
-	if (is_disk(code) || is_bad(code)) {
+	if (code_is_disk(code) || is_bad(code)) {
 		*err = why;
 		return code;
 	}

@@ -6,11 +6,6 @@
 
 /* How a sponsor lets in whoever holds the token that it made. */
 
-static bool is_disk(enum code code)
-{
-	return code == E_FULL || code == E_IO || code == E_DAMAGED;
-}
-
 /* Why an applicant is refused; NULL: it is not. */
 static const char *refuse_applicant(const struct mesh *mesh, const struct link *link, const struct frame *frame,
 				    const struct invite_view *invite)
@@ -79,7 +74,7 @@ enum code t0_apply(struct mesh *mesh, struct link *link, const struct frame *fra
 	refusal = refuse_applicant(mesh, link, frame, invite);
 	if (!refusal) {
 		code = admit(mesh, frame, &why);
-		if (is_disk(code)) {
+		if (code_is_disk(code)) {
 			*err = why;
 			return code;
 		}
