@@ -10,6 +10,7 @@
 #include "crdt/store.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static inline void cleanup_store(struct store **store)
 {
@@ -19,6 +20,12 @@ static inline void cleanup_store(struct store **store)
 static inline void cleanup_txn(struct store_txn **txn)
 {
 	store_end(*txn);
+}
+
+static inline void cleanup_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
 }
 
 static inline void cleanup_memory(void *pointer)

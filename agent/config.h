@@ -30,7 +30,7 @@ struct config {
 	struct config_addresses listen;     /* gossip.listen: [::]:8444, which takes IPv4 too; none: it only dials */
 	struct config_addresses
 		advertise;        /* gossip.advertise: where others reach it, if that is not where it listens */
-	enum log_style log_style;   /* log.format: logfmt, json */
+	enum log_style log_style; /* log.format: logfmt, json */
 	enum log_level log_level; /* log.level: error, warn, info, debug */
 };
 

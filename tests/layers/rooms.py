@@ -65,7 +65,7 @@ ROOMS = (
     Room("net/shell", r"net/[^/]+\.[ch]", ("crdt/base", "crdt/model", "net/pure", "net/message"),
          ("libmnl", "libnftnl", "sodium")),
     Room("agent", r"agent/.+", CORE + ("crdt/store", "net/desired", "net/message"),
-         ("uv", "nng", "lmdb", "h2o", "openssl", "sodium")),
+         ("uv", "nng", "lmdb", "h2o", "openssl", "sodium", "jansson")),
     Room("ctl", r"ctl/.+", ("crdt/base", "crdt/model"), ("curl", "qrencode", "sodium")),
     Room("tests", r"tests/.+", EVERYTHING, tuple(LIBRARY_HEADERS)),
     Room("bench", r"bench/.+", EVERYTHING + ("tests",), tuple(LIBRARY_HEADERS)),
