@@ -37,9 +37,6 @@ static enum code check_file(const char *path, const struct stat *about, struct e
 			    (unsigned)about->st_uid, path);
 	if (about->st_mode & (S_IWGRP | S_IWOTH))
 		return fail(err, E_DENIED, "%s: others than its owner may write it: chmod go-w %s", path, path);
-	if (about->st_size > CONFIG_FILE_MAX)
-		return fail(err, E_LIMIT, "%s: it is larger than %d bytes: is it the right file?", path,
-			    CONFIG_FILE_MAX);
 	return OK;
 }
 
@@ -57,7 +54,6 @@ static enum code refuse_open(const char *path, int error, struct err *err)
 	}
 }
 
-/* One byte more than a file may have, so that one that grew meanwhile is found. */
 static enum code read_whole(int fd, const char *path, struct buf *text, struct err *err)
 {
 	uint8_t piece[4096];

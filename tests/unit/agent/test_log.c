@@ -200,6 +200,11 @@ static void test_long_values(void **state)
 	memset(value, 'a', sizeof value);
 	value[512] = '\0';
 	check_value(value, value);
+	value[512] = 'a';
+	value[513] = '\0';
+	say(LOG_INFO, "x", &LOG_OF_TEXT("v", value), 1);
+	check_is_line(take_line());
+	assert_non_null(strstr(line, "aaa…\"\n"));
 }
 
 /* Every field that is there is whole, and a line that lacks some says so. */

@@ -137,6 +137,11 @@ static void test_nobody_listens(void **state)
 	assert_false(notify_ready()); /* the file of a dead one */
 	unlink(path);
 	assert_false(notify_status("x"));
+	fd = listen_on(path);
+	setenv("NOTIFY_SOCKET", path + strlen("/proc/self/cwd/"), 1);
+	assert_false(notify_ready()); /* whose meaning depends on the folder */
+	close(fd);
+	unlink(path);
 }
 
 /* A supervisor that is stuck does not hold the agent for long. */
