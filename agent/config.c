@@ -114,13 +114,21 @@ static bool is_of_a_group(struct bytes name)
 	return false;
 }
 
+/* Whether a name is meant as --config or WARREN_CONFIG, which are in no table. */
+static bool is_like_config(struct bytes name)
+{
+	return bytes_start_with(name, bytes_text("conf"));
+}
+
 static enum code judge_unknown(struct bytes variable, struct bytes name, struct err *err)
 {
 	char nearest[OPTION_NAME_MAX + sizeof prefix];
 	size_t away;
 
 	config_variable(config_nearest(name, &away), nearest);
-	if (away > SLIP_MAX && !is_of_a_group(name))
+	if (is_like_config(name))
+		strcpy(nearest, "WARREN_CONFIG");
+	else if (away > SLIP_MAX && !is_of_a_group(name))
 		return OK;
 	return fail(err, E_ABSENT, "there is no variable %s%.*s: the nearest is %s; docs/configuration.md lists all",
 		    prefix, (int)(variable.size < 48 ? variable.size : 48), (const char *)variable.data, nearest);
@@ -182,7 +190,7 @@ static enum code read_flag(const char *word, struct bytes name, bool *seen, stru
 	if (!option)
 		return fail(err, E_ABSENT, "there is no flag --%.*s: the nearest is --%s=…; `warrend --help` has all",
 			    (int)(name.size < 48 ? name.size : 48), (const char *)name.data,
-			    config_nearest(name, &away)->name);
+			    is_like_config(name) ? "config" : config_nearest(name, &away)->name);
 	if (!word[2 + name.size])
 		return fail(err, E_FORM, "--%s has no value: write it in one word: --%s=…", option->name, option->name);
 	if (seen[option - config_options])
@@ -231,7 +239,7 @@ static enum code named_file(const struct config_given *given, const char **ret_f
 
 static enum code read_layers(const struct config_given *given, struct config *config, struct err *err)
 {
-	const char *named;
+	const char *named = NULL;
 	enum code code = named_file(given, &named, err);
 
 	if (!code && (!named || *named))

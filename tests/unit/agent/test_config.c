@@ -16,6 +16,16 @@ static struct err err;
 static char *words[WORDS_MAX], *environment[WORDS_MAX];
 static int rest;
 
+/* Who the process under test thinks that it is; 0: who it is. */
+static uid_t other_user;
+uid_t __real_geteuid(void);
+uid_t __wrap_geteuid(void);
+
+uid_t __wrap_geteuid(void)
+{
+	return other_user ? other_user : __real_geteuid();
+}
+
 static void write_file(const char *text, mode_t mode)
 {
 	FILE *file = fopen(path, "we");
@@ -152,11 +162,14 @@ static void test_who_may_write(void **state)
 	check_refused("", "", E_DENIED, remedy);
 	write_file("", 0644);
 	check_taken("", "");
-	if (geteuid())
-		return; /* nobody else can give a file away */
-	assert_int_equal(chown(path, 1234, 0), 0);
-	snprintf(remedy, sizeof remedy, "belongs to user 1234, who could change it: chown root %s", path);
+	if (getuid())
+		other_user = getuid() + 1; /* then it is this user's file that is a stranger's */
+	else
+		assert_int_equal(chown(path, 1234, 0), 0);
+	snprintf(remedy, sizeof remedy, "belongs to user %u, who could change it: chown root %s",
+		 getuid() ? (unsigned)getuid() : 1234, path);
 	check_refused("", "", E_DENIED, remedy);
+	other_user = 0;
 }
 
 static void test_no_file(void **state)
@@ -202,6 +215,7 @@ static void test_variables(void **state)
 	check_refused("", "WARREN_STATES=/a", E_ABSENT, "the nearest is WARREN_STATE");
 	check_refused("", "WARREN_state=/a", E_ABSENT, "the nearest is WARREN_STATE");
 	check_refused("", "WARREN_LOG.LEVEL=warn", E_ABSENT, "the nearest is WARREN_LOG_LEVEL");
+	check_refused("", "WARREN_CONF=/a", E_ABSENT, "the nearest is WARREN_CONFIG;");
 	check_refused("", "WARREN_STATE=/a WARREN_STATE=/b", E_FORM, "WARREN_STATE is in the environment twice");
 }
 
@@ -217,7 +231,7 @@ static void test_flags(void **state)
 	check_refused("--log.level debug", "", E_FORM, "--log.level has no value");
 	check_refused("--log.levle=debug", "", E_ABSENT, "no flag --log.levle: the nearest is --log.level=");
 	check_refused("--log.levle debug", "", E_ABSENT, "no flag --log.levle: the nearest is --log.level=");
-	check_refused("--confog=/a", "", E_ABSENT, "no flag --confog");
+	check_refused("--confog=/a", "", E_ABSENT, "no flag --confog: the nearest is --config=");
 	check_refused("--=x", "", E_ABSENT, "no flag --: ");
 	check_refused("--state=/a --state=/a", "", E_FORM, "--state is given twice");
 }
