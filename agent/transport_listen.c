@@ -162,7 +162,6 @@ static enum code cannot_listen(struct err *err, const struct transport_address *
 			    host, port);
 	case NNG_EADDRINVAL:
 	case NNG_ENOTSUP:
-	case NNG_EAGAIN:
 		return fail(err, E_ABSENT,
 			    "cannot listen on %s port %u: this server has no such address: set gossip.listen to one "
 			    "that it has",
@@ -181,9 +180,10 @@ enum code transport_listen(struct transport *t, const struct transport_address *
 		return fail(err, E_FORM,
 			    "cannot listen on \"%s\": it is no address: set gossip.listen to an address and a port",
 			    address->host);
-	failure = nng_stream_listener_alloc(&listener->listener, url);
-	if (failure)
-		return cannot_listen(err, address, failure);
+	if (nng_stream_listener_alloc(&listener->listener, url))
+		return fail(err, E_ABSENT,
+			    "cannot listen on %s: no address goes by that name: set gossip.listen to an address",
+			    address->host);
 	failure = nng_stream_listener_set_bool(listener->listener, NNG_OPT_TCP_NODELAY, true);
 	if (!failure)
 		failure = nng_stream_listener_listen(listener->listener);

@@ -68,9 +68,8 @@ void wire_run_ms(uv_loop_t *loop, unsigned ms);
 uv_loop_t *wire_loop(void);
 void wire_loop_done(uv_loop_t *loop);
 
-size_t wire_count_fds(void);
-/* nng closes descriptors a little later, on a thread of its own. */
-void wire_await_fds(size_t expected);
+/* How many descriptors are open. nng closes them a little later, on a thread of its own: that is awaited. */
+size_t wire_steady_fds(void);
 
 /* Plain sockets. An address of 127.0.0.0/8 to come from: 0 for any. */
 int wire_connect(uint16_t port, uint32_t from);
