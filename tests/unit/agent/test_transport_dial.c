@@ -237,5 +237,5 @@ int main(void)
 		cmocka_unit_test(where_it_cannot_listen_it_says_why),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, wire_setup, NULL);
 }

@@ -251,6 +251,16 @@ size_t wire_steady_fds(void)
 	return count;
 }
 
+int wire_setup(void **state)
+{
+	uv_loop_t *loop = wire_loop();
+
+	(void)state;
+	wire_close(wire_open(loop, "127.0.0.1", &wire_limits));
+	wire_loop_done(loop);
+	return 0;
+}
+
 static struct sockaddr_in loopback(uint16_t port, uint32_t address)
 {
 	return (struct sockaddr_in){ .sin_family = AF_INET,

@@ -71,6 +71,9 @@ void wire_loop_done(uv_loop_t *loop);
 /* How many descriptors are open. nng closes them a little later, on a thread of its own: that is awaited. */
 size_t wire_steady_fds(void);
 
+/* Has nng take what it keeps for good: for tests that count descriptors. */
+int wire_setup(void **state);
+
 /* Plain sockets. An address of 127.0.0.0/8 to come from: 0 for any. */
 int wire_connect(uint16_t port, uint32_t from);
 void wire_reset(int fd);
