@@ -10,7 +10,10 @@
  * over. A link keeps its number for its life and no later link gets the same. What arrives is handed up one piece at a
  * time: the next is read only after transport_take said that the last one was used up, so a slow node slows its peers'
  * sending and not its own memory. What is sent waits in a queue that is bounded; a peer that does not read loses its
- * link. After `gone` a link's number is nobody's; transport_close is followed by no `gone`.
+ * link. What is sent within one round of the loop goes out together at its end. After `gone` a link's number is
+ * nobody's, until all 2^32 were used; transport_close is followed by no `gone`.
+ *
+ * No hook but `warn` is called from inside a call. From inside a hook any call may be made, transport_end too.
  */
 
 #include "crdt/base/err.h"
@@ -55,7 +58,9 @@ struct transport_limits {
 
 extern const struct transport_limits transport_limits_usual;
 
-/* Listens on every one of `listen` (none: it only dials). E_TAKEN, E_DENIED, E_ABSENT name the address and the way out.
+/*
+ * Listens on every one of `listen` (none: it only dials); "::" means all addresses, of IPv4 too. E_TAKEN, E_DENIED,
+ * E_ABSENT name the address and the way out.
  */
 enum code transport_open(uv_loop_t *loop, const struct transport_address *listen, size_t count,
 			 const struct transport_limits *limits, const struct transport_hooks *hooks,
@@ -64,7 +69,10 @@ enum code transport_open(uv_loop_t *loop, const struct transport_address *listen
 /* The port that the address of that place is listened on: for port 0 the one that was found. */
 uint16_t transport_port(const struct transport *transport, size_t place);
 
-/* Answered by `opened` or `refused`, never before it returns. One dial for a node at a time. */
+/*
+ * Answered by `opened` or `refused`, never before it returns; after transport_end by neither. Each address has its
+ * share of the time that is left, and each of those that a name stands for has its share of that.
+ */
 void transport_dial(struct transport *transport, uint64_t node, const struct transport_address *addresses,
 		    size_t count);
 
@@ -73,7 +81,10 @@ void transport_send(struct transport *transport, uint32_t link, struct bytes byt
 void transport_take(struct transport *transport, uint32_t link);
 /* The peer has shown who it is. */
 void transport_know(struct transport *transport, uint32_t link);
-/* What was sent before is still sent, for a second at most. */
+/*
+ * What was sent before is still sent, and the peer has until it hangs up to read it, a second at most; if nothing waits
+ * the link ends at once.
+ */
 void transport_close(struct transport *transport, uint32_t link);
 
 /* The other end of a link, as text without the port; false: no such link. */
@@ -87,7 +98,10 @@ struct transport_counts {
 
 struct transport_counts transport_counts(const struct transport *transport);
 
-/* Closes everything; `closed` is called on the loop when nng holds nothing of it any more and it has been freed. */
+/*
+ * Closes everything; `closed` is called on the loop when nng holds nothing of it any more and it has been freed. A
+ * lookup of a name cannot be called off: it is the loop's, which has it end later, by itself.
+ */
 void transport_end(struct transport *transport, void (*closed)(void *context), void *context);
 
 #endif

@@ -36,7 +36,7 @@ static void end_link(struct transport_link *link)
 	transport_op_done(&link->receiving);
 	transport_op_done(&link->sending);
 	transport_queue_done(&link->queue);
-	if (!link->is_closing && !t->is_ending)
+	if (!link->is_closing)
 		t->hooks.gone(t->hooks.context, link->number);
 	free(link);
 }

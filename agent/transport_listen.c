@@ -170,30 +170,36 @@ static enum code cannot_listen(struct err *err, const struct transport_address *
 	}
 }
 
-enum code transport_listen(struct transport *t, const struct transport_address *address, struct err *err)
+/* Zero, or nng's number for what is in the way. */
+static int listen_at(struct transport_listener *listener, const char *host, uint16_t port)
 {
-	struct transport_listener *listener = &t->listeners[t->listeners_count];
 	char url[TRANSPORT_URL_MAX];
-	int failure, port = 0;
+	int failure, bound = 0;
 
-	if (!transport_url(address->host, address->port, url))
-		return fail(err, E_FORM,
-			    "cannot listen on \"%s\": it is no address: set gossip.listen to an address and a port",
-			    address->host);
-	if (nng_stream_listener_alloc(&listener->listener, url))
-		return fail(err, E_ABSENT,
-			    "cannot listen on %s: no address goes by that name: set gossip.listen to an address",
-			    address->host);
+	/* Without an address for the name it says all sorts of things. */
+	if (!transport_url(host, port, url) || nng_stream_listener_alloc(&listener->listener, url))
+		return NNG_EADDRINVAL;
 	failure = nng_stream_listener_set_bool(listener->listener, NNG_OPT_TCP_NODELAY, true);
 	if (!failure)
 		failure = nng_stream_listener_listen(listener->listener);
 	if (!failure)
-		failure = nng_stream_listener_get_int(listener->listener, NNG_OPT_TCP_BOUND_PORT, &port);
-	if (failure) {
+		failure = nng_stream_listener_get_int(listener->listener, NNG_OPT_TCP_BOUND_PORT, &bound);
+	if (failure)
 		nng_stream_listener_free(listener->listener);
+	listener->port = (uint16_t)bound;
+	return failure;
+}
+
+enum code transport_listen(struct transport *t, const struct transport_address *address, struct err *err)
+{
+	struct transport_listener *listener = &t->listeners[t->listeners_count];
+	int failure = listen_at(listener, address->host, address->port);
+
+	/* All addresses, on a server that has none of IPv6: nng does not take "::" there. */
+	if ((failure == NNG_EADDRINVAL || failure == NNG_ENOTSUP) && !strcmp(address->host, "::"))
+		failure = listen_at(listener, "0.0.0.0", address->port);
+	if (failure)
 		return cannot_listen(err, address, failure);
-	}
-	listener->port = (uint16_t)port;
 	for (size_t i = 0; i < TRANSPORT_ACCEPTS; i++) {
 		listener->accepts[i].listener = listener;
 		transport_op_init(&listener->accepts[i].op, t, accepted, &listener->accepts[i]);

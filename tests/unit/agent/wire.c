@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -10,7 +12,7 @@
 #include <unistd.h>
 
 _Atomic unsigned wire_sends;
-_Atomic bool wire_short_sends;
+_Atomic bool wire_short_sends, wire_has_no_v6;
 
 const struct transport_limits wire_limits = {
 	.links = 20000,
@@ -51,6 +53,18 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 		message = &shorter;
 	}
 	return syscall(SYS_sendmsg, fd, message, flags);
+}
+
+/* And all its lookups through here. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **ret_info)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	if (wire_has_no_v6 && host && strchr(host, ':'))
+		return EAI_ADDRFAMILY;
+	/* POSIX has it so, and ISO C not: the bits of the one pointer are those of the other. */
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	return real(host, port, hints, ret_info);
 }
 
 struct transport_address wire_at(const char *host, uint16_t port)

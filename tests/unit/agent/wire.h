@@ -91,5 +91,7 @@ uint16_t wire_dead_port(void);
 /* What nng's sends came to; `wire_short_sends`: each is cut at a random size. */
 extern _Atomic unsigned wire_sends;
 extern _Atomic bool wire_short_sends;
+/* Lookups find no address of IPv6, as on a server that has none. */
+extern _Atomic bool wire_has_no_v6;
 
 #endif
