@@ -4,7 +4,8 @@
 
 /*
  * Which handler answers what: a const table, matched exactly and never by prefix. Patterns are like
- * "/api/v1/members/{node}"; a {…} stands for one segment that is not empty. What is in no route is 404, another
+ * "/api/v1/members/{node}"; a {…} stands for one segment that is not empty, and what else is in a pattern for itself as
+ * it came, not decoded. What is in no route is 404, another
  * method of a path that is there is 405 with Allow. A route names who may call it, or it does not compile.
  */
 
@@ -40,6 +41,7 @@ enum { ROUTE_SEGMENTS_MAX = 12, ROUTE_PARAMETERS_MAX = 4 };
 struct route_match {
 	const struct route *route;                /* NULL: none */
 	struct bytes found[ROUTE_PARAMETERS_MAX]; /* not decoded */
+	size_t found_count;
 	char allow[64]; /* without a route: the methods that the path has; empty: no such path */
 };
 

@@ -16,7 +16,8 @@ struct http_server;
 
 struct http_limits {
 	uint32_t connections;
-	uint32_t idle_ms;   /* for a whole request to arrive, the wait for its first byte included */
+	uint32_t idle_ms;   /* for a whole request to arrive, the wait for its first byte included; and for 64 KiB of an
+			     * answer to leave */
 	uint32_t answer_ms; /* for a handler to answer */
 };
 
@@ -27,7 +28,8 @@ struct http_setup {
 	const struct routes *routes;
 	void *context; /* the handlers' */
 	struct http_limits limits;
-	/* Each answer once it was sent, for the log and the counts; `path` is the route's pattern, or NULL. */
+	/* NULL, or: each answer once it was sent, for the log and the counts. `pattern` is the route's, or NULL;
+	 * `method` is empty if the request could not be read. */
 	void (*told)(void *context, const struct call *call, const char *method, const char *pattern, int status,
 		     uint64_t took_us);
 };
@@ -35,8 +37,9 @@ struct http_setup {
 enum code http_open(const struct http_setup *setup, struct http_server **ret_server, struct err *err);
 
 /*
- * A unix socket at that path: mode 0660, of that group (NULL: as the process has it). A file that a dead process left
- * is replaced; of a living one E_TAKEN. E_ABSENT for a group or a directory that is not there.
+ * A unix socket at that path: mode 0660, of that group (NULL or empty: as the process has it). A file that a dead
+ * process left is replaced; of a living one, and for what is no socket, E_TAKEN. E_ABSENT for a group or a directory
+ * that is not there.
  */
 enum code http_listen_unix(struct http_server *server, const char *path, const char *group, struct err *err);
 
