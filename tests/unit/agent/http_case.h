@@ -38,6 +38,7 @@ void http_case_open(struct http_case *test, struct http_limits limits);
 void http_case_close(struct http_case *test);
 /* One round of the loop, and a short sleep if there was nothing to do. */
 void http_case_turn(struct http_case *test);
+/* That long, and some rounds at least, however slow they are. */
 void http_case_run(struct http_case *test, uint32_t ms);
 uint64_t http_case_now_ms(void);
 
