@@ -11,8 +11,6 @@
 
 enum { PROBLEM_MAX = 4096 };
 
-static const char json_type[] = "application/json", problem_type[] = "application/problem+json";
-
 const struct caller *call_caller(const struct call *call)
 {
 	return &call->connection->caller;
@@ -133,34 +131,34 @@ static void start(struct call *call, int status, const char *type, size_t length
 	h2o_start_response(req, &call->generator);
 }
 
-/* Copies the body. */
-static void answer(struct call *call, int status, const char *type, struct bytes body)
+/* `body` lives as long as the request. */
+static void answer(struct call *call, int status, const char *type, struct bytes body, size_t length)
 {
-	h2o_iovec_t copy = h2o_strdup(&call->req->pool, (const char *)body.data, body.size);
-
-	start(call, status, type, body.size);
+	start(call, status, type, length);
 	call->phase = CALL_ANSWERED;
 	call->gone = NULL;
 	vanish_forget(call->vanish);
 	call->vanish = NULL;
-	call->rest = is_head(call) ? (struct bytes){ 0 } : bytes_of(copy.base, copy.len);
+	call->rest = is_head(call) ? (struct bytes){ 0 } : body;
 	send_rest(call);
+}
+
+static void answer_copy(struct call *call, int status, const char *type, struct bytes body)
+{
+	h2o_iovec_t copy = h2o_strdup(&call->req->pool, (const char *)body.data, body.size);
+
+	answer(call, status, type, bytes_of(copy.base, copy.len), copy.len);
 }
 
 void call_answer(struct call *call, int status, struct bytes json)
 {
 	assert(status >= 200 && status < 300 && status != 204);
-	answer(call, status, json_type, json);
+	answer_copy(call, status, "application/json", json);
 }
 
 void call_answer_empty(struct call *call)
 {
-	start(call, 204, NULL, SIZE_MAX);
-	call->phase = CALL_ANSWERED;
-	call->gone = NULL;
-	vanish_forget(call->vanish);
-	call->vanish = NULL;
-	send_rest(call);
+	answer(call, 204, NULL, (struct bytes){ 0 }, SIZE_MAX);
 }
 
 static void answer_problem(struct call *call, int status, enum code code, const struct err *err)
@@ -170,7 +168,7 @@ static void answer_problem(struct call *call, int status, enum code code, const 
 
 	problem_write(&problem, &text);
 	assert(!text.is_full);
-	answer(call, status, problem_type, buf_bytes(&text));
+	answer_copy(call, status, "application/problem+json", buf_bytes(&text));
 }
 
 void call_refuse(struct call *call, enum code code, const struct err *err)

@@ -160,13 +160,12 @@ static void on_lingering(h2o_socket_t *socket, const char *error)
 		h2o_buffer_consume(&socket->input, socket->input->size);
 }
 
-/* Who closes while bytes are unread may take back what he wrote. So the client gets an end, and until it has one too
- * what it sends is thrown away. */
+/* Who closes while bytes are unread may take back what he wrote. So the client is told that this is the end, and what
+ * it sends until it ends too is thrown away: for as long as the answer might have taken to leave. */
 static void linger(struct connection *connection)
 {
 	connection->is_lingering = true;
 	shutdown(h2o_socket_get_fd(connection->socket), SHUT_WR);
-	connection_limit(connection, &connection->server->sending);
 	h2o_socket_read_start(connection->socket, on_lingering);
 }
 

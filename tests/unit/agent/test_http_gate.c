@@ -52,6 +52,8 @@ static const struct {
 	/* Lines. */
 	{ "GET / HTTP/1.1\nHost: a\n\n", 400 },
 	{ GET "Host: a\n\r\n", 400 },
+	{ GET "Host: abc\n\r\n", 400 },
+	{ GET HOST "A: bcd\n\r\n", 400 },
 	{ GET HOST "\n", 400 },
 	{ GET HOST "A: b\r\r\n\r\n", 400 },
 	{ GET HOST "A: b\rC: d\r\n\r\n", 400 },
