@@ -100,6 +100,37 @@ static void trap_graceful_stop(void **state)
 	close(fd);
 }
 
+static void on_round(uv_prepare_t *rounds)
+{
+	++*(size_t *)rounds->data;
+}
+
+/* h2o would run the loop that it is called from. */
+static void trap_loop_in_a_loop(void **state)
+{
+	struct http_case test;
+	struct http_client client;
+	uv_prepare_t rounds;
+	size_t count = 0, before;
+
+	(void)state;
+	http_case_open(&test, http_case_limits);
+	uv_prepare_init(&test.loop, &rounds);
+	rounds.data = &count;
+	uv_prepare_start(&rounds, on_round);
+	client = http_client_open(&test);
+	http_case_run(&test, 5);
+	end(&test, 0);
+	for (size_t i = 0; i < 1000 && !test.is_closed; i++) {
+		before = count;
+		uv_run(&test.loop, UV_RUN_NOWAIT);
+		assert_int_equal(count, before + 1);
+	}
+	uv_close((uv_handle_t *)&rounds, NULL);
+	http_client_close(&client);
+	http_case_close(&test);
+}
+
 static void the_rest_ends_when_the_time_is_up(void **state)
 {
 	struct http_case test;
@@ -206,6 +237,7 @@ int main(void)
 		cmocka_unit_test(a_full_server_ends),
 		cmocka_unit_test(the_rest_ends_when_the_time_is_up),
 		cmocka_unit_test(nothing_is_left_behind),
+		cmocka_unit_test(trap_loop_in_a_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

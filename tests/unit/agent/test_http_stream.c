@@ -3,9 +3,25 @@
 #include "tests/unit/agent/http_case.h"
 #include "tests/unit/base/check.h"
 
-#include <sys/socket.h>
+#include <h2o.h>
 
 #define HEAD " HTTP/1.1\r\nHost: localhost\r\n"
+
+/* What h2o is given is looked at: an empty vector, or nothing that is not the end, shows nothing over a plain socket.
+ */
+void __real_h2o_send(h2o_req_t *req, h2o_iovec_t *vectors, size_t count, h2o_send_state_t send_state);
+void __wrap_h2o_send(h2o_req_t *req, h2o_iovec_t *vectors, size_t count, h2o_send_state_t send_state);
+
+static size_t sends;
+
+void __wrap_h2o_send(h2o_req_t *req, h2o_iovec_t *vectors, size_t count, h2o_send_state_t send_state)
+{
+	sends++;
+	assert_true(count || send_state == H2O_SEND_STATE_FINAL);
+	for (size_t i = 0; i < count; i++)
+		assert_true(vectors[i].len);
+	__real_h2o_send(req, vectors, count, send_state);
+}
 
 static void a_stream_arrives_whole(void **state)
 {
@@ -100,6 +116,7 @@ static void trap_empty_vector(void **state)
 	struct http_case test;
 	struct http_client client;
 	struct http_answer answer;
+	size_t before = sends;
 
 	(void)state;
 	http_case_open(&test, http_case_limits);
@@ -117,6 +134,9 @@ static void trap_empty_vector(void **state)
 	call_end(test.stream);
 	answer = http_client_read(&client);
 	assert_int_equal(answer.size, 0);
+	http_client_send(&client, "GET /empty" HEAD "\r\n");
+	assert_int_equal(http_client_read(&client).status, 204);
+	assert_int_equal(sends, before + 4);
 	http_client_close(&client);
 	http_case_close(&test);
 }
