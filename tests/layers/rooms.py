@@ -66,7 +66,7 @@ ROOMS = (
          ("libmnl", "libnftnl", "sodium")),
     Room("agent", r"agent/.+", CORE + ("crdt/store", "net/desired", "net/message"),
          ("uv", "nng", "lmdb", "h2o", "openssl", "sodium", "jansson")),
-    Room("ctl", r"ctl/.+", ("crdt/base", "crdt/model"), ("curl", "qrencode", "sodium")),
+    Room("ctl", r"ctl/.+", ("crdt/base", "crdt/model"), ("curl", "jansson", "qrencode", "sodium")),
     Room("tests", r"tests/.+", EVERYTHING, tuple(LIBRARY_HEADERS)),
     Room("bench", r"bench/.+", EVERYTHING + ("tests",), tuple(LIBRARY_HEADERS)),
 )
