@@ -257,19 +257,22 @@ static enum exit_status read_body(const char *path, json_t **ret_body)
 {
 	struct err err = { 0 };
 	struct buf text;
+	json_t *body;
 	enum exit_status status = file_read(path, BODY_MAX, &text);
 	enum code code;
 
 	if (status)
 		return status;
-	code = json_open(buf_bytes(&text), BODY_MAX, ret_body, &err);
+	code = json_open(buf_bytes(&text), BODY_MAX, &body, &err);
 	buf_done(&text);
 	if (code)
 		return ctl_fail(EXIT_USAGE, "%s: %s", path, err.text);
-	if (json_is_object(*ret_body))
-		return EXIT_DONE;
-	json_decref(*ret_body);
-	return ctl_fail(EXIT_USAGE, "%s: must be one JSON object, { \"field\": value, … }", path);
+	if (!json_is_object(body)) {
+		json_decref(body);
+		return ctl_fail(EXIT_USAGE, "%s: must be one JSON object, { \"field\": value, … }", path);
+	}
+	*ret_body = body;
+	return EXIT_DONE;
 }
 
 static enum exit_status add_unset(const struct given *given, const char *name, json_t *body)

@@ -52,7 +52,7 @@ void help_command(const struct command *command, struct page *page)
 	page_wrap(page, HELP_INDENT, help_width(page), (const char *)usage.data);
 	page_line(page, "%s", "");
 	if (command->kind)
-		page_line(page, "%s: %s.", command->group, command->kind->about);
+		page_wrap(page, 0, help_width(page), group_about(command));
 	page_wrap(page, 0, help_width(page), command->about);
 	if (command->detail)
 		page_wrap(page, 0, help_width(page), command->detail);

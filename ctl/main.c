@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 	/* Only for how wide letters are: texts are UTF-8 whatever the locale says. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT))
-		return ctl_fail(EXIT_FAILED, "libsodium or libcurl did not start");
+		return (int)ctl_fail(EXIT_FAILED, "libsodium or libcurl did not start");
 	ctl.commands = commands_make(&ctl.arena);
 	terminal_look(&ctl);
 	status = run(&ctl, argc - 1, argv + 1);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/help.h"
 
+#include "crdt/base/text.h"
+
+#include <stdio.h>
+
 static void put_all(struct buf *out, const char *const *texts)
 {
 	for (; *texts; texts++)
@@ -67,18 +71,29 @@ static void put_verbs(const struct commands *commands, size_t at, struct buf *ou
 
 /* --- roff */
 
-/* A line of text: a dash is a real one, and a line that begins with a dot is no request. */
+/* A line of text in ASCII: a dash is a real one, and a line that begins with a dot is no request. */
 static void roff_text(const char *text, struct buf *out)
 {
+	struct bytes left = bytes_text(text);
+
 	if (*text == '.' || *text == '\'')
 		buf_put_text(out, "\\&");
-	for (; *text; text++) {
-		if (*text == '-')
+	while (left.size) {
+		char escaped[16];
+		uint32_t point = '?';
+		size_t length = text_decode(left, &point);
+
+		snprintf(escaped, sizeof escaped, "\\[u%04X]", point);
+		if (point == '-')
 			buf_put_text(out, "\\-");
-		else if (*text == '\\')
+		else if (point == '\\')
 			buf_put_text(out, "\\e");
+		else if (point < 0x80)
+			buf_put_byte(out, (uint8_t)point);
 		else
-			buf_put_byte(out, (uint8_t)*text);
+			buf_put_text(out, escaped);
+		length = length ? length : 1;
+		left = bytes_of(left.data + length, left.size - length);
 	}
 }
 

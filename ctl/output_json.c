@@ -49,7 +49,8 @@ static enum exit_status json_answer(struct ctl *ctl, json_t *document, struct vi
 static enum exit_status json_problem(struct ctl *ctl, json_t *problem)
 {
 	(void)ctl;
-	return json_is_null(problem) ? EXIT_DONE : write_document(problem, JSON_INDENT(2));
+	/* On one line, for it may stand among others of a watch. */
+	return json_is_null(problem) ? EXIT_DONE : write_document(problem, JSON_COMPACT);
 }
 
 static enum exit_status json_tick(struct ctl *ctl, json_t *document, struct view view)

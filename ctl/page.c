@@ -211,7 +211,7 @@ static void fit(const struct table *table, size_t *widths, size_t most)
 		size_t widest = SIZE_MAX;
 
 		for (size_t c = 0; c < table->column_count; c++)
-			if (!table->columns[c].is_whole && widths[c] > COLUMN_LEAST &&
+			if (!table->columns[c].is_whole && !table->columns[c].is_number && widths[c] > COLUMN_LEAST &&
 			    (widest == SIZE_MAX || widths[c] > widths[widest]))
 				widest = c;
 		if (widest == SIZE_MAX)

@@ -75,8 +75,9 @@ static bool ask_unseen(int fd, const char *question, char *room, size_t size)
 		return false;
 	quiet = usual;
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-	dprintf(fd, "%s: ", question);
+	/* First unseen, then asked: whoever types at once is not shown, and not thrown away. */
 	tcsetattr(fd, TCSAFLUSH, &quiet);
+	dprintf(fd, "%s: ", question);
 	is_read = read_line(fd, room, size);
 	tcsetattr(fd, TCSAFLUSH, &usual);
 	dprintf(fd, "\n");
