@@ -146,12 +146,14 @@ static void add_key(struct transfer *transfer)
 static void set_up(struct client *client, struct transfer *transfer)
 {
 	const struct request *request = transfer->request;
-	char url[4096];
+	char *url = NULL;
 
-	snprintf(url, sizeof url, "http://localhost%s", request->path);
+	if (asprintf(&url, "http://localhost%s", request->path) < 0)
+		abort();
 	curl_easy_reset(client->curl);
 	curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, client->path);
-	curl_easy_setopt(client->curl, CURLOPT_URL, url);
+	curl_easy_setopt(client->curl, CURLOPT_URL, url); /* it keeps a copy */
+	free(url);
 	curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(client->curl, CURLOPT_PROXY, ""); /* whatever http_proxy says */
 	curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
@@ -190,6 +192,11 @@ static void keep_token(struct client *client)
 	struct curl_header *header;
 	size_t size;
 
+	/* What has not arrived by now is not waited for again. */
+	if (curl_easy_header(client->curl, "Warren-Behind", 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
+		free(client->token);
+		client->token = NULL;
+	}
 	if (curl_easy_header(client->curl, "Warren-After", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
 		return;
 	size = strlen(header->value);

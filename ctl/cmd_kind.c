@@ -204,37 +204,6 @@ enum exit_status run_get(struct ctl *ctl, const struct given *given)
 
 /* --- writes */
 
-/*
- * Waits for one copy at another member. A cluster of one has no other, which the server says by refusing the number; as
- * nothing was done then, it is asked again without.
- */
-static enum exit_status write_record(struct ctl *ctl, const char *method, const char *path, json_t *body,
-				     json_t **ret_document)
-{
-	size_t size = strlen(path) + sizeof "?replicas=1";
-	char *with_copy = arena_take(&ctl->arena, size);
-	struct request request = { .method = method, .path = with_copy, .body = body };
-	struct answer answer = { 0 };
-	enum exit_status status;
-
-	snprintf(with_copy, size, "%s?replicas=1", path);
-	status = ctl_try(ctl, &request, &answer);
-	if (status)
-		return status;
-	if (answer.status == 400 && bytes_equal(json_text_in(answer.document, "field"), bytes_text("replicas"))) {
-		json_decref(answer.document);
-		request.path = path;
-		return ctl_call(ctl, &request, ret_document);
-	}
-	if (answer.status >= 200 && answer.status < 300) {
-		*ret_document = answer.document;
-		return EXIT_DONE;
-	}
-	status = ctl_refuse(ctl, &answer);
-	json_decref(answer.document);
-	return status;
-}
-
 enum exit_status run_kind_add(struct ctl *ctl, const struct given *given)
 {
 	json_t *body CLEANUP(json_drop) = NULL;
@@ -242,7 +211,7 @@ enum exit_status run_kind_add(struct ctl *ctl, const struct given *given)
 	enum exit_status status = body_make(ctl, given, &body);
 
 	if (!status)
-		status = write_record(ctl, "POST", ctl_path(ctl, given->command->kind->plural, NULL), body, &document);
+		status = ctl_write(ctl, "POST", ctl_path(ctl, given->command->kind->plural, NULL), body, &document);
 	return status ? status : ctl_show(ctl, document, (struct view){ show_row, NULL });
 }
 
@@ -260,7 +229,7 @@ enum exit_status run_kind_set(struct ctl *ctl, const struct given *given)
 	if (!status)
 		status = lookup_id(ctl, kind, given->arguments[0], &id);
 	if (!status)
-		status = write_record(ctl, "PATCH", ctl_path(ctl, kind->plural, id, NULL), body, &document);
+		status = ctl_write(ctl, "PATCH", ctl_path(ctl, kind->plural, id, NULL), body, &document);
 	return status ? status : ctl_show(ctl, document, (struct view){ show_row, NULL });
 }
 
@@ -284,6 +253,6 @@ enum exit_status run_kind_rm(struct ctl *ctl, const struct given *given)
 		 given->arguments[0]);
 	status = terminal_confirm(given, question);
 	if (!status)
-		status = write_record(ctl, "DELETE", ctl_path(ctl, kind->plural, id, NULL), NULL, &document);
+		status = ctl_write(ctl, "DELETE", ctl_path(ctl, kind->plural, id, NULL), NULL, &document);
 	return status ? status : ctl_show(ctl, document, (struct view){ show_gone, given->command->group });
 }

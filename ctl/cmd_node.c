@@ -215,14 +215,12 @@ static enum exit_status gateway_of(struct ctl *ctl, const char *text, const char
 
 static enum exit_status patch_gateway(struct ctl *ctl, const char *name, json_t *body, const char *said)
 {
-	struct request request = { .method = "PATCH", .body = body };
 	const char *gateway;
 	json_t *document;
 	enum exit_status status = gateway_of(ctl, name, &gateway);
 
-	request.path = ctl_path(ctl, "gateways", gateway, NULL);
 	if (!status)
-		status = ctl_call(ctl, &request, &document);
+		status = ctl_write(ctl, "PATCH", ctl_path(ctl, "gateways", gateway, NULL), body, &document);
 	return status ? status : ctl_show(ctl, document, (struct view){ show_said, said });
 }
 

@@ -121,26 +121,60 @@ static void put_alarms_of(struct page *page, struct bytes who, json_t *alarms)
 			     json_is_string(alarm) ? json_string_value(alarm) : "?");
 }
 
+static bool is_lost(json_t *member)
+{
+	return is_text(member, "link", "down") && !is_text(member, "state", "evicted");
+}
+
+/* Where a member was looked for that cannot be reached. */
+static void put_lost(struct page *page, json_t *member)
+{
+	struct buf places = buf_growing(1 << 20);
+	json_t *place;
+	size_t i;
+
+	json_array_foreach(json_object_get(member, "endpoints"), i, place)
+	{
+		buf_put_text(&places, i ? ", " : " at ");
+		buf_put_text(&places, json_is_string(place) ? json_string_value(place) : "?");
+	}
+	page_line_in(page, TONE_BAD, "  %.*s: not reached%.*s", BYTES(member_name(member)), BYTES(buf_bytes(&places)));
+	buf_done(&places);
+}
+
+static bool has_alarm(json_t *status)
+{
+	json_t *one;
+	size_t count = json_array_size(json_object_get(status, "alarms")), i;
+
+	json_array_foreach(json_object_get(status, "members"), i, one) count +=
+		json_array_size(json_object_get(one, "alarms")) + is_lost(one);
+	return count || json_truth_in(status, "is_twin");
+}
+
 /* What is wrong, and at whom. */
 static void put_alarms(struct page *page, json_t *status)
 {
-	json_t *members = json_object_get(status, "members"), *one;
-	size_t count = json_array_size(json_object_get(status, "alarms")), i;
-	bool is_twin = json_truth_in(status, "is_twin");
+	json_t *one;
+	size_t i;
 
-	json_array_foreach(members, i, one) count += json_array_size(json_object_get(one, "alarms"));
 	page_line(page, "%s", "");
-	if (!count && !is_twin) {
+	if (!has_alarm(status)) {
 		page_line_in(page, TONE_GOOD, "no alarms");
 		return;
 	}
 	page_line_in(page, TONE_STRONG, "alarms");
-	if (is_twin)
+	if (json_truth_in(status, "is_twin"))
 		page_line_in(page, TONE_BAD,
 			     "  this server's disk runs in two places: stop one of the two, evict this node, "
 			     "and let the server join anew");
 	put_alarms_of(page, (struct bytes){ 0 }, json_object_get(status, "alarms"));
-	json_array_foreach(members, i, one) put_alarms_of(page, member_name(one), json_object_get(one, "alarms"));
+	json_array_foreach(json_object_get(status, "members"), i, one)
+	{
+		if (is_lost(one))
+			put_lost(page, one);
+		put_alarms_of(page, member_name(one), json_object_get(one, "alarms"));
+	}
 }
 
 void status_page(struct page *page, json_t *status, const void *context)

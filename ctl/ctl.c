@@ -82,7 +82,7 @@ static void put_segment(struct buf *path, const char *segment)
 
 const char *ctl_path(struct ctl *ctl, const char *first, ...)
 {
-	struct buf path = buf_growing(1 << 16);
+	struct buf path = buf_growing(4UL * ANSWER_MAX); /* whatever an answer or a command line holds */
 	va_list segments;
 	const char *kept;
 
@@ -148,20 +148,43 @@ enum exit_status ctl_refuse(struct ctl *ctl, const struct answer *answer)
 	return EXIT_FAILED;
 }
 
+/* Hands the document of a success on; what was refused is said. */
+static enum exit_status settle(struct ctl *ctl, struct answer *answer, json_t **ret_document)
+{
+	if (answer->status >= 200 && answer->status < 300) {
+		*ret_document = answer->document;
+		return EXIT_DONE;
+	}
+	ctl_refuse(ctl, answer);
+	json_decref(answer->document);
+	return EXIT_FAILED;
+}
+
 enum exit_status ctl_call(struct ctl *ctl, const struct request *request, json_t **ret_document)
 {
 	struct answer answer = { 0 };
 	enum exit_status status = ctl_try(ctl, request, &answer);
 
+	return status ? status : settle(ctl, &answer, ret_document);
+}
+
+enum exit_status ctl_write(struct ctl *ctl, const char *method, const char *path, json_t *body, json_t **ret_document)
+{
+	size_t size = strlen(path) + sizeof "?replicas=1";
+	char *with_copy = arena_take(&ctl->arena, size);
+	struct request request = { .method = method, .path = with_copy, .body = body };
+	struct answer answer = { 0 };
+	enum exit_status status;
+
+	snprintf(with_copy, size, "%s?replicas=1", path);
+	status = ctl_try(ctl, &request, &answer);
 	if (status)
 		return status;
-	if (answer.status >= 200 && answer.status < 300) {
-		*ret_document = answer.document;
-		return EXIT_DONE;
-	}
-	status = ctl_refuse(ctl, &answer);
+	if (answer.status != 400 || !bytes_equal(json_text_in(answer.document, "field"), bytes_text("replicas")))
+		return settle(ctl, &answer, ret_document);
 	json_decref(answer.document);
-	return status;
+	request.path = path;
+	return ctl_call(ctl, &request, ret_document);
 }
 
 enum exit_status ctl_show(struct ctl *ctl, json_t *document, struct view view)

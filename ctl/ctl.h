@@ -35,7 +35,13 @@ PRINTF(2, 3) void ctl_hint(const struct ctl *ctl, const char *format, ...);
  */
 enum exit_status ctl_call(struct ctl *ctl, const struct request *request, json_t **ret_document);
 
-/* The same, but a refusal is the caller's to handle: ctl_refuse says it. */
+/*
+ * A write of a record, which waits for one copy at another member. A cluster of one has no other, which the server says
+ * by refusing the number; as nothing was done then, it is asked again without.
+ */
+enum exit_status ctl_write(struct ctl *ctl, const char *method, const char *path, json_t *body, json_t **ret_document);
+
+/* As ctl_call, but a refusal is the caller's to handle: ctl_refuse says it. */
 enum exit_status ctl_try(struct ctl *ctl, const struct request *request, struct answer *ret_answer);
 enum exit_status ctl_refuse(struct ctl *ctl, const struct answer *answer);
 

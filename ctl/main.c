@@ -10,6 +10,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define USUAL_SOCKET "/run/warren/warrend.sock"
 
@@ -30,6 +31,14 @@ static enum exit_status wrong_usage(struct ctl *ctl, const struct err *err)
 	return EXIT_USAGE;
 }
 
+/* Tokens and passphrases pass through here: no core file keeps them. */
+static void keep_no_core(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+}
+
 static enum exit_status run(struct ctl *ctl, int argc, char **argv)
 {
 	struct given given;
@@ -48,6 +57,8 @@ static enum exit_status run(struct ctl *ctl, int argc, char **argv)
 	}
 	ctl->output = given.is_json ? &output_json : &output_text;
 	ctl->socket = socket_of(&given);
+	if (!*ctl->socket)
+		return ctl_fail(EXIT_USAGE, "--socket is empty: say where warrend listens");
 	ctl->client = client_open(ctl->socket);
 	status = given.command->run(ctl, &given);
 	client_close(ctl->client);
@@ -59,6 +70,7 @@ int main(int argc, char **argv)
 	struct ctl ctl = { .output = &output_text };
 	enum exit_status status;
 
+	keep_no_core();
 	signal(SIGPIPE, SIG_IGN);
 	/* Only for how wide letters are: texts are UTF-8 whatever the locale says. */
 	setlocale(LC_CTYPE, "C.UTF-8");

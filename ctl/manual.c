@@ -46,6 +46,18 @@ static void put_plain(const char *text, struct buf *out)
 	buf_put_text(out, text);
 }
 
+/* Broken into lines as the other documents are. */
+enum { PARAGRAPH_WIDTH = 118 };
+
+static void put_paragraph(const char *text, struct buf *out)
+{
+	struct page page = page_make(PAGE_ENDLESS, false);
+
+	page_wrap(&page, 0, PARAGRAPH_WIDTH, text);
+	buf_put_bytes(out, buf_bytes(&page.text));
+	page_done(&page);
+}
+
 static bool is_first_of_kind(const struct commands *commands, size_t at)
 {
 	return commands->all[at].kind && group_begins(commands, at);
@@ -227,13 +239,18 @@ static void markdown_options(const struct option *options, struct buf *out)
 
 static void markdown_command(const struct command *command, struct buf *out)
 {
+	struct buf text = buf_growing(1 << 16);
+
 	PUT(out, "\n### wgctl ");
 	command_words(command, out);
 	PUT(out, "\n\n    ");
 	command_usage(command, out);
 	PUT(out, "\n\n");
-	put_capital(command->about, put_plain, out);
-	PUT(out, ".", command->detail ? " " : "", command->detail ? command->detail : "", "\n");
+	put_capital(command->about, put_plain, &text);
+	PUT(&text, ".", command->detail ? " " : "", command->detail ? command->detail : "");
+	buf_put_byte(&text, '\0');
+	put_paragraph((const char *)text.data, out);
+	buf_done(&text);
 	markdown_options(command->options, out);
 	PUT(out, "\nExample:\n\n    ", command->example, "\n");
 }
@@ -256,17 +273,23 @@ void manual_markdown(const struct commands *commands, struct buf *out)
 	static const char *const digits[] = { "0", "1", "2", "3" };
 
 	PUT(out,
-	    "# wgctl\n\nMade from the table of commands by `wgctl man --markdown`; a test proves the two equal.\n\n",
-	    about_all, "\n\n## Options of every command\n");
+	    "# wgctl\n\nMade from the table of commands by `wgctl man --markdown`; a test proves the two equal.\n\n");
+	put_paragraph(about_all, out);
+	PUT(out, "\n## Options of every command\n");
 	markdown_options(common_options, out);
-	PUT(out, "\n", about_json, "\n\n", about_retries, "\n\n| exit status | what |\n|---|---|\n");
+	PUT(out, "\n");
+	put_paragraph(about_json, out);
+	PUT(out, "\n");
+	put_paragraph(about_retries, out);
+	PUT(out, "\n| exit status | what |\n|---|---|\n");
 	for (size_t i = 0; i < COUNT(digits); i++)
 		PUT(out, "| ", digits[i], " | ", help_exit_statuses[i], " |\n");
 	PUT(out, "\n## Commands\n");
 	for (size_t i = 0; i < commands->count; i++)
 		if (!commands->all[i].kind)
 			markdown_command(&commands->all[i], out);
-	PUT(out, "\n## Records\n\n", about_records, "\n");
+	PUT(out, "\n## Records\n\n");
+	put_paragraph(about_records, out);
 	for (size_t i = 0; i < commands->count; i++)
 		if (is_first_of_kind(commands, i))
 			markdown_kind(commands, i, out);

@@ -282,7 +282,8 @@ class Cluster(Case):
         self.answers["GET /api/v1/cluster/status"] = 200, status(members=members, alarms=["no clock synchronisation"],
                                                                   exchanged=False, is_twin=True)
         self.expect(DONE, "cluster", "status", said=["down", "12345", "-4000 ms", "nyc-1: disk is 97% full", "up, silent",
-                                                     "no clock synchronisation", "runs in two places", "may be old"])
+                                                     "no clock synchronisation", "runs in two places", "may be old",
+                                                     "nyc-1: not reached at [::1]:8444"])
 
     def test_status_of_a_server_that_is_in_no_cluster(self):
         for state, said in (("new", "wgctl cluster init --name NAME"), ("joining", "is still joining"),
@@ -614,6 +615,25 @@ class Kinds(Case):
         self.expect(DONE, "user", "set", "anna", "--name", "A")
         self.assertEqual([request.headers.get("Warren-Token") for request in self.server.seen], [None, "dG9rZW4"])
 
+    def test_what_has_not_arrived_is_waited_for_once(self):
+        pages = iter(({"Warren-After": "dG9rZW4"}, {"Warren-Behind": "1"}, {}))
+        cursors = iter(("a", "b", None))
+
+        def page(_):
+            self.server.headers = next(pages)
+            return 200, {"users": [], "next": next(cursors)}
+
+        self.answers["GET /api/v1/users"] = page
+        self.expect(DONE, "user", "list")
+        self.assertEqual([request.headers.get("Warren-Token") for request in self.server.seen], [None, "dG9rZW4", None])
+
+    def test_a_name_may_be_long(self):
+        name = "ü" * 3000
+        self.rows("users", [{"id": ID, "login": name}])
+        self.answers[f"GET /api/v1/users/{ID}"] = 200, {"id": ID}
+        self.expect(DONE, "user", "show", name, said=[ID])
+        self.expect(FAILED, "node", "drain", name, wrong=["there is no /api/v1/gateways/" + name])
+
 
 class Connection(Case):
     def test_a_post_that_died_is_made_once(self):
@@ -676,6 +696,7 @@ class Connection(Case):
         self.environment["WARREN_SOCKET"] = "/nowhere"
         self.expect(DONE, "cluster", "members", "--socket", self.path)
         self.expect(UNREACHABLE, "cluster", "members", wrong=["/nowhere"])
+        self.expect(USAGE, "cluster", "members", "--socket", "", wrong=["--socket is empty"])
         self.environment["WARREN_SOCKET"] = ""
         self.expect(UNREACHABLE, "cluster", "members", wrong=["/run/warren/warrend.sock"])
 
