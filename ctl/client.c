@@ -155,7 +155,6 @@ static void set_up(struct client *client, struct transfer *transfer)
 	curl_easy_setopt(client->curl, CURLOPT_URL, url); /* it keeps a copy */
 	free(url);
 	curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http");
-	curl_easy_setopt(client->curl, CURLOPT_PROXY, ""); /* whatever http_proxy says */
 	curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
 	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT, (long)(request->timeout_s ? request->timeout_s : TIMEOUT_S));

@@ -56,6 +56,9 @@ def problem(status, code, detail, field=None):
 
 def breach(request, raw):
     """What the server would refuse of the form of a request."""
+    names = [name.lower() for name in request.headers.keys()]
+    if len(names) != len(set(names)):
+        return "a header that is there twice"
     if "Transfer-Encoding" in request.headers or "Expect" in request.headers:
         return "framing"
     if raw and request.headers.get("Content-Type") != "application/json":

@@ -45,7 +45,8 @@ MEMBERS = {"members": [
 def member(node, name, **more):
     return {"node": node, "gateway": ID, "name": name, "location": "Frankfurt, Germany", "version": "0.1.0",
             "is_self": False, "state": "member", "link": "up", "silent": False, "behind_entries": 0,
-            "clock_offset_ms": 3, "endpoints": ["[::1]:8444"], "started": "2026-01-01T00:00:00.000Z", "alarms": [], **more}
+            "clock_offset_ms": 3, "endpoints": ["[::1]:8444"], "started": "2026-01-01T00:00:00.000Z",
+            "alarms": [], **more}
 
 
 def status(**more):
@@ -143,7 +144,8 @@ class Words(Case):
                                 (("node", "inivte"), "there is no command node inivte; did you mean invite?"),
                                 (("zzz",), "there is no command zzz"),
                                 (("cluster", "init"), "--name is missing: of the cluster"),
-                                (("cluster", "init", "--nmae", "a"), "cluster init has no option --nmae; did you mean --name?"),
+                                (("cluster", "init", "--nmae", "a"),
+                                 "cluster init has no option --nmae; did you mean --name?"),
                                 (("cluster", "init", "--name"), "--name wants a value: NAME"),
                                 (("cluster", "init", "--name", "a", "--name", "b"), "--name is given twice"),
                                 (("cluster", "status", "now"), "this is one word too many: now"),
@@ -165,7 +167,8 @@ class Words(Case):
                                 (("cluster", "watch", "--count", "x"), "--count is a whole number"),
                                 (("user", "add"), "--login is missing: what they sign in with"),
                                 (("user", "add", "--login", "a", "--role", "king"), "--role is one of owner|admin"),
-                                (("plan", "add", "--name", "a", "--devices", "many"), "--devices is a whole number, not many"),
+                                (("plan", "add", "--name", "a", "--devices", "many"),
+                                 "--devices is a whole number, not many"),
                                 (("user", "set", ID), "say what to set"),
                                 (("user", "set", ID, "--unset", "colour"), "there is no field colour to unset")):
             done = self.expect(USAGE, *arguments)
@@ -180,10 +183,13 @@ class Words(Case):
 
     def test_the_manuals_page_is_well_formed(self):
         page = self.expect(DONE, "man").stdout
+        self.assertTrue(page.isascii())
         done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-wbreak"], input=page, capture_output=True, text=True,
                               check=True)
         self.assertEqual(done.stderr, "")
-        self.assertIn("wgctl cluster init", re.sub(r"\x1b\[\d*m|.\x08", "", done.stdout))
+        shown = re.sub(r"\x1b\[\d*m|.\x08", "", done.stdout)
+        self.assertIn("wgctl cluster init --name NAME", shown)
+        self.assertIn("wgctl node uninvite 3f2a…", shown)
         self.assertEqual(page.count("\n.SS "), len(self.kinds()))
 
 
@@ -196,7 +202,8 @@ class Shells(Case):
     def bash(self, *words):
         script = f'. {self.completion("bash")}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _wgctl; ' \
                  'printf "%s\\n" "${COMPREPLY[@]}"'
-        return set(subprocess.run(["bash", "-c", script, "bash", "wgctl", *words], cwd=self.room, capture_output=True, text=True,
+        return set(subprocess.run(["bash", "-c", script, "bash", "wgctl", *words], cwd=self.room, capture_output=True,
+                                  text=True,
                                   check=True).stdout.split())
 
     def test_bash_completes(self):
@@ -213,7 +220,8 @@ class Shells(Case):
         path = self.completion("fish")
 
         def fish(line):
-            done = subprocess.run(["fish", "--private", "-c", f"source {path}; complete -C {line!r}"], capture_output=True,
+            done = subprocess.run(["fish", "--private", "-c", f"source {path}; complete -C {line!r}"],
+                                  capture_output=True,
                                   text=True, check=True, env={**self.environment, "HOME": self.room})
             self.assertEqual(done.stderr[:200], "")
             return {one.split("\t")[0] for one in done.stdout.splitlines()}
@@ -233,7 +241,8 @@ class Shells(Case):
             words=(wgctl "$@"); CURRENT=$#words; functions[_wgctl_file]=$(<{path}); _wgctl_file'''
 
         def zsh(*given):
-            return subprocess.run(["zsh", "-fc", script, "zsh", *given], capture_output=True, text=True, check=True).stdout
+            return subprocess.run(["zsh", "-fc", script, "zsh", *given], capture_output=True, text=True,
+                                  check=True).stdout
 
         self.assertIn("\ncluster-settings\n", zsh(""))
         self.assertIn("members\n", zsh("cluster", ""))
@@ -247,7 +256,8 @@ class Shells(Case):
 class Cluster(Case):
     def test_init(self):
         self.answers["POST /api/v1/cluster"] = 201, MADE
-        done = self.expect(DONE, "cluster", "init", "--name", "example", "--gateway", "fra-1", "--location", "Köln, \"DE\"",
+        done = self.expect(DONE, "cluster", "init", "--name", "example", "--gateway", "fra-1", "--location",
+                           "Köln, \"DE\"",
                            said=["The cluster example is made", "Write it down now", "wgctl node invite"])
         self.assertEqual(done.stdout.count("wrn-recovery-SECRET"), 1)
         self.assertEqual(self.server.told("POST"), [("/api/v1/cluster", {"name": "example", "gateway": "fra-1",
@@ -256,7 +266,8 @@ class Cluster(Case):
 
     def test_init_again(self):
         self.answers["POST /api/v1/cluster"] = problem(409, "taken", "this server is a member of example already")
-        done = self.expect(FAILED, "cluster", "init", "--name", "x", wrong=["wgctl: this server is a member of example already"])
+        done = self.expect(FAILED, "cluster", "init", "--name", "x",
+                           wrong=["wgctl: this server is a member of example already"])
         self.assertEqual(done.stdout, "")
         done = self.expect(FAILED, "cluster", "init", "--name", "x", "--json")
         self.assertEqual(json.loads(done.stdout)["code"], "taken")
@@ -277,13 +288,23 @@ class Cluster(Case):
 
     def test_status_in_trouble(self):
         members = [member(NODE, "fra-1", link="self"),
-                   member(OTHER, "nyc-1", link="down", behind_entries=12345, clock_offset_ms=-4000, alarms=["disk is 97% full"]),
+                   member(OTHER, "nyc-1", link="down", behind_entries=12345, clock_offset_ms=-4000,
+                          alarms=["disk is 97% full"]),
                    member("00000000000000aa", "sgp-1", silent=True)]
         self.answers["GET /api/v1/cluster/status"] = 200, status(members=members, alarms=["no clock synchronisation"],
                                                                   exchanged=False, is_twin=True)
-        self.expect(DONE, "cluster", "status", said=["down", "12345", "-4000 ms", "nyc-1: disk is 97% full", "up, silent",
+        self.expect(DONE, "cluster", "status", said=["down", "12345", "-4000 ms", "nyc-1: disk is 97% full",
+                                                     "up, silent",
                                                      "no clock synchronisation", "runs in two places", "may be old",
                                                      "nyc-1: not reached at [::1]:8444"])
+
+    def test_a_lost_member_is_an_alarm(self):
+        lost = member(OTHER, "nyc-1", link="down", endpoints=["a.example:1", "[::2]:8444"])
+        self.answers["GET /api/v1/cluster/status"] = 200, status(members=[lost])
+        self.expect(DONE, "cluster", "status", said=["alarms\n  nyc-1: not reached at a.example:1, [::2]:8444\n"])
+        # Of an evicted one nobody expects to reach it.
+        self.answers["GET /api/v1/cluster/status"] = 200, status(members=[{**lost, "state": "evicted"}])
+        self.expect(DONE, "cluster", "status", said=["no alarms"])
 
     def test_status_of_a_server_that_is_in_no_cluster(self):
         for state, said in (("new", "wgctl cluster init --name NAME"), ("joining", "is still joining"),
@@ -321,7 +342,8 @@ class Cluster(Case):
             member(NODE, "fra-1", link="self"), member(OTHER, "nyc-1", link=next(links), alarms=["a\nb"])]))
         lines = self.expect(DONE, "cluster", "watch", "--count", "3").stdout.splitlines()
         self.assertEqual([re.sub("^20[-0-9T:]+Z ", "", line) for line in lines],
-                         ["fra-1 member link self", "nyc-1 member link up;alarm: a?b", "nyc-1 member link down;alarm: a?b"])
+                         ["fra-1 member link self", "nyc-1 member link up;alarm: a?b",
+                          "nyc-1 member link down;alarm: a?b"])
 
     def test_watch_as_json_and_over_a_failure(self):
         ways = iter(((200, status()), problem(503, "busy", "starting"), (200, status(level=2))))
@@ -333,7 +355,8 @@ class Cluster(Case):
 
     def test_watch_ends_by_interrupt(self):
         self.answers["GET /api/v1/cluster/status"] = 200, status()
-        with subprocess.Popen([WGCTL, "cluster", "watch"], stdout=subprocess.PIPE, env=self.environment, text=True) as run:
+        with subprocess.Popen([WGCTL, "cluster", "watch"], stdout=subprocess.PIPE, env=self.environment,
+                              text=True) as run:
             run.stdout.readline()
             run.send_signal(signal.SIGINT)
             self.assertEqual(run.wait(10), DONE)
@@ -352,7 +375,8 @@ class Node(Case):
     def test_invite(self):
         made = {"token": "wrn-join-SECRET", "id": ID, "gateway": "nyc-1", "expires": "2026-12-01T00:00:00.000Z"}
         self.answers["POST /api/v1/invites"] = 201, made
-        words = ("node", "invite", "--name", "nyc-1", "--location", "New York, USA", "--region=us-east-1", "--tier", "pro",
+        words = ("node", "invite", "--name", "nyc-1", "--location", "New York, USA", "--region=us-east-1", "--tier",
+                 "pro",
                  "--host", "198.51.100.7", "--expires", "24h")
         self.assertEqual(self.expect(DONE, *words).stdout, "wrn-join-SECRET\n")
         self.assertEqual(self.server.told("POST")[0][1], {
@@ -384,7 +408,8 @@ class Node(Case):
     def test_join_refused(self):
         for code, name in ((403, "denied"), (410, "lost"), (422, "value")):
             self.answers["POST /api/v1/cluster/join"] = problem(code, name, "the token was used by another server")
-            done = self.expect(FAILED, "node", "join", "wrn-join-SECRET", wrong=["wgctl: the token was used by another"])
+            done = self.expect(FAILED, "node", "join", "wrn-join-SECRET",
+                               wrong=["wgctl: the token was used by another"])
             self.assertNotIn("SECRET", done.stderr + done.stdout)
 
     def test_a_token_does_not_stay_in_the_list_of_processes(self):
@@ -396,7 +421,8 @@ class Node(Case):
             return 200, {}
 
         self.answers["POST /api/v1/cluster/join"] = slow
-        with subprocess.Popen([WGCTL, "node", "join", "wrn-join-SECRET"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        with subprocess.Popen([WGCTL, "node", "join", "wrn-join-SECRET"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL,
                               env=self.environment) as run:
             self.assertTrue(arrived.wait(30))
             words = Path(f"/proc/{run.pid}/cmdline").read_bytes()
@@ -412,7 +438,8 @@ class Node(Case):
     def test_set_and_drain(self):
         for gateway in ("fra-1", OTHER_ID):
             self.answers[f"PATCH /api/v1/gateways/{gateway}"] = 200, {"id": OTHER_ID}
-        self.expect(DONE, "node", "set", "fra-1", "--tier", "pro", "--host", "a.example", "--status", "active", "--capacity", "9")
+        self.expect(DONE, "node", "set", "fra-1", "--tier", "pro", "--host", "a.example", "--status", "active",
+                    "--capacity", "9")
         self.expect(DONE, "node", "drain", OTHER, said=["takes no new devices"])
         self.assertEqual(self.server.told("PATCH"), [
             ("/api/v1/gateways/fra-1", {"tier": "pro", "public_host": "a.example", "status": "active", "capacity": 9}),
@@ -447,7 +474,8 @@ class Operator(Case):
     def setUp(self):
         super().setUp()
         self.all = [{"key": KEY, "name": "anna", "parent": KEY, "is_root": True, "is_here": True, "state": "stands"},
-                    {"key": "B" * 43 + "=", "name": "ben", "parent": KEY, "is_root": False, "is_here": False, "state": "removed"}]
+                    {"key": "B" * 43 + "=", "name": "ben", "parent": KEY, "is_root": False, "is_here": False,
+                     "state": "removed"}]
         self.answers["GET /api/v1/operators"] = 200, {"operators": self.all}
         self.secret = os.path.join(self.room, "passphrase")
         Path(self.secret).write_text("correct horse battery\n")
@@ -516,7 +544,8 @@ class Kinds(Case):
             self.expect(DONE, "get", plural.replace("_", "-"), said=[ID])
 
     def test_a_list_comes_whole(self):
-        rows = [{"id": f"{i:032x}", "login": f"u{i}", "name": "日本語" if i % 2 else "a", "role": "user"} for i in range(7)]
+        rows = [{"id": f"{i:032x}", "login": f"u{i}", "name": "日本語" if i % 2 else "a",
+                 "role": "user"} for i in range(7)]
         self.rows("users", rows)
         lines = self.expect(DONE, "user", "list").stdout.splitlines()
         self.assertEqual(len(lines), 8)
@@ -524,13 +553,15 @@ class Kinds(Case):
         self.assertEqual(set(role), {lines[0].index("ROLE")})
         whole = json.loads(self.expect(DONE, "get", "users", "--json").stdout)
         self.assertEqual(whole, {"users": rows, "next": None})
-        self.assertEqual(len(json.loads(self.expect(DONE, "user", "list", "--limit", "3", "--json").stdout)["users"]), 3)
+        self.assertEqual(len(json.loads(self.expect(DONE, "user", "list", "--limit", "3", "--json").stdout)["users"]),
+                         3)
 
     def test_show(self):
         row = {"id": ID, "login": "anna", "note": "first\nsecond\x07", "later": {"a": [1]}, "expires": None}
         self.rows("users", [{"id": OTHER_ID, "login": "ben"}, {"id": OTHER_ID, "login": "x"}, row])
         self.answers[f"GET /api/v1/users/{ID}"] = 200, row
-        by_id = self.expect(DONE, "user", "show", ID, said=["login    anna", "    first\n    second?\n", '{"a":[1]}']).stdout
+        by_id = self.expect(DONE, "user", "show", ID, said=["login    anna", "    first\n    second?\n",
+                                                            '{"a":[1]}']).stdout
         self.assertEqual(by_id, self.expect(DONE, "users", "show", "anna").stdout)
         self.assertEqual(by_id, self.expect(DONE, "get", "users", "anna").stdout)
         self.expect(FAILED, "user", "show", "eve", wrong=["there is no user eve; wgctl get users lists them"])
@@ -551,7 +582,8 @@ class Kinds(Case):
                          {"login": "anna", "plan": OTHER_ID, "role": "admin", "expires": "2026-12-31T00:00:00Z",
                           "email": "a@b.example"})
         self.assertEqual(self.added("plans", "plan", "add", "--name", "big", "--devices", "5", "--down", str(2**53),
-                                    "--up", "1000", "--device-life", "30d", "--shape", "true", "--suspend_shared", "false",
+                                    "--up", "1000", "--device-life", "30d", "--shape", "true",
+                                    "--suspend_shared", "false",
                                     "--tiers", "pro,basic", "--tiers", "free", "--period", "month"),
                          {"name": "big", "devices": 5, "down": str(2**53), "up": 1000, "device_life": 30 * 86400,
                           "shape": True, "suspend_shared": False, "tiers": ["pro", "basic", "free"], "period": "month"})
@@ -560,7 +592,8 @@ class Kinds(Case):
         self.assertEqual(self.added("holds", "hold", "add", "--subject", "user/anna", "--reason", "late"),
                          {"subject": f"user/{ID}", "reason": "late"})
         rules = [{"verdict": "allow", "to": ["10.0.0.0/8"]}]
-        self.assertEqual(self.added("policy_versions", "policy-version", "add", "--policy", ID, "--rules", json.dumps(rules)),
+        self.assertEqual(self.added("policy_versions", "policy-version", "add", "--policy", ID, "--rules",
+                                    json.dumps(rules)),
                          {"policy": ID, "rules": rules})
         self.expect(USAGE, "policy-version", "add", "--policy", ID, "--rules", "{}", wrong=["a JSON list"])
         self.expect(USAGE, "policy-version", "add", "--policy", ID, "--rules", "[", wrong=["--rules is no JSON"])
@@ -723,6 +756,27 @@ class Connection(Case):
                 self.assertNotIn("Sanitizer", done.stderr)
 
 
+    def test_writes_answered_with_wrong_types(self):
+        out = os.path.join(self.room, "out")
+        secret = os.path.join(self.room, "secret")
+        Path(secret).write_text("long enough\n")
+        self.answers["GET /api/v1/members"] = 200, MEMBERS
+        self.answers["GET /api/v1/operators"] = 200, {"operators": [{"key": KEY, "name": "anna", "state": "stands"}]}
+        for document in (None, 7, [1], {"knew": 1, "voided": {}, "file": 3}, {"knew": [1, None], "file": "no base64!"}):
+            for path, words in (("cluster", ("cluster", "init", "--name", "x")), ("invites", ("node", "invite",
+                                                                                              "--name", "x")),
+                                ("cluster/join", ("node", "join", "x")), (f"members/{OTHER}/evict", ("node", "evict",
+                                                                                                     OTHER, "--yes")),
+                                ("operators", ("operator", "add", "x")), ("plans", ("plan", "add", "--name", "x")),
+                                (f"operators/{KEY}/export",
+                                 ("operator", "export", "anna", "--out", out, "--passphrase-file", secret))):
+                self.answers[f"POST /api/v1/{path}"] = 201, json.dumps(document).encode()
+                done = self.run_wgctl(*words)
+                self.assertIn(done.returncode, (DONE, FAILED), done.stderr)
+                self.assertNotIn("Sanitizer", done.stderr)
+                self.assertFalse(os.path.exists(out))
+
+
 class Terminal(Case):
     EVIL = "a\x1b]0;owned\x07\x1b[31mb\u009bc\u202ed\r\ne"
 
@@ -763,7 +817,8 @@ class Terminal(Case):
         self.assertNotIn("\x1b", self.expect(DONE, "cluster", "status").stdout)
 
     def test_a_reader_that_has_seen_enough(self):
-        with subprocess.Popen([WGCTL, "completion", "zsh"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment) as run:
+        with subprocess.Popen([WGCTL, "completion", "zsh"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=self.environment) as run:
             run.stdout.read(1)
             run.stdout.close()
             self.assertEqual((run.wait(30), run.stderr.read()), (FAILED, b""))
