@@ -125,7 +125,7 @@ static const char *key_of(json_t *operator)
 static void show_removed(struct page *page, json_t *document, const void *context)
 {
 	(void)document, (void)context;
-	page_line(page, "That key counts no more. Those that it named are gone with it: wgctl operator list");
+	page_line(page, "That key counts no more. Who is left: wgctl operator list");
 }
 
 static enum exit_status confirm_remove(const struct given *given, json_t *operator)
