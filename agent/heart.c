@@ -172,10 +172,11 @@ static void forget_gone(struct heart *heart)
 static void tell_standing(struct heart *heart)
 {
 	const struct mesh *mesh = node_mesh(heart->node);
-	struct heart_standing now = { .is_member = mesh->is_member,
+	struct heart_standing now = { .is_told = true,
+				      .is_member = mesh->is_member,
 				      .is_evicted = mesh->is_evicted,
 				      .is_twin = mesh->is_twin,
-				      .stage = mesh->exchange.stage,
+				      .may_serve = exchange_may_serve(mesh),
 				      .is_stale = mesh->exchange.is_stale };
 	struct bytes bytes = bytes_of(&now, sizeof now);
 
@@ -473,7 +474,6 @@ enum code heart_open(uv_loop_t *loop, const struct node_config *node, const stru
 		freed(heart);
 		return code;
 	}
-	heart->standing.stage = EXCHANGE_DONE + 1; /* as none is, so that the first one is told */
 	heart_told_open(&heart->told, loop, hooks);
 	if (pthread_create(&heart->thread, NULL, run, heart)) {
 		heart_told_end(&heart->told, freed, heart);

@@ -209,7 +209,8 @@ static void on_stands(void *context, const struct heart_standing *standing)
 	server->standing = *standing;
 	log_say(LOG_INFO, "standing", LOG_OF_TEXT("member", standing->is_member ? "yes" : "no"),
 		LOG_OF_TEXT("evicted", standing->is_evicted ? "yes" : NULL),
-		LOG_OF_TEXT("twin", standing->is_twin ? "yes" : NULL), LOG_OF_NUMBER("stage", standing->stage));
+		LOG_OF_TEXT("twin", standing->is_twin ? "yes" : NULL),
+		LOG_OF_TEXT("serves", standing->may_serve ? "yes" : "no"));
 	if (standing->is_member)
 		server_end_joining(server);
 	server_publish(server);

@@ -378,7 +378,7 @@ void api_ready(void *context, struct call *call)
 
 	if (!api_is_member(api, call))
 		return;
-	if (standing->stage == EXCHANGE_DONE && !standing->is_twin) {
+	if (standing->may_serve && !standing->is_twin) {
 		call_answer(call, 200, bytes_text("{\"ok\":true}"));
 		return;
 	}

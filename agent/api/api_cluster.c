@@ -179,6 +179,8 @@ struct join {
 	struct call *call;
 	uv_timer_t timer;
 	uint64_t until;
+	enum code code; /* why it came to nothing, and in words */
+	struct err err;
 	bool is_looking, is_whole, is_over;
 };
 
@@ -223,7 +225,7 @@ static void join_look(void *context, const struct node *node)
 	struct join *join = context;
 	const struct mesh *mesh = node_mesh(node);
 
-	join->is_whole = mesh->is_member && mesh->exchange.stage == EXCHANGE_DONE && exchange_is_whole(mesh);
+	join->is_whole = mesh->is_member && exchange_may_serve(mesh) && exchange_is_whole(mesh);
 }
 
 static void join_looked(void *context)
@@ -241,15 +243,16 @@ static void join_left(void *context)
 {
 	struct join *join = context;
 
+	if (join->call)
+		call_refuse(join->call, join->code, &join->err);
 	join_end(join);
 }
 
-/* Nothing half joined stays behind. */
+/* Nothing half joined stays behind, and who is told so may join anew at once. */
 static void join_fail(struct join *join, enum code code, const struct err *err)
 {
-	if (join->call)
-		call_refuse(join->call, code, err);
-	join->call = NULL;
+	join->code = code;
+	join->err = *err;
 	uv_timer_stop(&join->timer);
 	server_leave(join->api->server, join_left, join);
 }

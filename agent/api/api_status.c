@@ -46,7 +46,7 @@ static void look(void *context, const struct node *node)
 
 	status->peers = must_alloc((mesh->peers_count + 1) * sizeof *status->peers);
 	status->count = mesh->peers_count;
-	status->is_exchanged = mesh->exchange.stage == EXCHANGE_DONE;
+	status->is_exchanged = exchange_may_serve(mesh);
 	status->is_twin = mesh->is_twin;
 	for (size_t i = 0; i < mesh->peers_count; i++) {
 		const struct peer *peer = mesh->peers[i];

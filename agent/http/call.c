@@ -281,7 +281,7 @@ static bool admit(struct call *call, struct refusal *refusal)
 	assert(call->req->entity.len == head->body);
 	call->body = bytes_of(input->bytes + head->size, head->body);
 	memcpy(call->method, head->method.data, head->method.size);
-	if (!judge(connection->server->setup.routes, &connection->caller, head, &call->match, refusal))
+	if (!http_judge(connection->server->setup.routes, &connection->caller, head, &call->match, refusal))
 		return false;
 	for (size_t i = 0; i < call->match.found_count; i++)
 		if (!target_segment(call->match.found[i], &call->arena, &call->places[i], refusal))

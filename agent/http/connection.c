@@ -101,9 +101,9 @@ static bool take_head(struct connection *connection)
 
 	if (verdict == GATE_MORE)
 		return false;
-	is_taken =
-		verdict == GATE_WHOLE &&
-		(judge(connection->server->setup.routes, &connection->caller, &head, &match, &refusal) || !head.body);
+	is_taken = verdict == GATE_WHOLE &&
+		   (http_judge(connection->server->setup.routes, &connection->caller, &head, &match, &refusal) ||
+		    !head.body);
 	if (is_taken) {
 		connection->whole = head.size + head.body;
 		return true;

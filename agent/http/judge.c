@@ -50,8 +50,8 @@ static bool judge_body(const struct route *route, const struct gate_head *head, 
 	return refuse(refusal, 400, E_FORM, "No body is taken here.");
 }
 
-bool judge(const struct routes *routes, const struct caller *caller, const struct gate_head *head,
-	   struct route_match *ret_match, struct refusal *ret_refusal)
+bool http_judge(const struct routes *routes, const struct caller *caller, const struct gate_head *head,
+		struct route_match *ret_match, struct refusal *ret_refusal)
 {
 	*ret_match = routes_find(routes, head->method, head->path);
 	return judge_path(ret_match, ret_refusal) && judge_caller(ret_match->route, caller, ret_refusal) &&

@@ -11,7 +11,7 @@
 
 enum { JUDGE_BODY_MAX = 8 << 20 /* of any route */ };
 
-bool judge(const struct routes *routes, const struct caller *caller, const struct gate_head *head,
-	   struct route_match *ret_match, struct refusal *ret_refusal);
+bool http_judge(const struct routes *routes, const struct caller *caller, const struct gate_head *head,
+		struct route_match *ret_match, struct refusal *ret_refusal);
 
 #endif

@@ -18,12 +18,6 @@ enum {
 	GROUP_ROOM = 1 << 16
 };
 
-static void cleanup_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-}
-
 static enum code fail_errno(struct err *err, const char *what, const char *path)
 {
 	enum code code = errno == ENOENT || errno == ENOTDIR ? E_ABSENT

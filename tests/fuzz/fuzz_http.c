@@ -119,7 +119,7 @@ static void check_judged(const struct gate_head *head, enum caller_kind kind)
 	struct route_match match;
 	struct refusal refusal;
 
-	if (!judge(routes, &caller, head, &match, &refusal)) {
+	if (!http_judge(routes, &caller, head, &match, &refusal)) {
 		check_refusal(&refusal);
 		assert((refusal.status == 405) == !!*refusal.allow);
 		return;
