@@ -258,12 +258,16 @@ static void markdown_command(const struct command *command, struct buf *out)
 static void markdown_kind(const struct commands *commands, size_t at, struct buf *out)
 {
 	const struct command *command = telling(commands, at);
+	struct buf text = buf_growing(1 << 16);
 
 	PUT(out, "\n### wgctl ", commands->all[at].group, "\n\n");
-	put_capital(group_about(&commands->all[at]), put_plain, out);
-	PUT(out, ". Commands: ");
-	put_verbs(commands, at, out);
-	PUT(out, ".\n");
+	put_capital(group_about(&commands->all[at]), put_plain, &text);
+	PUT(&text, ". Commands: ");
+	put_verbs(commands, at, &text);
+	PUT(&text, ".");
+	buf_put_byte(&text, 0);
+	put_paragraph((const char *)text.data, out);
+	buf_done(&text);
 	if (command)
 		markdown_options(command->options, out);
 }
