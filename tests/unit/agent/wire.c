@@ -250,14 +250,20 @@ void wire_run_ms(uv_loop_t *loop, unsigned ms)
 		wire_turn(loop);
 }
 
+/* Not pipes: a sanitizer talks through such with who names functions for it. */
 static size_t count_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
 	size_t count = 0;
 
 	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
+	while ((entry = readdir(dir))) {
+		char name[64];
+		ssize_t size = readlinkat(dirfd(dir), entry->d_name, name, sizeof name);
+
+		count += size > 0 && strncmp(name, "pipe:", 5) != 0;
+	}
 	closedir(dir);
 	return count;
 }
