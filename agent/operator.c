@@ -95,6 +95,54 @@ static enum code read_one(const char *state_dir, const char *name, struct operat
 	return OK;
 }
 
+enum code operator_find(const char *state_dir, struct key32 key, struct operator_key **ret_key, struct err *err)
+{
+	struct operator_key *found = take_memory();
+	char name[FILE_NAME_SIZE];
+	enum code code;
+
+	file_name(key, name);
+	code = read_one(state_dir, name, found, err);
+	if (!code && memcmp(found->signer.key.bytes, key.bytes, sizeof key.bytes))
+		code = fail(err, E_FORM, "%s/%s holds another key than its name says", state_dir, name);
+	if (code) {
+		operator_free(found);
+		return code == E_ABSENT
+			       ? fail(err, E_ABSENT, "this key does not lie on this server: ask where it was made")
+			       : code;
+	}
+	*ret_key = found;
+	return OK;
+}
+
+/* Behind the front: salt and nonce, then the seed and the name, sealed by a key that the passphrase gives. */
+#define SEALED_FRONT "warren-operator-1 "
+
+enum { SEALED_SIZE = 32 + 64 };
+
+enum code operator_seal(const struct operator_key *key, struct bytes passphrase, const uint8_t salt[OPERATOR_SALT],
+			char room[OPERATOR_SEALED_MAX], struct err *err)
+{
+	uint8_t raw[OPERATOR_SALT + crypto_secretbox_MACBYTES + SEALED_SIZE];
+	uint8_t plain[SEALED_SIZE] = { 0 }, secret[crypto_secretbox_KEYBYTES];
+	size_t front = strlen(SEALED_FRONT);
+
+	_Static_assert(OPERATOR_SALT == crypto_pwhash_SALTBYTES + crypto_secretbox_NONCEBYTES, "salt and nonce");
+	if (crypto_pwhash(secret, sizeof secret, (const char *)passphrase.data, passphrase.size, salt,
+			  crypto_pwhash_OPSLIMIT_MODERATE, crypto_pwhash_MEMLIMIT_MODERATE,
+			  crypto_pwhash_ALG_ARGON2ID13))
+		return fail(err, E_LIMIT, "sealing takes 256 MiB of memory, which this server has not got: free some");
+	memcpy(plain, key->seed, 32);
+	memcpy(plain + 32, key->name, strnlen(key->name, 64));
+	memcpy(raw, salt, OPERATOR_SALT);
+	crypto_secretbox_easy(raw + OPERATOR_SALT, plain, sizeof plain, salt + crypto_pwhash_SALTBYTES, secret);
+	sodium_memzero(plain, sizeof plain);
+	sodium_memzero(secret, sizeof secret);
+	memcpy(room, SEALED_FRONT, front);
+	base64_write(bytes_of(raw, sizeof raw), room + front);
+	return OK;
+}
+
 static bool is_key_file(const char *name)
 {
 	size_t size = strlen(name), end = strlen(FILE_END);

@@ -28,6 +28,17 @@ enum code operator_remove(const char *state_dir, struct key32 key, struct err *e
 enum code operator_list(const char *state_dir, struct arena *arena, struct key32 **ret_keys, size_t *ret_count,
 			struct err *err);
 
+/* That one; E_ABSENT: it is not here. */
+enum code operator_find(const char *state_dir, struct key32 key, struct operator_key **ret_key, struct err *err);
+
+/*
+ * A copy that only the passphrase opens, as text; it costs much time and 256 MiB, so not on the loop's thread. `salt`
+ * is random. E_LIMIT: there is no memory for it.
+ */
+enum { OPERATOR_SEALED_MAX = 512, OPERATOR_SALT = 40, PASSPHRASE_MIN = 12, PASSPHRASE_MAX = 128 };
+enum code operator_seal(const struct operator_key *key, struct bytes passphrase, const uint8_t salt[OPERATOR_SALT],
+			char room[OPERATOR_SEALED_MAX], struct err *err);
+
 /* Of those that are here and count as operators the one nearest to the root. E_ABSENT says how to get one here. */
 enum code operator_read(const char *state_dir, const struct members *members, struct operator_key **ret_key,
 			struct err *err);

@@ -63,6 +63,13 @@ struct api_view {
 bool api_view(struct api *api, struct call *call, struct api_view *ret_view);
 void api_view_done(struct api_view *view);
 
+/* The operator's key that signs here; false: refused. The caller frees it. */
+bool api_operator_key(struct api *api, struct call *call, const struct api_view *view, struct operator_key **ret_key);
+
+/* One statement of that kind, signed and brought; NULL: refused. */
+struct api_wait *api_sign(struct api *api, struct call *call, const struct api_view *view, const struct kind *kind,
+			  const void *row);
+
 /* A member by its node id or its gateway's name; of several that served a gateway the one that stands. NULL: refused.
  */
 const struct member *api_member(struct api_view *view, struct call *call, struct bytes text, const char *field);
@@ -95,6 +102,10 @@ void api_invite_make(void *context, struct call *call);
 void api_invite_list(void *context, struct call *call);
 void api_invite_void(void *context, struct call *call);
 void api_operator_list(void *context, struct call *call);
+void api_operator_add(void *context, struct call *call);
+void api_operator_remove(void *context, struct call *call);
+void api_operator_export(void *context, struct call *call);
+void api_doctor(void *context, struct call *call);
 void api_conflicts(void *context, struct call *call);
 /* Of any kind of the tier SHARED. */
 void api_records_list(struct api *api, struct call *call, const struct kind *kind);

@@ -11,17 +11,6 @@
 
 enum { INVITE_LIFE_S = 24 * 3600, INVITE_LIFE_MAX_S = 30 * 24 * 3600, EVICTION_STANDING_MAX = 2000 };
 
-static bool read_operator(struct api *api, struct call *call, const struct api_view *view,
-			  struct operator_key **ret_key)
-{
-	struct err err = { 0 };
-	enum code code = operator_read(server_state_dir(api->server), view->realm.members, ret_key, &err);
-
-	if (code)
-		call_refuse(call, code, &err);
-	return !code;
-}
-
 /* --- The list. */
 
 void api_members_list(void *context, struct call *call)
@@ -127,7 +116,7 @@ static void bring_invite(struct api_wait *wait)
 
 	if (!wait->call || !api_view(wait->api, wait->call, &view))
 		return;
-	if (read_operator(wait->api, wait->call, &view, &key)) {
+	if (api_operator_key(wait->api, wait->call, &view, &key)) {
 		inviting->token.count =
 			server_endpoints(wait->api->server, inviting->token.addresses, JOIN_TOKEN_ADDRESSES);
 		sign_invite(wait->api, key, inviting, &view.realm, &whole);
@@ -215,7 +204,7 @@ static bool may_sign(struct api *api, struct call *call)
 
 	if (!api_view(api, call, &view))
 		return false;
-	if (read_operator(api, call, &view, &key))
+	if (api_operator_key(api, call, &view, &key))
 		operator_free(key);
 	api_view_done(&view);
 	return key;
@@ -324,23 +313,6 @@ void api_invite_list(void *context, struct call *call)
 	api_answer(call, 200, &say);
 }
 
-/* One statement of that kind, signed and brought; NULL: refused. */
-static struct api_wait *bring(struct api *api, struct call *call, struct api_view *view, const struct kind *kind,
-			      const void *row)
-{
-	struct operator_key *key;
-	struct api_wait *wait;
-	struct bytes whole;
-
-	if (!read_operator(api, call, view, &key))
-		return NULL;
-	whole = operator_sign(&key->signer, &view->realm, kind, row, call_arena(call));
-	operator_free(key);
-	wait = api_wait_new(api, call);
-	api_wait_bring(wait, &whole, 1);
-	return wait;
-}
-
 void api_invite_void(void *context, struct call *call)
 {
 	struct invite_void_row row = { .has = BIT(AT_invite_void_invite) };
@@ -352,7 +324,7 @@ void api_invite_void(void *context, struct call *call)
 		return;
 	if (hex_read(call_path(call, 0), row.invite.bytes, sizeof row.invite.bytes) &&
 	    members_invite(view.realm.members, row.invite)) {
-		bring(api, call, &view, KIND_TABLE(invite_void), &row);
+		api_sign(api, call, &view, KIND_TABLE(invite_void), &row);
 	} else {
 		fail(&err, E_ABSENT, "there is no such invite");
 		call_refuse(call, E_ABSENT, &err);
@@ -452,7 +424,7 @@ static void evict(struct api *api, struct call *call, struct api_view *view, jso
 	row.heir = heir->key;
 	row.standing = standing_of(&view->realm, member, call_arena(call));
 	row.has |= row.standing.count ? BIT(AT_eviction_standing) : 0;
-	wait = bring(api, call, view, KIND_TABLE(eviction), &row);
+	wait = api_sign(api, call, view, KIND_TABLE(eviction), &row);
 	if (!wait)
 		return;
 	evicting = must_alloc(sizeof *evicting);

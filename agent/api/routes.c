@@ -52,6 +52,10 @@ const struct route api_routes[] = {
 	{ "POST", "/api/v1/invites", ROUTE_OWNERS, BODY_JSON, api_invite_make, "makes a join token" },
 	{ "DELETE", "/api/v1/invites/{id}", ROUTE_OWNERS, BODY_NONE, api_invite_void, "takes one back" },
 	{ "GET", "/api/v1/operators", ROUTE_OWNERS, BODY_NONE, api_operator_list, "whose keys sign" },
+	{ "POST", "/api/v1/operators", ROUTE_OWNERS, BODY_JSON, api_operator_add, "makes a further key, here" },
+	{ "DELETE", "/api/v1/operators/{key}", ROUTE_OWNERS, BODY_NONE, api_operator_remove, "a key counts no more" },
+	{ "POST", "/api/v1/operators/{key}/export", ROUTE_OWNERS, BODY_JSON, api_operator_export, "a sealed copy of a key" },
+	{ "GET", "/api/v1/doctor", ROUTE_OWNERS, BODY_NONE, api_doctor, "what is amiss around this server" },
 	{ "GET", "/api/v1/conflicts", ROUTE_OWNERS, BODY_NONE, api_conflicts, "what somebody has to decide" },
 #define KIND(name, plural, place, tier, ...) ROUTES_##tier(name, plural)
 #include MODEL_DEF
