@@ -90,7 +90,8 @@ static void send_rest(struct call *call)
 	size_t size = call->rest.size < PIECE_MAX ? call->rest.size : PIECE_MAX;
 	struct bytes piece = bytes_of(call->rest.data, size);
 
-	call->rest = bytes_of(call->rest.data + size, call->rest.size - size);
+	if (size)
+		call->rest = bytes_of(call->rest.data + size, call->rest.size - size);
 	send_piece(call, piece, !call->rest.size);
 }
 
