@@ -267,6 +267,7 @@ static void seal(uv_work_t *work)
 static void seal_done(uv_work_t *work, int status)
 {
 	struct sealing *sealing = work->data;
+	char text[2 * OPERATOR_SEALED_MAX];
 	struct say say;
 
 	(void)status;
@@ -275,7 +276,8 @@ static void seal_done(uv_work_t *work, int status)
 	} else if (sealing->call) {
 		say = say_new();
 		say_object(&say, NULL);
-		say_text(&say, "file", sealing->sealed);
+		base64_write(bytes_text(sealing->sealed), text);
+		say_text(&say, "file", text);
 		say_object_end(&say);
 		api_answer(sealing->call, 200, &say);
 	}
