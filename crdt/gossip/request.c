@@ -167,6 +167,8 @@ static enum code ask(struct mesh *mesh, const struct errand *errand, struct judg
 
 	if (refusal)
 		return fail(err, E_BUSY, "%s", refusal);
+	if (errand->link && errand->copies >= members_standing(mesh->t0.members))
+		return fail(err, E_BUSY, "the member that does it does not know of as many members yet: try again");
 	if (errand->copies && errand->copies >= members_standing(mesh->t0.members))
 		return fail(err, E_VALUE, "%u copies beside this one are more than there are other members",
 			    errand->copies);

@@ -43,6 +43,33 @@ static void what_another_spends_is_done_there_and_answered_here(void **state)
 	scene_free(errands.scene);
 }
 
+/* Who asked counted by what is known there. */
+static void a_home_that_knows_of_fewer_members_says_try_again(void **state)
+{
+	struct asked_for asking;
+	struct bytes eviction;
+	struct id token;
+	uint64_t number;
+
+	(void)state;
+	errands_begin(4);
+	token = errands_token(HOME, 2);
+	asking = errand_spending(token, "a");
+	asking.copies = 3;
+	eviction = scene_evict(errands.scene, 3, HOME);
+	errands.wires[THIRD]->is_held = true;
+	number = errand_ask(errands.reals[OTHER], &asking);
+	real_bring(errands.reals[HOME], &eviction, 1);
+	errands.wires[THIRD]->is_held = false;
+	scene_pass(errands.scene, 500);
+	assert_non_null(strstr(errands_answer(OTHER, number, E_BUSY)->text, "does not know of as many members"));
+	assert_int_equal(errands_count(HOME, token), 0);
+	/* What is known here too is no matter of trying again. */
+	number = errand_ask(errands.reals[OTHER], &asking);
+	errands_answer(OTHER, number, E_VALUE);
+	scene_free(errands.scene);
+}
+
 static void a_repeat_is_answered_alike_wherever_it_is_asked(void **state)
 {
 	struct id token, first;
@@ -345,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_another_spends_is_done_there_and_answered_here),
+		cmocka_unit_test(a_home_that_knows_of_fewer_members_says_try_again),
 		cmocka_unit_test(a_repeat_is_answered_alike_wherever_it_is_asked),
 		cmocka_unit_test(two_at_once_under_one_key_are_one_use),
 		cmocka_unit_test(nobody_is_told_before_another_member_has_it),
