@@ -254,12 +254,58 @@ static enum code walk_down(struct gift *gift, const struct frontier *from, struc
 	return OK;
 }
 
+static bool has_end(const struct gift_entry *all, size_t count, uint64_t seq)
+{
+	for (size_t i = count; i-- > 0;)
+		if (all[i].logged.last <= seq)
+			return all[i].logged.last == seq;
+	return false;
+}
+
+/* How many of a stream's entries lie below the last one that follows none of them; 0 where more than footprints do. */
+static size_t count_below_gap(const struct gift_entry *all, size_t count)
+{
+	uint64_t horizon = all[0].logged.first - 1;
+	size_t left = 0;
+
+	for (size_t i = count; i-- > 1 && !left;)
+		if (all[i].logged.first - 1 > horizon && !has_end(all, i, all[i].logged.first - 1))
+			left = i;
+	for (size_t i = 0; i < left; i++)
+		if (all[i].logged.form != LOG_FOOTPRINT)
+			return 0;
+	return left;
+}
+
+/*
+ * The donor may have dropped the lowest footprints while it gave, or its disk may have lost one. Those below a gap are
+ * left out: the log begins above it, as if they had been dropped here.
+ */
+static void leave_gaps(struct gift *gift)
+{
+	size_t kept = 0, count;
+
+	for (size_t from = 0; from < gift->entries_count; from += count) {
+		const struct gift_entry *all = gift->entries + from;
+		size_t left;
+
+		for (count = 1; from + count < gift->entries_count; count++)
+			if (stream_compare(&all[count].logged.stream, &all[0].logged.stream))
+				break;
+		left = count_below_gap(all, count);
+		memmove(gift->entries + kept, all + left, (count - left) * sizeof *all);
+		kept += count - left;
+	}
+	gift->entries_count = kept;
+}
+
 enum code gift_judge(struct gift *gift, struct err *err)
 {
 	enum code code = OK;
 
 	if (!vector_covers(&gift->vector, &gift->stable))
 		return fail(err, E_VALUE, "the donor lacks what it says that everybody has");
+	leave_gaps(gift);
 	for (size_t i = 0; !code && i < gift->vector.count; i++)
 		code = walk_down(gift, &gift->vector.all[i], err);
 	/* What everybody has needs no chain, for it is no longer there whole. */

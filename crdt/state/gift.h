@@ -60,7 +60,7 @@ enum code gift_add_entry(struct gift *gift, const struct logged *logged, struct 
 
 /*
  * All of it is there: says which entries the vector has. Each of its ends must be in the log with the author's
- * signature, and the chain below it, down to what everybody has. E_VALUE.
+ * signature, and the chain below it, down to what everybody has. Footprints below a gap are left out. E_VALUE.
  */
 enum code gift_judge(struct gift *gift, struct err *err);
 

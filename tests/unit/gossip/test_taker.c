@@ -229,6 +229,53 @@ static void an_end_is_in_the_log(void **state)
 	carry_end(&two);
 }
 
+/* Footprints of all but the last, and one of them gone. */
+static size_t leave_footprints(struct real *donor, struct stream stream, size_t gone)
+{
+	struct log_place place = { 0 };
+	struct store_txn *txn;
+	struct logged logged;
+	size_t count = 0;
+
+	assert_int_equal(store_begin(donor->store, &txn, NULL), OK);
+	while (!log_after(txn, stream, place, &logged, NULL)) {
+		place = log_place_of(&logged);
+		if (logged.last == vector_seq(&real_mesh(donor)->vector, stream))
+			break;
+		assert_int_equal(log_shrink(txn, &logged, LOG_FOOTPRINT, NULL), OK);
+		if (++count == gone) {
+			assert_int_equal(log_after(txn, stream, log_behind(logged.first - 1), &logged, NULL), OK);
+			assert_int_equal(log_drop(txn, &logged, NULL), OK);
+		}
+	}
+	assert_int_equal(store_commit(txn, NULL), OK);
+	return count;
+}
+
+/* A bit of its key that turned takes an entry out of its place: what lies below is as good as dropped. */
+static void below_a_gap_no_footprint_is_taken(void **state)
+{
+	enum { BATCHES = 9, GONE = 4 };
+
+	(void)state;
+	for (size_t gone = 0; gone <= GONE; gone += GONE) {
+		struct two two = carry_two(0);
+		struct stream stream = { real_mesh(two.donor)->node, 1, LANE_PEOPLE };
+		const struct gift *gift = &two.taker.gift;
+		size_t count;
+
+		for (size_t i = 0; i < BATCHES; i++)
+			real_write(two.donor, 10, 0);
+		carry_put_stable(two.donor);
+		count = leave_footprints(two.donor, stream, gone);
+		assert_true(count > GONE + 1);
+		assert_int_equal(carry_all(&two.carry, &two.taker, &two.err), OK);
+		assert_int_equal(gift->entries_count, count + 1 - gone);
+		assert_int_equal(gift->entries[0].logged.first, gift->entries[0].logged.last);
+		carry_end(&two);
+	}
+}
+
 static void a_footprint_is_of_one_batch(void **state)
 {
 	struct two two = carry_two(1);
@@ -329,6 +376,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_asked_for_is_refused),
 		cmocka_unit_test(pieces_go_on_where_they_ended),
 		cmocka_unit_test(an_end_is_in_the_log),
+		cmocka_unit_test(below_a_gap_no_footprint_is_taken),
 		cmocka_unit_test(a_footprint_is_of_one_batch),
 		cmocka_unit_test(windows_overlap),
 		cmocka_unit_test(a_snapshot_has_a_limit),
