@@ -121,6 +121,7 @@ static enum code tick(struct mesh *mesh, struct err *err)
 	mesh->ticked = mesh->now;
 	beat_tick(mesh);
 	link_tick(mesh);
+	t0_tick(mesh);
 	exchange_tick(mesh);
 	code = recover_tick(mesh, err);
 	if (!code)

@@ -219,6 +219,18 @@ static void compare_sums(struct mesh *mesh, struct link *link)
 	link_owe(mesh, link, OWED_T0_SUM | OWED_T0_LIST);
 }
 
+/* What a full disk refused is told again only to whoever asks; and that may have been too soon after the last time. */
+void t0_tick(struct mesh *mesh)
+{
+	for (struct link *link = mesh->links; link; link = link->next) {
+		if (!t0_trusts(mesh, link) || !link->t0.has_said || sum_equal(link->t0.said, mesh->t0.sum) ||
+		    mono_since_ns(mesh->now, link->t0.again) < LIST_PAUSE)
+			continue;
+		link->t0.again = mesh->now;
+		link_owe(mesh, link, OWED_T0_SUM);
+	}
+}
+
 /* Whoever was told everything is to have the new ones at once; with the others the set is compared anew. */
 static void tell_links(struct mesh *mesh)
 {

@@ -41,6 +41,7 @@ struct t0_link {
 	size_t strange;            /* bytes of statements that came from a stranger */
 	bool has_said;             /* what the peer's set weighs */
 	struct sum said, own_said; /* and what we last said of ours */
+	struct mono_time again;    /* when that was last said because the two differ */
 	bool is_clock_told;        /* an operator was, that it is wrong */
 	bool is_shown;             /* what makes us a member, or our application */
 	char *refusal;             /* of the peer's application */
@@ -77,6 +78,9 @@ void t0_begin(struct mesh *mesh, struct link *link);
 
 /* To a peer that was evicted, before its link is closed: by whom, so that it need not take our word for it. */
 void t0_show_eviction(struct mesh *mesh, struct link *link);
+
+/* Once a second: where a peer's set is another still, what ours weighs is said again. */
+void t0_tick(struct mesh *mesh);
 
 /* Says what is owed. */
 void t0_flush(struct mesh *mesh, struct link *link);
