@@ -57,7 +57,7 @@ static enum code check_entries(struct check *check, const struct index_keys *key
 
 static enum code check_record(struct check *check, struct bytes key, struct bytes value, struct err *err)
 {
-	uint8_t listed[DEAD_KEY_SIZE];
+	uint8_t listed[DEAD_KEY_SIZE] = { 0 };
 	struct bytes dead = bytes_of(listed, sizeof listed);
 	struct index_keys keys, marks, list = { .keys = &dead };
 	struct err why = { 0 };
