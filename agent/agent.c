@@ -43,6 +43,7 @@ static void http_closed(void *context)
 {
 	struct agent *agent = context;
 
+	api_end(&agent->api);
 	if (agent->server)
 		server_close(agent->server, server_closed, agent);
 	else

@@ -42,6 +42,7 @@ struct heart {
 	struct rng rng;
 	struct effects effects;
 	struct heart_standing standing;
+	bool has_failed;
 	uint32_t *known; /* links whose peers were told; ascending */
 	size_t known_count, known_room;
 
@@ -203,18 +204,25 @@ static enum code step(struct heart *heart, struct node_event *event, struct mono
 	return code;
 }
 
+/* Until something waits, it is to end, or the node wants its tick, which one that failed gets no more. */
+static void await_jobs(struct heart *heart)
+{
+	uint64_t due = heart->has_failed ? UINT64_MAX : node_next(heart->node).ns;
+	struct timespec until = { (time_t)(due / NS_PER_S), (long)(due % NS_PER_S) };
+
+	while (!heart->first && !heart->is_ending && mono_now().ns < due)
+		pthread_cond_timedwait(&heart->wake, &heart->lock, &until);
+}
+
 /* What came to wait, up to what is stepped together; false: it is to end, and nothing waits any more. */
 static bool take_jobs(struct heart *heart, struct job **ret_jobs)
 {
-	uint64_t due = node_next(heart->node).ns;
-	struct timespec until = { (time_t)(due / NS_PER_S), (long)(due % NS_PER_S) };
 	struct job **end = ret_jobs;
 	size_t count = 0, size = 0;
 	bool goes_on;
 
 	pthread_mutex_lock(&heart->lock);
-	while (!heart->first && !heart->is_ending && mono_now().ns < due)
-		pthread_cond_timedwait(&heart->wake, &heart->lock, &until);
+	await_jobs(heart);
 	*end = heart->first;
 	while (*end && count++ < BATCH_EVENTS && size < BATCH_BYTES) {
 		size += (*end)->size;
@@ -290,14 +298,13 @@ static void *run(void *context)
 {
 	struct heart *heart = context;
 	struct job *jobs = NULL;
-	bool has_failed = false;
 
 	while (take_jobs(heart, &jobs)) {
 		struct err err = { 0 };
-		enum code code = has_failed ? OK : step_all(heart, jobs, &err);
+		enum code code = heart->has_failed ? OK : step_all(heart, jobs, &err);
 
 		if (code) {
-			has_failed = true;
+			heart->has_failed = true;
 			tell_failed(heart, code, &err);
 		}
 		tell_looks(heart, jobs);
@@ -443,12 +450,26 @@ static void init_threads(struct heart *heart)
 	heart->last = &heart->first;
 }
 
+/* What was asked while the thread ended: nobody does it, but whoever would have looked is told. */
+static void drop_jobs(struct heart *heart)
+{
+	for (struct job *next; heart->first; heart->first = next) {
+		struct job *job = heart->first;
+
+		if (job->is_look)
+			job->done(job->context);
+		next = job->next;
+		job_free(job);
+	}
+}
+
 static void freed(void *context)
 {
 	struct heart *heart = context;
 	void (*closed)(void *closed_context) = heart->closed;
 	void *closed_context = heart->closed_context;
 
+	drop_jobs(heart);
 	node_close(heart->node);
 	pthread_mutex_destroy(&heart->lock);
 	pthread_cond_destroy(&heart->wake);
@@ -476,6 +497,9 @@ enum code heart_open(uv_loop_t *loop, const struct node_config *node, const stru
 	}
 	heart_told_open(&heart->told, loop, hooks);
 	if (pthread_create(&heart->thread, NULL, run, heart)) {
+		/* What it borrows may be gone when the loop comes to the rest. */
+		node_close(heart->node);
+		heart->node = NULL;
 		heart_told_end(&heart->told, freed, heart);
 		return fail(err, E_LIMIT, "no further thread may be started: raise the limit on processes");
 	}

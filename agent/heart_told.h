@@ -41,7 +41,8 @@ struct heart_told {
 	struct buf noted; /* the heart's own */
 	pthread_mutex_t lock;
 	struct buf ready; /* between the threads */
-	struct buf given; /* the loop's own */
+	struct buf given; /* the loop's own, */
+	size_t at;        /* and how far it was given to the hooks */
 	uv_async_t async;
 	struct heart_hooks hooks;
 	void (*closed)(void *context);

@@ -105,20 +105,17 @@ static bool read_raw(struct reader *r, struct join_token *token)
 	return !r->is_short && !reader_left(r);
 }
 
-enum code join_token_read(struct bytes text, struct join_token *ret_token, struct err *err)
+static enum code read_text(struct bytes text, uint8_t raw[RAW_MAX], struct join_token *token, struct err *err)
 {
 	struct bytes prefix = bytes_text(JOIN_TOKEN_PREFIX);
-	struct join_token token = { 0 };
-	uint8_t raw[RAW_MAX];
 	struct reader r;
 	size_t size;
-	bool is_good;
 
 	if (!bytes_start_with(text, prefix))
 		return fail(err, E_FORM, "this is no join token: it begins with %s, as `wgctl node invite` prints it",
 			    JOIN_TOKEN_PREFIX);
-	if (sodium_base642bin(raw, sizeof raw, (const char *)text.data + prefix.size, text.size - prefix.size, NULL,
-			      &size, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) ||
+	if (sodium_base642bin(raw, RAW_MAX, (const char *)text.data + prefix.size, text.size - prefix.size, NULL, &size,
+			      NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) ||
 	    size < 1 + CHECK_SIZE)
 		return fail(err, E_FORM, "the join token is cut or changed: paste the whole line again");
 	if (!is_checked(bytes_of(raw, size)))
@@ -126,12 +123,20 @@ enum code join_token_read(struct bytes text, struct join_token *ret_token, struc
 	if (raw[0] != TOKEN_VERSION)
 		return fail(err, E_NEWER, "another version of Warren made this join token: install that version here");
 	r = reader_over(bytes_of(raw + 1, size - 1 - CHECK_SIZE));
-	is_good = read_raw(&r, &token);
+	return read_raw(&r, token) ? OK : fail(err, E_FORM, "the join token is damaged: make a new one");
+}
+
+enum code join_token_read(struct bytes text, struct join_token *ret_token, struct err *err)
+{
+	struct join_token token = { 0 };
+	uint8_t raw[RAW_MAX];
+	enum code code = read_text(text, raw, &token, err);
+
+	if (!code)
+		*ret_token = token;
 	sodium_memzero(raw, sizeof raw);
-	if (!is_good)
-		return fail(err, E_FORM, "the join token is damaged: make a new one");
-	*ret_token = token;
-	return OK;
+	sodium_memzero(&token, sizeof token);
+	return code;
 }
 
 void recovery_key_write(const uint8_t seed[32], char room[RECOVERY_KEY_MAX])
@@ -156,15 +161,17 @@ enum code recovery_key_read(struct bytes text, uint8_t ret_seed[32], struct err 
 	struct bytes prefix = bytes_text(RECOVERY_PREFIX);
 	uint8_t raw[32 + CHECK_SIZE];
 	size_t size;
+	bool is_good;
 
 	if (!bytes_start_with(text, prefix))
 		return fail(err, E_FORM, "this is no recovery key: it begins with %s", RECOVERY_PREFIX);
-	if (sodium_hex2bin(raw, sizeof raw, (const char *)text.data + prefix.size, text.size - prefix.size, "- ", &size,
-			   NULL) ||
-	    size != sizeof raw || !is_checked(bytes_of(raw, sizeof raw)))
-		return fail(err, E_FORM,
-			    "the recovery key is mistyped, or not whole: compare it with what you wrote down");
-	memcpy(ret_seed, raw, 32);
+	is_good = !sodium_hex2bin(raw, sizeof raw, (const char *)text.data + prefix.size, text.size - prefix.size, "- ",
+				  &size, NULL) &&
+		  size == sizeof raw && is_checked(bytes_of(raw, sizeof raw));
+	if (is_good)
+		memcpy(ret_seed, raw, 32);
 	sodium_memzero(raw, sizeof raw);
-	return OK;
+	return is_good ? OK
+		       : fail(err, E_FORM,
+			      "the recovery key is mistyped, or not whole: compare it with what you wrote down");
 }

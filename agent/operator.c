@@ -60,9 +60,10 @@ enum code operator_write(const char *state_dir, const struct operator_key *key, 
 	enum code code;
 
 	file_name(key->signer.key, name);
-	secret_file_put(&file, "name", bytes_text(key->name));
 	secret_file_put_hex(&file, "key", bytes_of(key->signer.key.bytes, 32));
 	secret_file_put_hex(&file, "seed", bytes_of(key->seed, 32));
+	/* Behind what it could be mistaken for: of two lines of one name the first counts. */
+	secret_file_put(&file, "name", bytes_text(key->name));
 	code = secret_file_write(state_dir, name, &file, true, err);
 	secret_file_done(&file);
 	return code;
@@ -85,6 +86,7 @@ static enum code read_one(const char *state_dir, const char *name, struct operat
 
 	if (code)
 		return code;
+	*ret_key->name = 0;
 	code = secret_file_hex(&file, "seed", ret_key->seed, 32, err);
 	if (!code && secret_file_next(&file, "name", &at, &text))
 		snprintf(ret_key->name, sizeof ret_key->name, "%.*s", (int)text.size, (const char *)text.data);

@@ -21,19 +21,47 @@ static enum code failed(struct err *err, const char *what, const char *name)
 	return fail(err, E_IO, "%s %s: %s", what, name, strerror(errno));
 }
 
-static enum code open_dir(const char *state_dir, bool is_made, int *ret_dir, struct err *err)
+static enum code open_dir(const char *state_dir, int *ret_dir, struct err *err)
 {
-	int dir;
+	int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (is_made && mkdir(state_dir, 0700) && errno != EEXIST)
-		return fail(err, errno == EACCES ? E_DENIED : E_IO, "making the directory %s: %s", state_dir,
-			    strerror(errno));
-	dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return fail(err, errno == ENOENT ? E_ABSENT : E_DENIED, "the directory %s: %s", state_dir,
 			    strerror(errno));
 	*ret_dir = dir;
 	return OK;
+}
+
+/* The name of the directory is as durable as what is in it; a parent that cannot be read was somebody else's to sync.
+ */
+static enum code sync_parent(int dir, const char *state_dir, struct err *err)
+{
+	CLEANUP(cleanup_fd) int parent = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (parent < 0)
+		return errno == EACCES ? OK : failed(err, "opening the directory above", state_dir);
+	return fsync(parent) ? failed(err, "writing the directory above", state_dir) : OK;
+}
+
+/* The directory to write in: no key goes where others may put or take away files. */
+static enum code make_dir(const char *state_dir, int *ret_dir, struct err *err)
+{
+	bool is_made = !mkdir(state_dir, 0700);
+	struct stat st;
+	enum code code;
+
+	if (!is_made && errno != EEXIST)
+		return fail(err, errno == EACCES ? E_DENIED : E_IO, "making the directory %s: %s", state_dir,
+			    strerror(errno));
+	code = open_dir(state_dir, ret_dir, err);
+	if (code)
+		return code;
+	if (fstat(*ret_dir, &st))
+		return failed(err, "examining", state_dir);
+	if (st.st_uid != geteuid() || st.st_mode & (S_IRWXG | S_IRWXO))
+		return fail(err, E_DENIED,
+			    "%s is not this user's alone: make it so (chown, chmod go-rwx), then try again", state_dir);
+	return is_made ? sync_parent(*ret_dir, state_dir, err) : OK;
 }
 
 static struct secret_file file_of(size_t size)
@@ -77,7 +105,7 @@ enum code secret_file_read(const char *state_dir, const char *name, const char *
 	CLEANUP(cleanup_fd) int fd = -1;
 	struct secret_file file;
 	size_t size = strlen(magic);
-	enum code code = open_dir(state_dir, false, &dir, err);
+	enum code code = open_dir(state_dir, &dir, err);
 
 	if (!code)
 		code = store_files_open_one(dir, name, false, &fd, err);
@@ -181,7 +209,7 @@ enum code secret_file_write(const char *state_dir, const char *name, const struc
 	CLEANUP(cleanup_fd) int dir = -1;
 	CLEANUP(cleanup_fd) int fd = -1;
 	char beside[64];
-	enum code code = open_dir(state_dir, true, &dir, err);
+	enum code code = make_dir(state_dir, &dir, err);
 
 	if (code)
 		return code;
@@ -204,7 +232,7 @@ enum code secret_file_write(const char *state_dir, const char *name, const struc
 enum code secret_file_remove(const char *state_dir, const char *name, struct err *err)
 {
 	CLEANUP(cleanup_fd) int dir = -1;
-	enum code code = open_dir(state_dir, false, &dir, err);
+	enum code code = open_dir(state_dir, &dir, err);
 
 	if (code)
 		return code;

@@ -260,7 +260,12 @@ static void on_warn(void *context, const char *text)
 
 static void on_timer(uv_timer_t *timer)
 {
-	server_publish(timer->data);
+	struct server *server = timer->data;
+
+	/* What the disk had no room for then. */
+	if (server->identity->is_founding && !server->is_resuming)
+		server_resume(server);
+	server_publish(server);
 }
 
 /* --- Starting. */
@@ -325,6 +330,14 @@ enum code server_start(struct server *server, bool is_new, struct err *err)
 
 /* --- Stopping. */
 
+struct server_closing {
+	struct server *server;
+	void (*closed)(void *context);
+	void *context;
+};
+
+static void all_stopped(void *context);
+
 static void stopped(void *context)
 {
 	struct server *server = context;
@@ -337,7 +350,14 @@ static void stopped(void *context)
 	server->transport = NULL;
 	server->heart = NULL;
 	server->closed = NULL;
+	sodium_memzero(&server->joining, sizeof server->joining);
 	closed(server->context);
+	if (server->last) {
+		struct server_closing *last = server->last;
+
+		server->last = NULL;
+		server_stop(server, all_stopped, last);
+	}
 }
 
 /* What still waits is answered: nobody will. */
@@ -405,15 +425,9 @@ static void timer_closed(uv_handle_t *handle)
 	closed(context);
 }
 
-struct closing {
-	struct server *server;
-	void (*closed)(void *context);
-	void *context;
-};
-
 static void all_stopped(void *context)
 {
-	struct closing *closing = context;
+	struct server_closing *closing = context;
 
 	closing->server->closed = closing->closed;
 	closing->server->context = closing->context;
@@ -423,8 +437,11 @@ static void all_stopped(void *context)
 
 void server_close(struct server *server, void (*closed)(void *context), void *context)
 {
-	struct closing *closing = must_alloc(sizeof *closing);
+	struct server_closing *closing = must_alloc(sizeof *closing);
 
-	*closing = (struct closing){ server, closed, context };
-	server_stop(server, all_stopped, closing);
+	*closing = (struct server_closing){ server, closed, context };
+	if (server->open)
+		server->last = closing;
+	else
+		server_stop(server, all_stopped, closing);
 }

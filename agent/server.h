@@ -61,7 +61,7 @@ enum code server_found(struct server *server, const struct founded *founded, ser
 /* Begins to join. E_TAKEN: it is in a cluster. `stands` tells what comes of it. */
 enum code server_join(struct server *server, const struct join_token *token, struct err *err);
 
-/* Takes back what server_join began, with all files, while it is no member; then `done`. */
+/* Takes back what server_join began, with all files, unless it has become a member; then `done`. */
 void server_leave(struct server *server, void (*done)(void *context), void *context);
 
 uint64_t server_write(struct server *server, const struct heart_wish *wish, server_reply *reply, void *context);

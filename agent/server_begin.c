@@ -3,6 +3,7 @@
 #include "agent/store_files.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -76,6 +77,7 @@ static void tell_founder(struct server *server, const struct reply *reply)
 {
 	server_reply *founded = server->founded;
 
+	server->is_resuming = false;
 	server->founded = NULL;
 	if (founded)
 		founded(server->founder, reply);
@@ -117,7 +119,8 @@ static void on_brought(void *context, const struct reply *reply)
 
 void server_resume(struct server *server)
 {
-	if (server->identity->is_founding)
+	server->is_resuming = server->identity->is_founding;
+	if (server->is_resuming)
 		server_bring(server, server->identity->first, 3, on_brought, server);
 }
 
@@ -171,6 +174,7 @@ void server_end_joining(struct server *server)
 	server->identity->is_joining = false;
 	if (identity_write(server->config->state, server->identity, false, &err))
 		log_say(LOG_ERROR, "the join token stays in the file of keys", LOG_OF_TEXT("text", err.text));
+	sodium_memzero(&server->identity->token, sizeof server->identity->token);
 }
 
 struct leaving {
@@ -182,9 +186,15 @@ struct leaving {
 static void left(void *context)
 {
 	struct leaving *leaving = context;
+	struct server *server = leaving->server;
+	struct err err = { 0 };
 
-	leaving->server->is_leaving = false;
-	undo(leaving->server);
+	server->is_leaving = false;
+	/* Let in at the last moment, it stays: the others count on it, and its place is taken. */
+	if (!server->standing.is_member)
+		undo(server);
+	else if (!server->last && server_start(server, false, &err))
+		server->hooks.failed(server->hooks.context, err.text);
 	leaving->done(leaving->context);
 	free(leaving);
 }

@@ -28,7 +28,7 @@ struct server {
 	size_t waits_count, waits_room;
 	char alarms[ALARMS_KEPT][ALARM_SIZE];
 	size_t alarms_count; /* ever */
-	bool is_publishing, is_leaving;
+	bool is_publishing, is_leaving, is_resuming;
 	server_reply *founded; /* who waits for that */
 	void *founder;
 
@@ -36,6 +36,7 @@ struct server {
 	unsigned open;
 	void (*closed)(void *context);
 	void *context;
+	struct server_closing *last; /* server_close was called while it stopped: that comes behind it */
 };
 
 /* Opens everything for the identity that is there; after a failure server_stop is due. `closed`: all of it is. */

@@ -200,7 +200,8 @@ bool api_wish(struct call *call, const char *action, struct heart_wish *ret_wish
 	}
 	if (call_query(call, "replicas", &text)) {
 		for (size_t i = 0; i < text.size && text.size <= 2; i++)
-			wish.copies = wish.copies * 10 + (uint32_t)(text.data[i] - '0');
+			wish.copies = wish.copies * 10 +
+				      (uint32_t)(text.data[i] >= '0' && text.data[i] <= '9' ? text.data[i] - '0' : 100);
 		if (!text.size || text.size > 2 || wish.copies > COPIES_MAX)
 			return refuse_wish(call, "`replicas`: must be a number from 0 to 16");
 	}

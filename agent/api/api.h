@@ -10,9 +10,15 @@
 #include "agent/http/route.h"
 #include "agent/server.h"
 
+struct join;
+
 struct api {
 	struct server *server;
+	struct join *join; /* that goes on; there is one at most */
 };
+
+/* Before the server closes: what goes on beside the calls ends. */
+void api_end(struct api *api);
 
 /* The handlers' context is a struct api. */
 extern const struct route api_routes[];

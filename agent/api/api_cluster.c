@@ -181,7 +181,7 @@ struct join {
 	uint64_t until;
 	enum code code; /* why it came to nothing, and in words */
 	struct err err;
-	bool is_looking, is_whole, is_over;
+	bool is_looking, is_whole, is_leaving, is_over;
 };
 
 static void join_gone(void *context)
@@ -199,6 +199,7 @@ static void join_freed(uv_handle_t *handle)
 static void join_end(struct join *join)
 {
 	join->is_over = true;
+	join->api->join = NULL;
 	uv_timer_stop(&join->timer);
 	if (!join->is_looking)
 		uv_close((uv_handle_t *)&join->timer, join_freed);
@@ -235,14 +236,21 @@ static void join_looked(void *context)
 	join->is_looking = false;
 	if (join->is_over)
 		uv_close((uv_handle_t *)&join->timer, join_freed);
-	else if (join->is_whole)
+	else if (join->is_whole && !join->is_leaving)
 		join_answer(join);
 }
+
+static void join_tick(uv_timer_t *timer);
 
 static void join_left(void *context)
 {
 	struct join *join = context;
 
+	join->is_leaving = false;
+	if (server_state(join->api->server) == SERVER_MEMBER && !join->is_over) {
+		uv_timer_start(&join->timer, join_tick, 0, JOIN_LOOK_MS);
+		return;
+	}
 	if (join->call)
 		call_refuse(join->call, join->code, &join->err);
 	join_end(join);
@@ -253,6 +261,7 @@ static void join_fail(struct join *join, enum code code, const struct err *err)
 {
 	join->code = code;
 	join->err = *err;
+	join->is_leaving = true;
 	uv_timer_stop(&join->timer);
 	server_leave(join->api->server, join_left, join);
 }
@@ -292,11 +301,21 @@ static void join_begin(struct api *api, struct call *call, uv_loop_t *loop)
 	struct join *join = must_alloc(sizeof *join);
 
 	*join = (struct join){ .api = api, .call = call };
+	api->join = join;
 	uv_timer_init(loop, &join->timer);
 	join->timer.data = join;
 	join->until = uv_now(loop) + JOIN_PATIENCE_MS;
 	uv_timer_start(&join->timer, join_tick, 0, JOIN_LOOK_MS);
 	call_later(call, join_gone, join);
+}
+
+/* One that leaves ends by itself. */
+void api_end(struct api *api)
+{
+	if (api->join && api->join->is_leaving)
+		api->join->is_over = true;
+	else if (api->join)
+		join_end(api->join);
 }
 
 void api_cluster_join(void *context, struct call *call)
