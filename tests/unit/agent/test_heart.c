@@ -485,20 +485,14 @@ static void who_asks_an_ended_heart_is_told(void **state)
 	assert_false(lookers[0].has_looked);
 }
 
+static uint64_t full_at;
+
 static void fill_disk(void *context, const struct node *node)
 {
 	struct side *side = context;
 
 	(void)node;
-	mem_disk_full_at(side->disk, 1);
-}
-
-static void empty_disk(void *context, const struct node *node)
-{
-	struct side *side = context;
-
-	(void)node;
-	mem_disk_full_at(side->disk, 0);
+	mem_disk_full_at(side->disk, full_at);
 }
 
 static void break_disk(void *context, const struct node *node)
@@ -540,6 +534,7 @@ static void a_full_disk_refuses_each_and_passes(void **state)
 	(void)state;
 	found();
 	join();
+	full_at = 1;
 	on_disk(a, fill_disk);
 	first = last = write_numbered(a, 0);
 	for (size_t i = 1; i < 50; i++)
@@ -551,7 +546,8 @@ static void a_full_disk_refuses_each_and_passes(void **state)
 	}
 	assert_int_equal(answer(b, write_gateway(b, "ams-1")), OK);
 	assert_true(turn_until(took_all, a));
-	on_disk(a, empty_disk);
+	full_at = 0;
+	on_disk(a, fill_disk);
 	assert_int_equal(answer(a, write_gateway(a, "par-1")), OK);
 	/* What it could not keep is missed with the next that comes. */
 	assert_int_equal(answer(b, write_gateway(b, "lon-1")), OK);
