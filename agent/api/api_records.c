@@ -81,7 +81,7 @@ static bool read_limit(struct call *call, size_t *ret_limit)
 	if (!call_query(call, "limit", &text))
 		return true;
 	for (size_t i = 0; i < text.size && text.size <= 4; i++)
-		limit = limit * 10 + (text.data[i] >= '0' && text.data[i] <= '9' ? text.data[i] - '0' : LIST_MOST);
+		limit = limit * 10 + (text.data[i] >= '0' && text.data[i] <= '9' ? text.data[i] - '0' : LIST_MOST + 1);
 	*ret_limit = limit;
 	if (text.size && text.size <= 4 && limit && limit <= LIST_MOST)
 		return true;
