@@ -38,7 +38,7 @@ struct heart_hooks {
 	void (*alarm)(void *context, const char *text);
 	void (*stands)(void *context,
 		       const struct heart_standing *standing); /* it changed; first of all at the start */
-	/* The store failed: nothing more will be told, and the process must end. */
+	/* The store failed: nobody is answered any more, and the process must end. */
 	void (*failed)(void *context, enum code code, const char *text);
 };
 

@@ -126,6 +126,17 @@ void server_forget(struct server *server, uint64_t number)
 	take_wait(server, number, &wait);
 }
 
+/* What still waits is answered: nobody will. */
+static void refuse_waits(struct server *server, enum code code, const char *text)
+{
+	while (server->waits_count) {
+		struct server_wait wait = server->waits[--server->waits_count];
+		struct reply reply = { .number = wait.number, .code = code, .text = text };
+
+		wait.reply(wait.context, &reply);
+	}
+}
+
 /* --- Hooks of heart and transport. */
 
 static void on_reply(void *context, const struct reply *reply)
@@ -199,6 +210,8 @@ static void on_failed(void *context, enum code code, const char *text)
 	struct server *server = context;
 
 	log_say(LOG_ERROR, "the store failed", LOG_OF_TEXT("code", code_name(code)), LOG_OF_TEXT("text", text));
+	refuse_waits(server, E_IO,
+		     "the disk failed, and this server ends: look whether it was done before you try again");
 	server->hooks.failed(server->hooks.context, text);
 }
 
@@ -360,17 +373,6 @@ static void stopped(void *context)
 	}
 }
 
-/* What still waits is answered: nobody will. */
-static void refuse_waits(struct server *server)
-{
-	while (server->waits_count) {
-		struct server_wait wait = server->waits[--server->waits_count];
-		struct reply reply = { .number = wait.number, .code = E_BUSY, .text = "this server stops: try again" };
-
-		wait.reply(wait.context, &reply);
-	}
-}
-
 void server_stop(struct server *server, void (*closed)(void *context), void *context)
 {
 	server->closed = closed;
@@ -385,7 +387,7 @@ void server_stop(struct server *server, void (*closed)(void *context), void *con
 		server->open++;
 		transport_end(server->transport, stopped, server);
 	}
-	refuse_waits(server);
+	refuse_waits(server, E_BUSY, "this server stops: try again");
 	stopped(server);
 }
 

@@ -25,6 +25,21 @@ static struct agent {
 
 /* --- A server. */
 
+/* The hooks that the server gave its heart. */
+static struct heart_hooks hooks_of_heart;
+
+enum code __real_heart_open(uv_loop_t *loop, const struct node_config *node, const struct heart_hooks *hooks,
+			    struct heart **ret_heart, struct err *err);
+enum code __wrap_heart_open(uv_loop_t *loop, const struct node_config *node, const struct heart_hooks *hooks,
+			    struct heart **ret_heart, struct err *err);
+
+enum code __wrap_heart_open(uv_loop_t *loop, const struct node_config *node, const struct heart_hooks *hooks,
+			    struct heart **ret_heart, struct err *err)
+{
+	hooks_of_heart = *hooks;
+	return __real_heart_open(loop, node, hooks, ret_heart, err);
+}
+
 static void on_stands(void *context)
 {
 	(void)context;
@@ -368,6 +383,31 @@ static void invites_are_made_listed_and_taken_back(void **state)
 	refuse("POST", "/api/v1/members/fra-1/evict", "", "{}", 422, "value");
 }
 
+/* --- A disk that fails. */
+
+static void on_reply(void *context, const struct reply *reply)
+{
+	assert_int_equal(reply->code, E_IO);
+	assert_non_null(strstr(reply->text, "look whether it was done"));
+	++*(size_t *)context;
+}
+
+static void who_waits_when_the_disk_fails_is_answered(void **state)
+{
+	size_t replies = 0;
+
+	(void)state;
+	found();
+	for (size_t i = 0; i < 3; i++)
+		server_await(a.api.server, bytes_of(NULL, 0), false, on_reply, &replies);
+	hooks_of_heart.failed(hooks_of_heart.context, E_IO, "as a test says");
+	assert_int_equal(replies, 3);
+	assert_int_equal(a.failed, 1);
+	a.failed = 0;
+	http_case_run(&a.http, 100);
+	assert_int_equal(replies, 3);
+}
+
 /* --- Joining where nobody answers. */
 
 static const char *join_body(void)
@@ -446,6 +486,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_a_query_cannot_mean_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(tokens_and_keys_of_requests, begin, end),
 		cmocka_unit_test_setup_teardown(invites_are_made_listed_and_taken_back, begin, end),
+		cmocka_unit_test_setup_teardown(who_waits_when_the_disk_fails_is_answered, begin, end),
 		cmocka_unit_test_setup_teardown(an_end_ends_a_joining_too, begin, end),
 		cmocka_unit_test_setup_teardown(who_asked_to_join_may_go_away, begin, end),
 		cmocka_unit_test_setup_teardown(an_end_comes_behind_a_joining_that_is_taken_back, begin, end),
