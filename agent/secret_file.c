@@ -46,11 +46,10 @@ static enum code sync_parent(int dir, const char *state_dir, struct err *err)
 /* The directory to write in: no key goes where others may put or take away files. */
 static enum code make_dir(const char *state_dir, int *ret_dir, struct err *err)
 {
-	bool is_made = !mkdir(state_dir, 0700);
 	struct stat st;
 	enum code code;
 
-	if (!is_made && errno != EEXIST)
+	if (mkdir(state_dir, 0700) && errno != EEXIST)
 		return fail(err, errno == EACCES ? E_DENIED : E_IO, "making the directory %s: %s", state_dir,
 			    strerror(errno));
 	code = open_dir(state_dir, ret_dir, err);
@@ -61,7 +60,7 @@ static enum code make_dir(const char *state_dir, int *ret_dir, struct err *err)
 	if (st.st_uid != geteuid() || st.st_mode & (S_IRWXG | S_IRWXO))
 		return fail(err, E_DENIED,
 			    "%s is not this user's alone: make it so (chown, chmod go-rwx), then try again", state_dir);
-	return is_made ? sync_parent(*ret_dir, state_dir, err) : OK;
+	return sync_parent(*ret_dir, state_dir, err);
 }
 
 static struct secret_file file_of(size_t size)
@@ -203,6 +202,21 @@ static enum code write_all(int fd, const char *name, const struct secret_file *f
 	return fsync(fd) ? failed(err, "writing", name) : OK;
 }
 
+/* A new one whose name may not last is none: whoever is told that it failed begins anew. */
+static enum code publish(int dir, const char *beside, const char *name, bool is_new, struct err *err)
+{
+	enum code code;
+
+	if (renameat(dir, beside, dir, name))
+		return failed(err, "writing", name);
+	if (!fsync(dir))
+		return OK;
+	code = failed(err, "writing", name);
+	if (is_new)
+		unlinkat(dir, name, 0);
+	return code;
+}
+
 enum code secret_file_write(const char *state_dir, const char *name, const struct secret_file *file, bool is_new,
 			    struct err *err)
 {
@@ -222,8 +236,8 @@ enum code secret_file_write(const char *state_dir, const char *name, const struc
 	if (fd < 0)
 		return failed(err, "making", beside);
 	code = write_all(fd, beside, file, err);
-	if (!code && (renameat(dir, beside, dir, name) || fsync(dir)))
-		code = failed(err, "writing", name);
+	if (!code)
+		code = publish(dir, beside, name, is_new, err);
 	if (code)
 		unlinkat(dir, beside, 0);
 	return code;

@@ -17,6 +17,20 @@
 
 static char parent[64], dir[80];
 
+/* The next this many syncs go well, and the one behind them fails; SIZE_MAX: none does. */
+static size_t syncs_left = SIZE_MAX;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+	if (syncs_left == SIZE_MAX || syncs_left--)
+		return __real_fsync(fd);
+	errno = EIO;
+	return -1;
+}
+
 static int begin(void **state)
 {
 	(void)state;
@@ -226,6 +240,24 @@ static void what_is_damaged_is_refused(void **state)
 	assert_says("k", "one");
 }
 
+/* The directory above, the file, the directory: whichever fails, there is no new file and the old one is whole. */
+static void a_new_file_is_durable_or_none(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		syncs_left = i;
+		assert_int_equal(put_file("k", "one", true, NULL), E_IO);
+		assert_int_equal(count_files(false), 0);
+	}
+	assert_int_equal(put_file("k", "one", true, NULL), OK);
+	for (size_t i = 0; i < 3; i++) {
+		syncs_left = i;
+		assert_int_equal(put_file("k", "one", false, NULL), E_IO);
+		assert_says("k", "one");
+		assert_int_equal(count_files(false), 1);
+	}
+}
+
 /* A disk of one page: the old one stays, and nothing beside it. */
 static void a_full_disk_leaves_the_old_one(void **state)
 {
@@ -262,6 +294,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_others_could_have_made_or_read_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(no_key_goes_where_others_may_put_files, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_damaged_is_refused, begin, end),
+		cmocka_unit_test_setup_teardown(a_new_file_is_durable_or_none, begin, end),
 		cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_old_one, begin, end),
 	};
 
