@@ -42,7 +42,7 @@ static int begin(void **state)
 
 static const char *path_of(const char *name)
 {
-	static char path[200];
+	static char path[400];
 
 	snprintf(path, sizeof path, "%s/%s", dir, name);
 	return path;
