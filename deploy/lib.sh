@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What deploy/up, tests/run and bench/run share: messages, packages, builds. To be sourced; it does nothing by itself.
-# Whoever sources it sets ROOT, the top of the tree, and ME, what messages call the script.
+# What the scripts of deploy/, tests/run and bench/run share: messages, packages, builds, processes. To be sourced; it
+# does nothing by itself. Whoever sources it sets ROOT, the top of the tree, and ME, what messages call the script.
 
 say() {
     printf '%s\n' "$*" | fmt -s -w 80
@@ -100,16 +100,21 @@ first_of_others() {
 # own_build: build/ is there, this user's to write and nobody else's to build in until the script ends. Nothing that is
 # there is touched.
 own_build() {
-    local build=$ROOT/build other lock
+    local build=$ROOT/build other
     mkdir -p "$build" 2>/dev/null || true
     [[ -d $build ]] || die "you may not write $ROOT, it belongs to $(stat -c %U "$ROOT")" "use a clone of your own"
     other=$(first_of_others "$build") || true
     [[ -z $other ]] || die "you may not write ${other#"$ROOT/"}, it belongs to $(stat -c %U "$other")" \
         "give it back (sudo chown -R $(id -un) build), run this as root, or use a clone of your own"
-    exec {lock}>"$build/.lock"
-    flock -n "$lock" && return
+    exec {BUILD_LOCK}>"$build/.lock"
+    flock -n "$BUILD_LOCK" && return
     complain_of "another build runs in this tree: this one waits for it"
-    flock "$lock"
+    flock "$BUILD_LOCK"
+}
+
+# free_build: others may build. What goes on running when the script has ended must not hold them up.
+free_build() {
+    exec {BUILD_LOCK}>&-
 }
 
 # configure_preset NAME: quiet, unless it fails. Always anew: the build itself would not notice a folder that came.
@@ -140,4 +145,66 @@ build_preset() {
     fi
     say "Building preset $1"
     (cd "$ROOT" && cmake --build --preset "$1")
+}
+
+# build_release: packages and the release build, as deploy/up and deploy/demo need them.
+build_release() {
+    require_debian /etc/os-release
+    own_build
+    ensure_packages "$ROOT/deploy/packages.build"
+    configure_preset release || die "the build could not be configured" "$(where_cmake_says release)"
+    build_preset release || die "the build failed" "read the compiler's message above"
+}
+
+# stage PREFIX: the files as an installation lays them out, in a folder of the build's own, STAGE. Comparing with it
+# tells what an installation would change, without the rights to change it.
+stage() {
+    local log
+    STAGE=$ROOT/build/release/stage
+    rm -rf "$STAGE"
+    log=$(DESTDIR="$STAGE" cmake --install "$ROOT/build/release" --prefix "$1" 2>&1) || {
+        printf '%s\n' "$log" >&2
+        die "the build could not be laid out in $STAGE" "read CMake's message above"
+    }
+    mkdir -p "$STAGE"
+}
+
+# is_process PID WORD: whether a process of that number runs with WORD on its command line: numbers are given out again.
+# One that has ended and that nobody has waited for has no command line.
+is_process() {
+    [[ $1 =~ ^[1-9][0-9]*$ ]] && tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | grep -xF -- "$2" >/dev/null
+}
+
+# process_in FILE WORD: the number in the file, if such a process runs.
+process_in() {
+    local pid=''
+    [[ -r $1 ]] || return 1
+    read -r pid <"$1" || true
+    is_process "$pid" "$2" 2>/dev/null && printf '%s' "$pid"
+}
+
+# end_process FILE WORD: ends the process whose number the file has, if it runs; by force after 20 seconds.
+end_process() {
+    local pid tries
+    pid=$(process_in "$1" "$2") || return 0
+    kill "$pid" 2>/dev/null || true
+    for ((tries = 0; tries < 400; tries++)); do
+        is_process "$pid" "$2" 2>/dev/null || return 0
+        sleep 0.05
+    done
+    complain_of "process $pid did not end in 20 seconds: it is killed"
+    kill -KILL "$pid" 2>/dev/null || true
+}
+
+# remove_folders FILE…: the folders that they were in, where those lie below PREFIX and are empty now. What the system
+# has below /usr/local stays.
+remove_folders() {
+    local file folder
+    for file in "$@"; do
+        folder=${file%/*}
+        while [[ $folder == "$PREFIX"/* && ($PREFIX != /usr/local || $folder == */warren) ]]; do
+            [[ ! -d $folder ]] || rmdir --ignore-fail-on-non-empty "$folder"
+            folder=${folder%/*}
+        done
+    done
 }

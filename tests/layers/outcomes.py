@@ -50,6 +50,9 @@ class Case(unittest.TestCase):
         (self.tree / "tests/packages").write_text("# none\n")
         (self.tree / "deploy/packages.build").write_text("# none\n")
         (self.tree / "CMakePresets.json").write_text(json.dumps(PRESETS))
+        # What it starts is tests/e2e/deploy.py's.
+        (self.tree / "deploy/service").write_text("#!/bin/sh\necho \"service $PREFIX $*\"\n")
+        (self.tree / "deploy/service").chmod(0o755)
         self.write_cmake("")
         (self.tree / "program").write_text("#!/bin/sh\n")
 
@@ -133,9 +136,12 @@ class Up(Case):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual([line for line in done.stdout.splitlines() if line.startswith("Installed ")],
                          [f"Installed {self.tree}/there/{name}" for name in names])
+        self.assertIn(f"service {self.tree}/there start\n", done.stdout)
 
     def test_what_changed_is_installed_and_nothing_else(self):
-        self.installs("bin/program")
+        self.installs("bin/program", "share/warren/installed")
+        self.assertEqual((self.tree / "there/share/warren/installed").read_text(),
+                         "".join(f"{self.tree}/there/{name}\n" for name in ("bin/program", "share/warren/installed")))
         self.assertEqual((self.tree / "there/bin/program").stat().st_mode & 0o777, 0o755)
         self.installs()
         (self.tree / "there/bin/program").chmod(0o644)
@@ -147,7 +153,7 @@ class Up(Case):
     def test_nothing_is_said_of_a_build_that_has_no_work(self):
         self.assertIn("Building preset release\n", self.up().stdout)
         for _ in range(2):
-            self.assertEqual(self.up().stdout.splitlines()[0], "All stands: the packages, build/release, and below")
+            self.assertEqual(self.up().stdout.splitlines()[0], f"service {self.tree}/there start")
         (self.tree / "parts").mkdir()
         (self.tree / "parts/one").write_text("")
         self.assertIn("Building preset release\n", self.up().stdout)
@@ -160,6 +166,16 @@ class Up(Case):
             self.assertEqual(done.returncode, 1, broken)
             self.assertRegex(done.stderr, "(?ms)^deploy/up: the build .+^deploy/up: ")
             self.assertFalse((self.tree / "there").exists())
+            self.assertNotIn("service ", done.stdout)
+
+    def test_a_service_that_does_not_start_is_a_failure(self):
+        (self.tree / "deploy/service").write_text("#!/bin/sh\nexit 1\n")
+        done = self.up()
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("All stands", done.stdout)
+
+    def test_a_server_that_is_to_join(self):
+        self.assertIn(f"service {self.tree}/there start --join\n", self.up("--join").stdout)
 
     def test_wrong_usage_is_told(self):
         self.assertEqual(self.up("--prefix").returncode, 2)

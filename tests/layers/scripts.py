@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[2]
-COMMANDS = ("deploy/up", "tests/run", "bench/run")
+COMMANDS = ("deploy/up", "deploy/down", "deploy/demo", "deploy/service", "tests/run", "bench/run")
 FIGURE = {"figure": "store.put_ns", "value": 2.0, "unit": "ns", "peer": "LMDB", "peer_value": 4.0, "ratio": 0.5,
           "demand": "none", "machine": "any"}
 
@@ -41,12 +41,31 @@ class Words(unittest.TestCase):
         self.assertEqual(run(TREE / "bench/run", "codec", "-h").returncode, 0)
 
     def test_what_is_wrong_comes_before_the_usage(self):
-        for command, argument, said in (("deploy/up", "now", "there is no argument 'now': deploy/up takes none but --help"),
-                                        ("deploy/up", "", "there is no argument '': deploy/up takes none but --help"),
+        for command, argument, said in (("deploy/up", "now",
+                                         "there is no argument 'now': there are --join and --help"),
+                                        ("deploy/up", "",
+                                         "there is no argument '': there are --join and --help"),
+                                        ("deploy/down", "now",
+                                         "there is no argument 'now': there are --purge and --help"),
+                                        ("deploy/demo", "now", "there is no 'now': deploy/demo takes up or down"),
+                                        ("deploy/service", "restart", "there is no 'restart'"),
                                         ("tests/run", "--fast", "there is no option '--fast'"),
                                         ("bench/run", "--fast", "there is no group '--fast'"),
                                         ("bench/run", "", "there is no group ''")):
             self.assertTrue(self.wrong(command, argument).startswith(f"{command}: {said}\n\nUsage: {command} "))
+
+    def test_without_rights_each_says_what_to_do(self):
+        for script, said in (("deploy/up", "a service of the system needs root, and you are neither root nor is there sudo "
+                                           "deploy/up: choose a place that is yours: PREFIX=$HOME/warren deploy/up"),
+                             ("deploy/down", "what is below /usr/local is root's, and you are neither root nor is there "
+                                             "sudo deploy/down: run this as root"),
+                             ("deploy/demo", "a demo makes network namespaces, and you are neither root nor is there sudo "
+                                             "deploy/demo: run this as root")):
+            text = (TREE / script).read_text().replace('main "$@"\n', "may_be_root() { false; }\nmain\n")
+            text = text.replace('$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)', str(TREE))
+            done = run("bash", "-c", text, env={"PATH": os.environ["PATH"]})
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertEqual(" ".join(self.narrow(done.stderr).split()), f"{script}: {said}")
 
     def test_all_arguments_are_judged_before_anything_is_done(self):
         self.assertIn("there is no option '--fast'", self.wrong("tests/run", "unit", "--fast"))
