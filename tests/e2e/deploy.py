@@ -3,7 +3,7 @@
 """deploy/up, deploy/down and deploy/demo with real agents: deploy.py WARREND WGCTL
 
 In a copy of deploy/ and below temporary folders; of the machine itself nothing is touched but, for the demo, the kernel's
-list of network namespaces.
+list of network namespaces. What belongs to the system is tried in a mount namespace with folders of its own.
 """
 
 import json
@@ -28,6 +28,44 @@ install(PROGRAMS ${PROJECT_SOURCE_DIR}/warrend ${PROJECT_SOURCE_DIR}/wgctl DESTI
 PRESETS = {"version": 5,
            "configurePresets": [{"name": "release", "generator": "Ninja", "binaryDir": "${sourceDir}/build/release"}],
            "buildPresets": [{"name": "release", "configurePreset": "release"}]}
+
+
+# A machine of its own, as far as a service sees one; what runs in it ends with it.
+MACHINE = """set -eu
+mkdir -p {room}/m
+mount -t tmpfs tmpfs {room}/m
+mkdir -p {room}/m/etc {room}/m/lib {room}/m/log {room}/m/run {room}/m/local/bin
+cp -a /etc/. {room}/m/etc
+cp {tree}/warrend {tree}/wgctl {room}/m/local/bin
+for pair in etc:/etc lib:/var/lib log:/var/log run:/run local:/usr/local; do
+    mount --bind {room}/m/${{pair%%:*}} ${{pair#*:}}
+done
+printf 'gossip.listen = 127.0.0.1:{port}\\n' >{room}/conf
+install -D -m 644 {room}/conf /etc/warren/warrend.conf
+cd {tree}
+PATH={room}/fake:/usr/local/bin:$PATH
+service() {{ PREFIX=/usr/local deploy/service "$@"; }}
+who() {{ for one in /proc/[0-9]*; do
+    tr '\\0' ' ' <$one/cmdline 2>/dev/null | grep -q '^/usr/local/bin/warrend' && stat -c %U $one; done || true; }}
+"""
+
+# What deploy/service asks of systemd, and nothing else.
+SYSTEMCTL = """#!/bin/sh
+echo "$*" >>/run/asked
+case $1 in
+is-enabled) test -e /run/enabled ;;
+enable) touch /run/enabled ;;
+disable) rm /run/enabled ;;
+is-active) kill -0 "$(cat /run/pid)" ;;
+show) if test -e /run/pid; then stat -c @%Y /run/pid; fi ;;
+stop) if test -e /run/pid; then kill "$(cat /run/pid)"; while kill -0 "$(cat /run/pid)"; do sleep 0.1; done; rm /run/pid; fi ;;
+start)
+    install -d -o warren -g warren -m 700 /var/lib/warren
+    install -d -o warren -g warren -m 750 /run/warren
+    setsid setpriv --reuid=warren --regid=warren --clear-groups /usr/local/bin/warrend </dev/null >/run/log 2>&1 &
+    echo $! >/run/pid ;;
+esac 2>/dev/null
+"""
 
 
 def free_port():
@@ -195,6 +233,55 @@ class Up(Deploy):
         self.settings.write_text("gossip.lisen = :1\n")
         self.refused("the agent does not start: ", 'there is no option "gossip.lisen"')
         self.assertEqual(processes(str(self.prefix)), [])
+
+
+@unittest.skipIf(os.geteuid(), "namespaces need root: run the tests as root")
+class System(Deploy):
+    def on_machine(self, script):
+        begin = MACHINE.format(room=self.room, tree=self.tree, port=free_port())
+        done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c",
+                               begin + script], capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout.split("----\n")
+
+    def test_without_systemd(self):
+        first, again, stopped, other, gone = self.on_machine("""
+            service start; wgctl cluster status; who; echo ----
+            service start; who; echo ----
+            service remove; who; ls /var/lib/warren; echo ----
+            service start; wgctl cluster status; echo ----
+            service remove --purge; who; ls /var/lib /var/log /run; ! id warren 2>/dev/null; test ! -e /etc/warren
+            """)
+        self.assertIn("wrn-recovery-", first)
+        self.assertIn("Made the user and group warren", first)
+        self.assertEqual(first.splitlines()[-1], "warren")
+        self.assertEqual(again, "warren\n")
+        self.assertIn("state.mdb", stopped)
+        self.assertNotIn("warren\n", stopped)
+        self.assertNotIn("wrn-recovery-", other)
+        self.assertNotIn("warren", gone)
+
+    def test_with_systemd(self):
+        (self.room / "fake").mkdir()
+        (self.room / "fake/systemctl").write_text(SYSTEMCTL)
+        (self.room / "fake/systemctl").chmod(0o755)
+        first, again, changed, gone = self.on_machine("""
+            mkdir -p /run/systemd/system
+            service start; wgctl cluster status; who; cat /run/asked; cmp deploy/warrend.service /etc/systemd/system/*d.service
+            echo ----; rm /run/asked; sleep 1
+            service start; cat /run/asked; echo ----; rm /run/asked; touch /usr/local/bin/warrend
+            service start; cat /run/asked; wgctl cluster status; echo ----; rm /run/asked
+            service remove --purge; cat /run/asked; who; test ! -e /etc/systemd/system/warrend.service
+            """)
+        asked = ["daemon-reload", "is-enabled --quiet warrend", "enable --quiet warrend",
+                 "show --timestamp=unix -P ExecMainStartTimestamp warrend", "stop warrend", "start --no-block warrend"]
+        self.assertIn("wrn-recovery-", first)
+        self.assertEqual(first.splitlines()[-7:], ["warren", *asked])
+        self.assertEqual(again.splitlines(), [asked[1], asked[3], "is-active --quiet warrend"])
+        self.assertEqual([line for line in changed.splitlines() if line in asked],
+                         [asked[1], asked[3], *asked[4:]])
+        self.assertNotIn("wrn-recovery-", changed)
+        self.assertEqual(gone.splitlines()[-3:], ["stop warrend", "disable --quiet warrend", "daemon-reload"])
 
 
 @unittest.skipIf(os.geteuid(), "network namespaces need root: run the tests as root")
