@@ -248,6 +248,31 @@ static void clocks_that_are_off_are_told_once(void **state)
 	scene_free(scene);
 }
 
+/* What was refused by a full disk may have been asked for when nobody answered. */
+static void a_set_that_differs_is_compared_again(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1);
+
+	(void)state;
+	scene_pass(scene, 7000);
+	puppet_forget(puppet);
+	scene_pass(scene, 11000);
+	/* They agree: nothing is said. */
+	assert_int_equal(puppet_count(puppet, FRAME_T0_SUM), 0);
+	frame_put_t0_sum(&puppet->frame, (struct sum){ 1, 2 }, 1, scene->wall);
+	puppet_say(puppet);
+	puppet_forget(puppet);
+	scene_pass(scene, 11000);
+	assert_in_range(puppet_count(puppet, FRAME_T0_SUM), 2, 3);
+	puppet_agree(puppet);
+	puppet_forget(puppet);
+	scene_pass(scene, 11000);
+	assert_int_equal(puppet_count(puppet, FRAME_T0_SUM), 0);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +285,7 @@ int main(void)
 		cmocka_unit_test(a_list_without_end_ends_the_link),
 		cmocka_unit_test(the_list_of_a_stranger_is_not_kept),
 		cmocka_unit_test(clocks_that_are_off_are_told_once),
+		cmocka_unit_test(a_set_that_differs_is_compared_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
