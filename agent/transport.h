@@ -79,7 +79,7 @@ void transport_dial(struct transport *transport, uint64_t node, const struct tra
 /* Copies the bytes. Of a link that is no more nothing happens. */
 void transport_send(struct transport *transport, uint32_t link, struct bytes bytes);
 void transport_take(struct transport *transport, uint32_t link);
-/* The peer has shown who it is. */
+/* The peer has shown who it is. If nothing reaches it any more, its link ends a quarter of a minute later or so. */
 void transport_know(struct transport *transport, uint32_t link);
 /*
  * What was sent before is still sent, and the peer has until it hangs up to read it, a second at most; if nothing waits

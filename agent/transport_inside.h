@@ -111,6 +111,8 @@ void transport_flush_later(struct transport *t);
 bool transport_url(const char *host, uint16_t port, char ret_url[TRANSPORT_URL_MAX]);
 /* The other end's address; an IPv4 one inside IPv6 as IPv4. False: there is none any more. */
 bool transport_stream_peer(nng_stream *stream, struct address *ret_address);
+/* Has the kernel notice that nobody is at the other end any more. */
+void transport_socket_watch(nng_stream *stream, const struct transport *t);
 
 enum code transport_listen(struct transport *t, const struct transport_address *address, struct err *err);
 void transport_listeners_begin(struct transport *t);

@@ -247,10 +247,11 @@ void transport_know(struct transport *transport, uint32_t number)
 {
 	struct transport_link *link = find(transport, number);
 
-	if (!link || !link->is_stranger)
+	if (!link)
 		return;
+	transport_socket_watch(link->stream, transport);
+	transport->counts.strangers -= link->is_stranger;
 	link->is_stranger = false;
-	transport->counts.strangers--;
 }
 
 /*
