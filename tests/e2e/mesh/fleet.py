@@ -57,13 +57,14 @@ class Agent:
         self.fleet, self.number = fleet, number
         self.name = f"s{number}"
         self.space = f"{fleet.prefix}{number}"
-        self.address = f"10.77.0.{number + 1}"
+        self.address = fleet.address(number + 1)
         self.room = os.path.join(fleet.room, self.name)
         self.state = os.path.join(self.room, "state")
         self.socket = os.path.join(self.room, "sock")
         self.log = os.path.join(self.room, "log")
         self.process = None
-        self.options = []
+        self.options, self.environment = [], {}
+        self.is_mounted = False
         self.program = fleet.warrend
         os.makedirs(self.room, mode=0o700)
 
@@ -71,7 +72,8 @@ class Agent:
         words = ["ip", "netns", "exec", self.space, self.program, "--config=", f"--state={self.state}",
                  f"--socket={self.socket}", "--log.level=debug", *self.options]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENVIRONMENT)
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={**ENVIRONMENT, **self.environment})
         if wait:
             self.wait_until(lambda: self.get("/healthz"), "answers")
 
@@ -146,6 +148,22 @@ class Agent:
     def node(self):
         return self.get("/api/v1/cluster")["node"]
 
+    def mount(self, size):
+        """Its state on a small disk of its own."""
+        os.makedirs(self.state, mode=0o700)
+        sh("mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", self.state)
+        self.is_mounted = True
+
+    def move(self, address):
+        """To another address, while it runs."""
+        sh("ip", "-n", self.space, "addr", "del", self.fleet.with_mask(self.address), "dev", "eth0")
+        self.address = address
+        self.fleet.give_address(self)
+
+    def read_log(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
     def memory_kib(self):
         """Private memory."""
         with open(f"/proc/{self.child()}/smaps_rollup", encoding="ascii") as rollup:
@@ -172,10 +190,10 @@ class Agent:
 class Fleet:
     """`count` servers, on one bridge; none runs yet."""
 
-    def __init__(self, warrend, count):
+    def __init__(self, warrend, count, is_six=False):
         if os.geteuid():
             raise RuntimeError("network namespaces need root: run the tests as root")
-        self.warrend = warrend
+        self.warrend, self.is_six = warrend, is_six
         self.prefix = f"wt{os.getpid() % 100000}n"
         self.hub = f"{self.prefix}h"
         self.room = tempfile.mkdtemp(prefix="warren-fleet-")
@@ -197,6 +215,17 @@ class Fleet:
     def nft(self, text):
         sh("ip", "netns", "exec", self.hub, "nft", text)
 
+    def address(self, number):
+        return f"fd77::{number:x}" if self.is_six else f"10.77.0.{number}"
+
+    def with_mask(self, address):
+        return f"{address}/64" if self.is_six else f"{address}/24"
+
+    def give_address(self, agent):
+        # At once: nobody else has it.
+        more = ["nodad"] if self.is_six else []
+        sh("ip", "-n", agent.space, "addr", "add", self.with_mask(agent.address), "dev", "eth0", *more)
+
     def add(self):
         """One server more."""
         agent = Agent(self, len(self.agents))
@@ -204,7 +233,7 @@ class Fleet:
         sh("ip", "netns", "add", agent.space)
         sh("ip", "-n", self.hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", agent.space)
         sh("ip", "-n", self.hub, "link", "set", port, "master", "br0", "up")
-        sh("ip", "-n", agent.space, "addr", "add", f"{agent.address}/24", "dev", "eth0")
+        self.give_address(agent)
         sh("ip", "-n", agent.space, "link", "set", "eth0", "up")
         sh("ip", "-n", agent.space, "link", "set", "lo", "up")
         self.agents.append(agent)
@@ -212,11 +241,12 @@ class Fleet:
 
     def cut(self, ones, others, both=True):
         """What the ones send does not reach the others; nor, with both, the other way round."""
+        ip = "ip6" if self.is_six else "ip"
         a = ", ".join(agent.address for agent in ones)
         b = ", ".join(agent.address for agent in others)
-        self.nft(f"add rule bridge t f ip saddr {{ {a} }} ip daddr {{ {b} }} drop")
+        self.nft(f"add rule bridge t f {ip} saddr {{ {a} }} {ip} daddr {{ {b} }} drop")
         if both:
-            self.nft(f"add rule bridge t f ip saddr {{ {b} }} ip daddr {{ {a} }} drop")
+            self.nft(f"add rule bridge t f {ip} saddr {{ {b} }} {ip} daddr {{ {a} }} drop")
 
     def heal(self):
         self.nft("flush chain bridge t f")
@@ -232,11 +262,11 @@ class Fleet:
             self.join(agent)
         return made
 
-    def invite(self, agent, **more):
-        return self.agents[0].post("/api/v1/invites", {"name": agent.name, **more})["token"]
+    def invite(self, agent, sponsor=None, **more):
+        return (sponsor or self.agents[0]).post("/api/v1/invites", {"name": agent.name, **more})["token"]
 
-    def join(self, agent):
-        return agent.post("/api/v1/cluster/join", {"token": self.invite(agent)}, timeout=120)
+    def join(self, agent, sponsor=None):
+        return agent.post("/api/v1/cluster/join", {"token": self.invite(agent, sponsor)}, timeout=120)
 
     def close(self):
         for agent in self.agents:
@@ -245,6 +275,8 @@ class Fleet:
                 agent.process.wait()
         for agent in self.agents:
             sh("ip", "netns", "del", agent.space, check=False)
+            if agent.is_mounted:
+                sh("umount", agent.state, check=False)
         sh("ip", "netns", "del", self.hub, check=False)
         shutil.rmtree(self.room, ignore_errors=True)
 

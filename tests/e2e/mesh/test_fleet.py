@@ -1,38 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Real agents on real sockets: test_fleet.py WARREND TEST…"""
+"""How a fleet grows, and what it survives: test_fleet.py WARREND TEST…"""
 
 import os
 import shutil
-import sys
 import time
 import unittest
 
-from fleet import Fleet, Refused
+from case import Mesh
 from history import History
-
-WARREND = sys.argv.pop(1)
-
-
-class Mesh(unittest.TestCase):
-    count = 3
-
-    def setUp(self):
-        self.fleet = Fleet(WARREND, self.count)
-        self.addCleanup(self.fleet.close)
-
-    def check(self, history, agents=None):
-        agents = agents or self.fleet.agents
-        self.fleet.wait_same(agents)
-        print(history.summary(), flush=True)
-        self.assertGreater(len(history.added), 20)
-        self.assertEqual(history.judge(agents), [])
-
-    def refused(self, code, *words, **options):
-        with self.assertRaises(Refused) as caught:
-            words[0].ask(*words[1:], **options)
-        self.assertEqual(caught.exception.code, code)
-        return caught.exception.detail
 
 
 class Grow(Mesh):
@@ -53,7 +29,8 @@ class Grow(Mesh):
         self.assertIn("was used by another server", said)
         self.fleet.join(c)
         self.assertEqual(len(c.status()["members"]), 3)
-        self.assertNotIn(made["recovery_key"], open(a.log, encoding="utf-8").read())
+        with open(a.log, encoding="utf-8") as log:
+            self.assertNotIn(made["recovery_key"], log.read())
 
     def test_each_refusal_says_why(self):
         a, b, c = self.fleet.agents
