@@ -133,8 +133,8 @@ class Agent:
 
     def last_words(self, lines=12):
         try:
-            with open(self.log, encoding="utf-8", errors="replace") as log:
-                return "".join(log.readlines()[-lines:])
+            told = [line for line in self.read_log().splitlines(True) if "msg=request" not in line]
+            return "".join(told[-lines:])
         except OSError:
             return "(no log)"
 
@@ -197,7 +197,7 @@ class Fleet:
         self.prefix = f"wt{os.getpid() % 100000}n"
         self.hub = f"{self.prefix}h"
         self.room = tempfile.mkdtemp(prefix="warren-fleet-")
-        self.agents = []
+        self.agents, self.count = [], 0
         try:
             self.make_hub()
             for number in range(count):
@@ -228,7 +228,8 @@ class Fleet:
 
     def add(self):
         """One server more."""
-        agent = Agent(self, len(self.agents))
+        agent = Agent(self, self.count)
+        self.count += 1
         port = f"p{agent.number}"
         sh("ip", "netns", "add", agent.space)
         sh("ip", "-n", self.hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", agent.space)
