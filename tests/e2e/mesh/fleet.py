@@ -15,7 +15,8 @@ import tempfile
 import time
 
 PORT = 8444
-ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1", "PATH": os.environ["PATH"]}
+ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=16", "UBSAN_OPTIONS": "print_stacktrace=1",
+               "PATH": os.environ["PATH"]}
 
 
 def sh(*words, check=True):

@@ -72,7 +72,7 @@ class Clocks(Mesh):
             # What follows from deadlines is by the other clock, and stays right.
             agent.environment = {"LD_PRELOAD": found[0], "FAKETIME_TIMESTAMP_FILE": agent.clock,
                                  "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                                 "FAKETIME_DONT_RESET": "1", "ASAN_OPTIONS": "verify_asan_link_order=0"}
+                                 "FAKETIME_DONT_RESET": "1", "ASAN_OPTIONS": "detect_leaks=1:verify_asan_link_order=0"}
 
     def turn(self, agent, offset):
         with open(agent.clock + ".new", "w", encoding="ascii") as clock:
@@ -111,13 +111,16 @@ class JoinsApart(Mesh):
         d, e = self.fleet.add(), self.fleet.add()
         d.start()
         e.start()
+        # Until what all have is known to all: who joins is then given a state, not a log.
+        self.fleet.wait_settled([a, b, c])
+        time.sleep(2)
         # d joins where b and c are away, and e then knows of nobody but its sponsor.
         self.fleet.cut([a, d], [b, c])
         self.fleet.cut([e], [b, c, d])
         with History([a, b, c]) as history:
             for agent in (d, e):
                 self.fleet.join(agent, a)
-                agent.wait_ready(60)
+                agent.wait_ready(30)
                 agent.post("/api/v1/settings", {"name": f"of-{agent.name}", "value": "x"})
             self.fleet.heal()
             # Who reads by a token of the other side waits as long as it was cut off.
