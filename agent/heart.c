@@ -178,6 +178,7 @@ static void tell_standing(struct heart *heart)
 				      .is_evicted = mesh->is_evicted,
 				      .is_twin = mesh->is_twin,
 				      .may_serve = exchange_may_serve(mesh),
+				      .is_whole = exchange_is_whole(mesh),
 				      .is_stale = mesh->exchange.is_stale };
 	struct bytes bytes = bytes_of(&now, sizeof now);
 

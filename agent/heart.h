@@ -22,6 +22,7 @@ struct heart_standing {
 	bool is_told; /* so that even the first one, of nothing, is another than none */
 	bool is_member, is_evicted, is_twin;
 	bool may_serve;    /* it has what the others had when it started */
+	bool is_whole;     /* of every lane */
 	bool is_stale;     /* nobody answered when it started */
 	char refusal[256]; /* why joining was refused last; empty: it was not */
 };

@@ -212,6 +212,9 @@ void server_publish(struct server *server)
 
 	if (!server->standing.is_member || server->standing.is_twin || server->is_publishing || server->is_leaving)
 		return;
+	/* Who has just joined has nothing to lose, and takes a state by one member's word, only until it writes. */
+	if (!server->standing.is_whole)
+		return;
 	if (store_snapshot(server->store, &txn, NULL) ||
 	    realm_read(txn, server->identity->cluster, &arena, &realm, NULL))
 		return;
