@@ -122,6 +122,7 @@ static enum code tick(struct mesh *mesh, struct err *err)
 	beat_tick(mesh);
 	link_tick(mesh);
 	t0_tick(mesh);
+	exchange_watch(mesh);
 	exchange_tick(mesh);
 	code = recover_tick(mesh, err);
 	if (!code)

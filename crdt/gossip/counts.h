@@ -84,6 +84,7 @@
 	X(exchange_urgent)   \
 	X(exchange_whole)    \
 	X(exchange_stale)    \
+	X(ahead)             \
 	X(too_early)         \
 	X(went_back)         \
 	X(old)               \

@@ -10,6 +10,9 @@
 /* What was asked for and did not come is asked for again. */
 #define EXCHANGE_AGAIN (UINT64_C(2) * 1000000000)
 
+/* How often a link is given up because its peer knows more of our own. */
+#define EXCHANGE_AHEAD (UINT64_C(60) * 1000000000)
+
 void exchange_begin(struct mesh *mesh, bool is_new)
 {
 	mesh->exchange.stage = is_new ? EXCHANGE_URGENT : EXCHANGE_OWN;
@@ -375,4 +378,29 @@ void exchange_tick(struct mesh *mesh)
 	/* Whoever went away, or showed what it does not have, is not waited for. */
 	if (!is_there || mono_since_ns(mesh->now, exchange->since) >= EXCHANGE_PATIENCE)
 		exchange->has_target = false;
+}
+
+static bool is_ahead(const struct mesh *mesh, const struct peer *peer)
+{
+	for (int lane = 0; lane < LANES; lane++) {
+		struct stream own = { mesh->node, mesh->author.start, (enum lane)lane };
+
+		if (vector_seq(&peer->acked, own) > vector_seq(&mesh->vector, own))
+			return true;
+	}
+	return false;
+}
+
+void exchange_watch(struct mesh *mesh)
+{
+	for (size_t i = 0; i < mesh->peers_count; i++) {
+		struct peer *peer = mesh->peers[i];
+
+		if (!peer->link || mesh->exchange.stage != EXCHANGE_DONE || !is_ahead(mesh, peer) ||
+		    (peer->ahead.ns && mono_since_ns(mesh->now, peer->ahead) < EXCHANGE_AHEAD))
+			continue;
+		peer->ahead = mesh->now;
+		mesh->counts.ahead++;
+		link_close(mesh, peer->link, 0);
+	}
 }

@@ -70,4 +70,10 @@ enum code exchange_step(struct mesh *mesh, struct err *err);
 void exchange_back(struct mesh *mesh, enum exchange_stage stage);
 void exchange_tick(struct mesh *mesh);
 
+/*
+ * Once a second: whoever acknowledges more of our present start than we have has it from another process under our key.
+ * Where our streams end is shown at the start of a link, so that one begins anew; once a minute, for it may be a lie.
+ */
+void exchange_watch(struct mesh *mesh);
+
 #endif

@@ -88,6 +88,7 @@ struct peer {
 	bool is_level;                   /* and is where this member is */
 	const struct relay_place *place; /* of the map; NULL: there is none, or the peer is not in it */
 	struct mono_time needed, spare;  /* last for a question; since when by nobody, 0: it is */
+	struct mono_time ahead;          /* when it last knew more of our present start than we do */
 	bool has_clock;                  /* it told what its clock says */
 	int64_t clock_off_ms;            /* by how much that was ahead of ours when it came */
 	struct mono_time dial_at;

@@ -99,12 +99,40 @@ static void what_is_below_the_log_is_not_waited_for(void **state)
 	scene_free(scene);
 }
 
+/* Another process under its key wrote it: where it ends is shown on a new link, and not at once again. */
+static void whoever_knows_more_of_its_own_start_is_met_anew(void **state)
+{
+	struct scene *scene = scene_new(3);
+	struct real *real = real_boot(scene, 0);
+	struct puppet *puppet = puppet_member(real, 1), *other = puppet_member(real, 2);
+	struct stream own = { real_mesh(real)->node, 1, LANE_PEOPLE };
+	struct end end = { .seq = 1000 };
+
+	(void)state;
+	real_write(real, 10, 0);
+	puppet_ack(puppet, own, *vector_find(&real_mesh(real)->vector, own));
+	scene_pass(scene, 3000);
+	assert_false(puppet->is_closed || other->is_closed);
+	puppet_ack(puppet, own, end);
+	scene_pass(scene, 2000);
+	assert_true(puppet->is_closed);
+	assert_false(other->is_closed);
+	puppet = puppet_member(real, 1);
+	puppet_ack(puppet, own, end);
+	scene_pass(scene, 30000);
+	assert_false(puppet->is_closed);
+	scene_pass(scene, 32000);
+	assert_true(puppet->is_closed);
+	scene_free(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_has_its_own_lanes_goes_on_alone_too),
 		cmocka_unit_test(what_its_log_does_not_reach_is_no_other_history),
 		cmocka_unit_test(what_is_below_the_log_is_not_waited_for),
+		cmocka_unit_test(whoever_knows_more_of_its_own_start_is_met_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
