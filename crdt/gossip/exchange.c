@@ -393,10 +393,13 @@ static bool is_ahead(const struct mesh *mesh, const struct peer *peer)
 
 void exchange_watch(struct mesh *mesh)
 {
+	/* Until then it is told, or takes over what the others have. */
+	if (mesh->exchange.stage != EXCHANGE_DONE || mesh->recovery.need != RECOVERY_NONE)
+		return;
 	for (size_t i = 0; i < mesh->peers_count; i++) {
 		struct peer *peer = mesh->peers[i];
 
-		if (!peer->link || mesh->exchange.stage != EXCHANGE_DONE || !is_ahead(mesh, peer) ||
+		if (!peer->link || !is_ahead(mesh, peer) ||
 		    (peer->ahead.ns && mono_since_ns(mesh->now, peer->ahead) < EXCHANGE_AHEAD))
 			continue;
 		peer->ahead = mesh->now;
