@@ -41,7 +41,7 @@ static void another_history_of_its_own_is_kept_in_mind(void **state)
 	scene_pass(scene, 100);
 	assert_int_equal(mesh->exchange.stage, EXCHANGE_OWN);
 	mem_disk_full_at(real->disk, 0);
-	scene_pass(scene, 1000);
+	scene_pass(scene, 2100);
 	/* It has said that the start is closed before it writes anything, and goes on in another. */
 	assert_true(proofs_has(&mesh->proofs, mesh->node, 1));
 	assert_int_not_equal(mesh->author.start, 1);
@@ -75,7 +75,7 @@ static void proofs_are_kept_in_mind(void **state)
 		assert_int_equal(mesh->proofs.count, 0);
 	}
 	mem_disk_full_at(real->disk, 0);
-	scene_pass(scene, 1000);
+	scene_pass(scene, 2100);
 	for (uint64_t start = 1; start <= 3; start++)
 		assert_true(proofs_has(&mesh->proofs, node, start));
 	assert_int_equal(mesh->proofs.stored, 3);
