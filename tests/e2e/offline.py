@@ -411,7 +411,7 @@ class Offline(unittest.TestCase):
             self.assertIn("1 finding", done.stdout)
 
     def test_wrong_usage_says_how_to_use_it(self):
-        for arguments in ((), ("--check",), ("--chekc", self.state), ("--check", self.state, "x"), ("--dump",)):
+        for arguments in (("--check",), ("--chekc", self.state), ("--check", self.state, "x"), ("--dump",)):
             done = run(*arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
             self.assertRegex(done.stderr, r"^warrend: [^\n]*: see warrend --help\n$")

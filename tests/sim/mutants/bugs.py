@@ -109,10 +109,9 @@ BUGS = (
         "|| mesh->exchange.stage > EXCHANGE_OWN || mesh->exchange.is_stale;",
         "|| mesh->exchange.stage >= EXCHANGE_OWN || mesh->exchange.is_stale;"),
     Bug("marks of natural ids are collected", "crdt/state/dead.c",
-        "\tif (!record.size || !known || kind == KIND_user || !model_field(&known->shape, MERGE_ONCE))\n",
-        "\tif (record.size && known && !model_field(&known->shape, MERGE_ONCE))\n"
-        "\t\treturn !record_map(record, &is_dead, &map, NULL) && is_dead;\n"
-        "\tif (!record.size || !known || kind == KIND_user)\n"),
+        "\tif (!known || kind == KIND_user || !model_field(&known->shape, MERGE_ONCE))\n",
+        "\tif (known && !model_field(&known->shape, MERGE_ONCE))\n\t\treturn true;\n"
+        "\tif (!known || kind == KIND_user)\n"),
     Bug("one member is not asked before the log is cut", "crdt/gossip/look.c",
         "\tstruct end least = sight->own[0].end, most = { 0 };\n\tenum code code = OK;\n\n"
         "\tfor (size_t i = 0; !code && i < mesh->peers_count; i++) {",
