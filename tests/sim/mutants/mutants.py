@@ -26,7 +26,7 @@ from bugs import BUGS
 SECONDS = 30
 PATIENCE = 600  # of the wall's clock: for one that waits for nothing
 SEEDS = 100000  # more than fit into the time
-PROGRAMS = {"swarm": ["--seeds", "1", str(SEEDS), "--stop"], "test_permute": [], "test_relay": [], "stories": ["--all"]}
+PROGRAMS = {"swarm": ["--stop"], "test_permute": [], "test_relay": [], "stories": ["--all"]}
 FINDERS = {"swarm": "swarm", "permute": "test_permute", "relay": "test_relay", "stories": "stories"}
 PLACES = {"swarm": "tests/sim/swarm", "test_permute": "tests/unit/state/test_permute",
           "test_relay": "tests/sim/test_relay", "stories": "tests/sim/stories"}
@@ -101,7 +101,8 @@ def find(bug, build, source):
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         mutant = link_with(program, compile_with(bug, build, source, directory), build, directory)
-        code, said, seconds = run_for_a_while([str(mutant), *PROGRAMS[program]])
+        seeds = ["--seeds", str(bug.seed), str(SEEDS)] if program == "swarm" else []
+        code, said, seconds = run_for_a_while([str(mutant), *seeds, *PROGRAMS[program]])
     if code in (0, -signal.SIGXCPU, -signal.SIGKILL):
         return None, seconds
     seed = re.search(r"seed (\d+)", said)
