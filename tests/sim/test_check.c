@@ -439,6 +439,9 @@ static void test_4_acknowledged_what_is_not_there(void **state)
 	struct frontier f = mesh->vector.all[0];
 
 	(void)state;
+	/* More of its own would be asked about, and taken back. */
+	for (size_t i = 0; i < mesh->vector.count && f.stream.node == mesh->node; i++)
+		f = mesh->vector.all[i];
 	f.end.seq++;
 	vector_set(&mesh->peers[1]->acked, f.stream, f.end);
 	trial_run(t, 10 * SECOND);
