@@ -182,6 +182,7 @@ class Disks(Mesh):
         place = self.save(b, "week")
         b.start()
         b.wait_ready()
+        self.fleet.wait_settled()
         with History(self.fleet.agents) as history:
             time.sleep(2)
         self.fleet.wait_same()
