@@ -29,7 +29,7 @@ class Mesh(unittest.TestCase):
         agents = agents or self.fleet.agents
         self.fleet.wait_same(agents)
         print(f"{self.id()}: {history.summary()}", flush=True)
-        self.assertGreater(len(history.added), 20)
+        self.assertGreater(len(history.added), 10)
         self.assertEqual(history.judge(agents), [])
 
     def refused(self, code, *words, **options):

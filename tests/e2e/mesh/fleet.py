@@ -262,6 +262,7 @@ class Fleet:
         for agent in self.agents[1:]:
             agent.start()
             self.join(agent)
+        self.wait_settled()
         return made
 
     def invite(self, agent, sponsor=None, **more):
