@@ -1,40 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/args.h"
 
+#include "crdt/base/text.h"
+
 #include <string.h>
 
-enum { WORD_MAX = 40, FAR = 3 /* letters that differ: no longer near */ };
-
-/* How many letters to change, add or drop to make one word of the other. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[WORD_MAX + 1], length = strlen(b);
-
-	if (length > WORD_MAX || strlen(a) > WORD_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= length; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= length; j++) {
-			size_t best = corner + (a[i - 1] != b[j - 1]);
-
-			corner = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[length];
-}
+enum { FAR = 3 /* letters that differ: no longer near */ };
 
 void nearest_try(struct nearest *nearest, const char *candidate)
 {
-	size_t found = distance(nearest->word, candidate);
+	size_t found = text_distance(nearest->word, candidate);
 
 	/* Of a short word half its letters may not differ, or anything is near. */
 	if (found >= FAR || 2 * found > strlen(candidate) || (nearest->best && found >= nearest->distance))

@@ -105,3 +105,29 @@ bool base64_read(struct bytes text, void *room, size_t room_size, size_t *ret_si
 	return !sodium_base642bin(room, room_size, (const char *)text.data, text.size, NULL, ret_size, NULL,
 				  sodium_base64_VARIANT_ORIGINAL);
 }
+
+size_t text_distance(const char *a, const char *b)
+{
+	size_t row[TEXT_WORD_MAX + 1], length = strlen(b);
+
+	if (length > TEXT_WORD_MAX || strlen(a) > TEXT_WORD_MAX)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= length; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t corner = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= length; j++) {
+			size_t best = corner + (a[i - 1] != b[j - 1]);
+
+			corner = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[length];
+}

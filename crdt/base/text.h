@@ -22,6 +22,10 @@ bool text_is_invisible(uint32_t point);
 /* Makes a C string printable in place: what is not UTF-8, or refused, becomes '?'; a character cut at the end goes. */
 void text_make_printable(char *text);
 
+/* How many letters to change, add or drop to make one word of the other; SIZE_MAX for one beyond TEXT_WORD_MAX. */
+enum { TEXT_WORD_MAX = 40 };
+size_t text_distance(const char *a, const char *b);
+
 /* Small letters, two per byte, and a final zero; `room` holds 2 * bytes.size + 1. */
 void hex_write(struct bytes bytes, char *room);
 

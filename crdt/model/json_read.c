@@ -365,33 +365,6 @@ static bool is_known(const struct shape *shape, const char *name)
 	return field && !field->is_hidden;
 }
 
-/* How many letters to change, add or drop to make one word of the other; words of up to 31 letters. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[32], length = strlen(b);
-
-	if (length >= COUNT(row) || strlen(a) >= COUNT(row))
-		return SIZE_MAX;
-	for (size_t j = 0; j <= length; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= length; j++) {
-			size_t best = corner + (a[i - 1] != b[j - 1]);
-
-			corner = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[length];
-}
-
 static enum code unknown_member(const struct shape *shape, const char *name, struct err *err)
 {
 	const char *nearest = NULL;
@@ -399,7 +372,7 @@ static enum code unknown_member(const struct shape *shape, const char *name, str
 	size_t least = 3;
 
 	for (size_t i = 0; i < shape->count; i++) {
-		size_t far = shape->fields[i].is_hidden ? SIZE_MAX : distance(name, shape->fields[i].name);
+		size_t far = shape->fields[i].is_hidden ? SIZE_MAX : text_distance(name, shape->fields[i].name);
 
 		if (far < least) {
 			least = far;

@@ -142,6 +142,27 @@ static void base64_goes_there_and_back(void **state)
 			fail_msg("'%s' was taken", wrong[i]);
 }
 
+static void words_are_as_far_apart_as_letters_differ(void **state)
+{
+	char longest[TEXT_WORD_MAX + 2];
+
+	(void)state;
+	assert_int_equal(text_distance("", ""), 0);
+	assert_int_equal(text_distance("name", "name"), 0);
+	assert_int_equal(text_distance("nmae", "name"), 2);
+	assert_int_equal(text_distance("nam", "name"), 1);
+	assert_int_equal(text_distance("naame", "name"), 1);
+	assert_int_equal(text_distance("kitten", "sitting"), 3);
+	assert_int_equal(text_distance("", "abc"), 3);
+	memset(longest, 'a', sizeof longest);
+	longest[TEXT_WORD_MAX] = 0;
+	assert_int_equal(text_distance(longest, "a"), TEXT_WORD_MAX - 1);
+	longest[TEXT_WORD_MAX] = 'a';
+	longest[TEXT_WORD_MAX + 1] = 0;
+	assert_true(text_distance(longest, "a") == SIZE_MAX);
+	assert_true(text_distance("a", longest) == SIZE_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +170,7 @@ int main(void)
 		cmocka_unit_test(messages_become_printable),
 		cmocka_unit_test(hex_goes_there_and_back),
 		cmocka_unit_test(base64_goes_there_and_back),
+		cmocka_unit_test(words_are_as_far_apart_as_letters_differ),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
