@@ -279,10 +279,9 @@ static enum exit_status confirm_evict(const struct given *given, json_t *member)
 
 	snprintf(question, sizeof question,
 		 "Evict %.*s, node %.*s? It never comes back with the state that it has. Its addresses go to %s; its "
-		 "gateway %s.",
+		 "gateway stays, for another server.",
 		 BYTES(name.size ? name : gateway), BYTES(json_text_in(member, "node")),
-		 heir ? heir : "the member that knows most of it",
-		 given_value(given, "replace") ? "waits for another server" : "goes with it");
+		 heir ? heir : "the member that is asked");
 	text_make_printable(question);
 	return terminal_confirm(given, question);
 }
@@ -303,8 +302,6 @@ enum exit_status run_node_evict(struct ctl *ctl, const struct given *given)
 		status = body_make(ctl, given, &body);
 	if (status)
 		return status;
-	if (!json_object_get(body, "replace"))
-		json_object_set_new(body, "replace", json_false());
 	request.body = body;
 	request.path = ctl_path(ctl, "members", json_string_value(json_object_get(member, "node")), "evict", NULL);
 	status = ctl_call(ctl, &request, &document);

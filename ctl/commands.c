@@ -81,11 +81,7 @@ static const struct option set_options[] = {
 };
 
 static const struct option evict_options[] = {
-	TEXT("heir", "NAME|ID", "the member that its addresses go to; usually the one that knows most of it"),
-	{ .name = "replace",
-	  .about = "the gateway stays, for another server (node invite --replace)",
-	  .member = "replace",
-	  .form = FORM_FLAG },
+	TEXT("heir", "NAME|ID", "the member that its addresses go to; else the one that is asked"),
 	YES,
 	{ 0 },
 };
@@ -211,9 +207,9 @@ const struct command own_commands[] = {
 	{ .group = "node",
 	  .name = "evict",
 	  .about = "shut a server out for ever: lost, stolen or retired",
-	  .detail = "Its addresses go to the heir. It cannot come back with the state that it has; to run the gateway "
-		    "on another server, say --replace, and then node invite --replace.",
-	  .example = "wgctl node evict fra-1 --replace",
+	  .detail = "Its addresses go to the heir. It cannot come back with the state that it has. Its gateway stays: "
+		    "node invite --replace lets another server run it.",
+	  .example = "wgctl node evict fra-1 --heir nyc-1",
 	  .arguments = { NODE("the server") },
 	  .options = evict_options,
 	  .run = run_node_evict },

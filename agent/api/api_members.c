@@ -436,7 +436,7 @@ static void evict(struct api *api, struct call *call, struct api_view *view, jso
 
 void api_member_evict(void *context, struct call *call)
 {
-	static const char *const fields[] = { "heir", "replace", NULL };
+	static const char *const fields[] = { "heir", NULL };
 	struct api *api = context;
 	struct api_view view;
 	json_t *body;

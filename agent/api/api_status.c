@@ -48,6 +48,7 @@ static void look(void *context, const struct node *node)
 	status->count = mesh->peers_count;
 	status->is_exchanged = exchange_may_serve(mesh);
 	status->is_twin = mesh->is_twin;
+	status->log_bytes = mesh->stable.trim.bytes;
 	for (size_t i = 0; i < mesh->peers_count; i++) {
 		const struct peer *peer = mesh->peers[i];
 
@@ -191,6 +192,7 @@ static void say_status(const struct status *status)
 	say_own_alarms(&say, server);
 	say_object(&say, "disk");
 	say_number(&say, "used", server_disk_used(server));
+	say_number(&say, "log", (int64_t)status->log_bytes);
 	say_object_end(&say);
 	say_object_end(&say);
 	api_answer(status->call, 200, &say);

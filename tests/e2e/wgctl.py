@@ -456,9 +456,9 @@ class Node(Case):
         self.expect(USAGE, "node", "evict", "nyc-1", wrong=["say --yes"])
         self.assertEqual(self.server.told("POST"), [])
         self.expect(DONE, "node", "evict", "nyc-1", "--yes", said=[f"go to {NODE}", "the TLS key of the cluster", ID])
-        self.expect(DONE, "node", "evict", OTHER, "--yes", "--heir", "fra-1", "--replace")
+        self.expect(DONE, "node", "evict", OTHER, "--yes", "--heir", "fra-1")
         self.assertEqual([body for _, body in self.server.told("POST")],
-                         [{"replace": False}, {"heir": "fra-1", "replace": True}])
+                         [{}, {"heir": "fra-1"}])
         self.expect(FAILED, "node", "evict", "ber-1", "--yes", wrong=["there is no server ber-1"])
 
     def test_evict_asks(self):
